@@ -1,0 +1,26 @@
+# make help says what there is.
+
+PYTHON := .venv/bin/python
+PYTEST := $(PYTHON) -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 10
+
+setup: ## install everything needed: Debian packages and .venv
+	@tools/setup
+
+demo: setup ## build the Debian 12 sample and verify it
+	.venv/bin/harness verify "$$($(PYTHON) -m images.build debian-12)"
+
+test: setup ## format, lint, types, and all tests but the nightly ones
+	$(MAKE) --no-print-directory check
+	$(PYTEST) -m "boot or slow"
+
+check: setup ## format, lint, types, fast tests: no machine is started
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	$(PYTEST) -q -n auto -m "not boot and not slow"

@@ -1,0 +1,1 @@
+"""Facts held against a provider's profile: findings, one topic a file."""

@@ -1,0 +1,168 @@
+"""What the file is, held against what the provider takes."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator
+
+from harness.checks.finding import Finding, finding
+from harness.guest_text import printable
+from harness.image.container import Container
+from harness.image.qcow2 import Qcow2Facts
+from harness.provider.profile import Profile
+
+# The commands that make what a provider takes of what it does not. {image} is quoted.
+_UNPACK = {
+    "gzip": "gunzip --keep {image}",
+    "bzip2": "bunzip2 --keep {image}",
+    "xz": "unxz --keep {image}",
+    "lzma": "unlzma --keep {image}",
+    "zstd": "unzstd {image}",
+    "lz4": "unlz4 {image}",
+    "lzop": "lzop --extract {image}",
+    "zip": "unzip {image}",
+    "7z": "7z x {image}",
+    "rar": "unrar x {image}",
+    "tar": "tar --extract --file {image}",
+    "cpio": "cpio --extract --file {image}",
+    "wim": "wimlib-imagex info {image}",
+}
+_CONVERT = "qemu-img convert -p -f {format} -O qcow2 {image} image.qcow2"
+
+_SUFFIXES = {".qcow2": "qcow2", ".iso": "iso"}
+
+
+def check_container(container: Container, location: str, profile: Profile) -> list[Finding]:
+    """What is wrong with the kind of file that this is; nothing where the provider takes it."""
+    image = shlex.quote(location)
+    if container.polyglot:
+        titles = " and ".join(reading.title for reading in container.polyglot)
+        statement = f"The file can be read as {titles}: what a provider makes of it is chance."
+        remedy = "Make the image anew with one tool; do not upload this file."
+        return [finding("format.polyglot", statement, _where(container), remedy)]
+    if container.format in profile.images.formats.value:
+        return _check_name(container, location)
+    takes = " or ".join(profile.images.formats.value)
+    if container.kind == "archive":
+        statement = (
+            f"The file is a {container.title}; {profile.title} takes {takes} and unpacks nothing."
+        )
+        command = _UNPACK.get(container.format, "Unpack {image}").format(image=image)
+        return [finding("format.archive", statement, _where(container), command)]
+    article = "an" if container.title[0] in "aeiouAEIOULX" else "a"
+    statement = f"The file is {article} {container.title}; {profile.title} takes {takes}."
+    remedy = "Name the disk image itself, in the format qcow2 or iso."
+    if container.kind == "disk" and container.format != "luks":
+        remedy = _CONVERT.format(format=container.format, image=image)
+    return [finding("format.unsupported", statement, _where(container), remedy)]
+
+
+def _where(container: Container) -> tuple[str, ...]:
+    return tuple(
+        f"byte {reading.offset}: {reading.magic!r}"
+        for reading in container.readings
+        if reading.magic
+    )
+
+
+def _check_name(container: Container, location: str) -> list[Finding]:
+    """A name that promises another format confuses people and some upload forms."""
+    name = location.rsplit("/", 1)[-1].lower()
+    promised = next((kind for suffix, kind in _SUFFIXES.items() if name.endswith(suffix)), None)
+    if promised is None or promised == container.format:
+        return []
+    statement = (
+        f"The name {printable(name, 80)} promises {promised}, the content is {container.format}."
+    )
+    remedy = f"Rename the file to end in .{container.format}."
+    return [finding("format.name-mismatch", statement, (), remedy)]
+
+
+_Check = Callable[[Qcow2Facts, str], Iterator[Finding]]
+
+
+def check_qcow2(facts: Qcow2Facts, location: str) -> list[Finding]:
+    """What is wrong with a qcow2 as such."""
+    image = shlex.quote(location)
+    return [found for check in _QCOW2_CHECKS for found in check(facts, image)]
+
+
+def _malformed(facts: Qcow2Facts, _: str) -> Iterator[Finding]:
+    if facts.faults:
+        first = facts.faults[0]
+        evidence = tuple(f"byte {fault.offset}: {fault.what}" for fault in facts.faults[:8])
+        statement = f"The qcow2 is malformed at byte {first.offset}: {first.what}."
+        yield finding("qcow2.malformed", statement, evidence)
+
+
+def _backing_file(facts: Qcow2Facts, image: str) -> Iterator[Finding]:
+    if facts.backing_file is not None:
+        name = printable(facts.backing_file, 120)
+        statement = f"The qcow2 holds only what differs from another file, {name!r}."
+        command = f"qemu-img convert -O qcow2 {image} whole.qcow2   # where that file is at hand"
+        yield finding("qcow2.backing-file", statement, ("byte 8: backing_file_offset",), command)
+
+
+def _data_file(facts: Qcow2Facts, image: str) -> Iterator[Finding]:
+    if facts.has("external data file") or facts.data_file is not None:
+        name = printable(facts.data_file or "", 120)
+        statement = f"The qcow2 keeps its data in another file, {name!r}."
+        command = f"qemu-img convert -O qcow2 {image} whole.qcow2   # where that file is at hand"
+        evidence = ("byte 72: incompatible feature bit 2",)
+        yield finding("qcow2.data-file", statement, evidence, command)
+
+
+def _encrypted(facts: Qcow2Facts, _: str) -> Iterator[Finding]:
+    if facts.crypt_method:
+        method = {1: "AES", 2: "LUKS"}.get(facts.crypt_method, f"method {facts.crypt_method}")
+        statement = f"The qcow2 is encrypted ({method}), and the provider has no key."
+        evidence = (f"byte 32: crypt_method {facts.crypt_method}",)
+        yield finding("qcow2.encrypted", statement, evidence)
+
+
+def _corrupt(facts: Qcow2Facts, image: str) -> Iterator[Finding]:
+    if facts.has("corrupt"):
+        statement = "The qcow2 is marked corrupt: QEMU opens it for reading only."
+        evidence = ("byte 72: incompatible feature bit 1",)
+        yield finding("qcow2.corrupt", statement, evidence, f"qemu-img check -r all {image}")
+
+
+def _unknown_feature(facts: Qcow2Facts, _: str) -> Iterator[Finding]:
+    if facts.unknown_features:
+        names = printable(", ".join(facts.unknown_features), 200)
+        statement = f"The qcow2 needs a feature that QEMU does not know: {names}."
+        yield finding("qcow2.unknown-feature", statement, ("byte 72: incompatible_features",))
+
+
+def _truncated(facts: Qcow2Facts, _: str) -> Iterator[Finding]:
+    if facts.missing_bytes:
+        statement = (
+            f"The file is cut off: at least {facts.missing_bytes} bytes are missing at its end."
+        )
+        yield finding("format.truncated", statement)
+
+
+def _dirty(facts: Qcow2Facts, image: str) -> Iterator[Finding]:
+    if facts.has("dirty"):
+        statement = "The qcow2 was not closed in order: its reference counts are out of date."
+        evidence = ("byte 72: incompatible feature bit 0",)
+        yield finding("qcow2.dirty", statement, evidence, f"qemu-img check -r all {image}")
+
+
+def _snapshots(facts: Qcow2Facts, image: str) -> Iterator[Finding]:
+    if facts.snapshots:
+        statement = f"The qcow2 holds {facts.snapshots} internal snapshots, which are uploaded too."
+        command = f"qemu-img convert -O qcow2 {image} without-snapshots.qcow2"
+        evidence = (f"byte 60: nb_snapshots {facts.snapshots}",)
+        yield finding("qcow2.snapshots", statement, evidence, command)
+
+
+def _compressed(facts: Qcow2Facts, _: str) -> Iterator[Finding]:
+    if facts.compressed_clusters:
+        yield finding("qcow2.compressed", "The qcow2 holds compressed clusters, which is fine.")
+
+
+_QCOW2_CHECKS: tuple[_Check, ...] = (
+    *(_malformed, _backing_file, _data_file, _encrypted, _corrupt, _unknown_feature),
+    *(_truncated, _dirty, _snapshots, _compressed),
+)

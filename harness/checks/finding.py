@@ -1,0 +1,62 @@
+"""A finding: one thing that is right or wrong with an image, and what to do about it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+Severity = Literal["error", "warning", "info"]
+
+
+class Finding(BaseModel):
+    """One thing to tell a person.
+
+    ``id`` is a stable name that scripts may rely on. ``statement`` is one sentence. ``evidence``
+    are the lines, offsets or files that prove it, made printable. ``remedy`` says what to do.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str = Field(pattern=r"^[a-z0-9]+(\.[a-z0-9-]+)+$")
+    severity: Severity
+    statement: str
+    evidence: tuple[str, ...] = ()
+    remedy: str = ""
+
+
+class _Entry(BaseModel):
+    """What the catalog knows of an id."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    severity: Severity
+    remedy: str
+
+
+@cache
+def catalog() -> Mapping[str, _Entry]:
+    """Every id that a boot or a host can produce, with its severity and remedy."""
+    text = resources.files(__package__).joinpath("catalog.toml").read_text(encoding="utf-8")
+    return TypeAdapter(dict[str, _Entry]).validate_python(tomllib.loads(text))
+
+
+def finding(
+    finding_id: str, statement: str, evidence: tuple[str, ...] = (), remedy: str = ""
+) -> Finding:
+    """A finding of the catalog; its remedy is the catalog's where none is given.
+
+    Raises KeyError for an id that the catalog does not know.
+    """
+    entry = catalog()[finding_id]
+    return Finding(
+        id=finding_id,
+        severity=entry.severity,
+        statement=statement,
+        evidence=evidence,
+        remedy=remedy or entry.remedy,
+    )

@@ -1,0 +1,28 @@
+"""The size of an image, held against the provider's limits."""
+
+from __future__ import annotations
+
+from harness.checks.finding import Finding, finding
+from harness.provider.profile import Profile
+
+
+def check_size(
+    file_size_bytes: int, virtual_size_bytes: int | None, profile: Profile
+) -> list[Finding]:
+    """Findings about the file's size and the disk's, both in bytes."""
+    findings = []
+    limit, quota = profile.images.max_size_bytes, profile.images.quota_bytes
+    largest = max(file_size_bytes, virtual_size_bytes or 0)
+    if largest > limit.value:
+        what = "disk" if largest != file_size_bytes else "file"
+        statement = (
+            f"The {what} is {largest} bytes large; {profile.title} installs at most {limit.value}."
+        )
+        findings.append(finding("size.over-limit", statement, (limit.source,)))
+    if file_size_bytes > quota.value:
+        statement = (
+            f"The file of {file_size_bytes} bytes does not fit the {quota.value} bytes of image "
+            f"storage that {profile.title} starts with."
+        )
+        findings.append(finding("size.over-quota", statement, (quota.source,)))
+    return findings

@@ -1,0 +1,204 @@
+"""The command line: reads words, calls the rooms, prints. Nothing is decided here."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness import __version__
+from harness.checks.gate import gate
+from harness.diagnose.stages import Until
+from harness.doctor import examine_host, install_command
+from harness.errors import HarnessError, HostError, UsageError
+from harness.image.source import LocalFile
+from harness.machine.acceleration import Choice, choose_acceleration
+from harness.provider.profile import load_profile
+from harness.report.live import Progress
+from harness.report.text import print_result
+from harness.result import Result, replay
+from harness.run import Case, ImageFacts, boot, refuse
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_JSON = click.option(
+    "--json", "as_json", is_flag=True, help="Print the result object on stdout, and nothing else."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="harness")
+def cli() -> None:
+    """Say whether a cloud will boot your image, before you upload it."""
+
+
+def _run_options(command: Command) -> Command:
+    """The options of every command that boots."""
+    options = [
+        click.option("--provider", default="contabo", show_default=True, help="Whose machine."),
+        click.option(
+            "--accel",
+            type=click.Choice(["auto", "kvm", "tcg"]),
+            default="auto",
+            show_default=True,
+            help="auto takes KVM where it runs 64-bit code, else emulation (TCG).",
+        ),
+        click.option(
+            "--until",
+            type=click.Choice(["network", "seed", "ready"]),
+            default="network",
+            show_default=True,
+            help="How far a boot must come: the network proved, the seed's call back, the end of "
+            "cloud-init.",
+        ),
+        click.option(
+            "--run-dir",
+            type=click.Path(path_type=Path),
+            help="Where the evidence goes.  [default: a new folder under "
+            "~/.local/state/harness/runs]",
+        ),
+        click.option(
+            "--timeout",
+            "timeout_s",
+            type=click.FloatRange(min=1),
+            metavar="SECONDS",
+            help="Give up after this long.  [default: as long as the guest makes progress, "
+            "scaled to the speed of this host]",
+        ),
+        click.option("--strict", is_flag=True, help="A warning is a fail."),
+        _JSON,
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@cli.command()
+@click.argument("image", type=click.Path(path_type=Path))
+@_run_options
+def verify(
+    image: Path,
+    provider: str,
+    accel: Choice,
+    until: Until,
+    run_dir: Path | None,
+    timeout_s: float | None,
+    strict: bool,
+    as_json: bool,
+) -> None:
+    """Boot IMAGE in the provider's machine and say whether it reaches the network."""
+    profile = load_profile(provider)
+    with LocalFile(image) as source:
+        gated = gate(source, profile)
+    if gated.passes and gated.format != "qcow2":
+        raise UsageError(f"{image}: is a disc; harness boots disk images (qcow2) so far.")
+    facts = ImageFacts(
+        path=image,
+        format=gated.format,
+        file_size_bytes=gated.file_size_bytes,
+        virtual_size_bytes=gated.virtual_size_bytes,
+        findings=gated.findings,
+    )
+    case = Case(facts, profile, until, strict, timeout_s, run_dir or _new_run_dir(image))
+    with Progress(Console(stderr=True)) as progress:
+        if gated.passes:
+            acceleration = choose_acceleration(accel)
+            result = asyncio.run(boot(case, acceleration, progress))
+        else:
+            result = refuse(case, progress)
+    _finish(result, as_json=as_json, signal_number=progress.signal_number)
+
+
+@cli.command("replay")
+@click.argument("run", type=click.Path(path_type=Path))
+@_JSON
+def replay_command(run: Path, as_json: bool) -> None:
+    """Judge the recorded RUN again, from its evidence alone."""
+    _finish(replay(run), as_json=as_json)
+
+
+@cli.command()
+def doctor() -> None:
+    """Say what this host can do, and what to install."""
+    console = Console()
+    checks = examine_host()
+    table = Table.grid(padding=(0, 2))
+    marks = {"ok": ("\u2713", "green"), "missing": ("\u2717", "red"), "note": ("i", "cyan")}
+    for check in checks:
+        table.add_row(Text(*marks[check.state]), check.name, Text(check.detail))
+    console.print(table)
+    command = install_command(checks)
+    if command:
+        console.print(Text.assemble("\nInstall what is missing (Debian, Ubuntu):\n  ", command))
+    if any(check.state == "missing" for check in checks):
+        sys.exit(HostError.exit_status)
+
+
+def _finish(result: Result, *, as_json: bool, signal_number: int = 0) -> NoReturn:
+    """Print the result where it belongs, and leave with its exit status."""
+    if as_json:
+        click.echo(result.to_json())
+    else:
+        print_result(Console(), result)
+    sys.exit(128 + signal_number if signal_number else result.exit_status)
+
+
+def _new_run_dir(image: Path) -> Path:
+    """A new folder under the user's state folder (XDG Base Directory Specification)."""
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    now = datetime.datetime.now().astimezone()
+    name = f"{now:%Y%m%d-%H%M%S}-{image.stem[:40]}-{secrets.token_hex(2)}"
+    return Path(base) / "harness" / "runs" / name
+
+
+class _Terminated(BaseException):
+    """SIGTERM came while no machine was running."""
+
+
+def _on_sigterm(*_: object) -> NoReturn:
+    raise _Terminated
+
+
+def main() -> NoReturn:
+    """The program. Every way out of it is one of the documented exit statuses."""
+    signal.signal(signal.SIGTERM, _on_sigterm)
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except HarnessError as error:
+        _complain(error)
+        sys.exit(error.exit_status)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("harness: interrupted", err=True)
+        sys.exit(128 + signal.SIGINT)
+    except _Terminated:
+        click.echo("harness: terminated", err=True)
+        sys.exit(128 + signal.SIGTERM)
+    except BrokenPipeError:
+        # Whoever read our output has left; there is nobody to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
+    sys.exit(0)
+
+
+def _complain(error: HarnessError) -> None:
+    """One sentence, and what to do where that is known."""
+    click.echo(f"harness: {error}", err=True)
+    remedy = getattr(error, "remedy", "")
+    if remedy:
+        click.echo(f"  \u2192 {remedy}", err=True)

@@ -1,0 +1,24 @@
+"""The network of a run, as the seed tells it to the guest and as the machine has it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+
+
+@dataclass(frozen=True, slots=True)
+class GuestNetwork:
+    """The closed network of a run: the guest, and a receiver for its call; nothing else.
+
+    The addresses are of TEST-NET-3 (RFC 5737, section 3), which no image has a reason to hold
+    already. ``router`` answers ARP and forwards nothing.
+    """
+
+    subnet: IPv4Network = IPv4Network("203.0.113.0/24")
+    router: IPv4Address = IPv4Address("203.0.113.1")
+    receiver: IPv4Address = IPv4Address("203.0.113.2")
+    nameserver: IPv4Address = IPv4Address("203.0.113.3")
+    guest: IPv4Address = IPv4Address("203.0.113.10")
+    dhcp_start: IPv4Address = IPv4Address("203.0.113.100")
+    receiver_port: int = 80
+    knock_port: int = 22

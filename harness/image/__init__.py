@@ -1,0 +1,1 @@
+"""Facts read from the bytes of an image; no opinion."""

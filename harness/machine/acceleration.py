@@ -1,0 +1,216 @@
+"""Which accelerator this host really has, and how fast it is.
+
+``/dev/kvm`` that exists is not KVM that works: in some nested guests the firmware runs and 64-bit
+code crawls or hangs. So a boot sector of ours is run (``long_mode.asm``): it enters long mode and
+counts. What came out holds until the host is booted again, and is remembered for as long.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+from harness.errors import HostError
+from harness.machine.programs import PDEATHSIG, find_qemu, qemu_version
+from harness.machine.spec import Accelerator
+
+Choice = Literal["auto", "kvm", "tcg"]
+
+# SeaBIOS refuses a disk of one sector ("could not read the boot disk").
+_DISK_BYTES = 64 * 1024
+_RUNNING, _LONG_MODE, _COUNTED = b"\x01", b"\x02", b"\x03"
+# The count takes 0.02 s under a working KVM and some 0.2 s under TCG; whoever needs longer than
+# this has no use for that accelerator.
+_PROBE_TIMEOUT_S = 8.0
+# Seconds of the count on the host where the deadlines of harness.diagnose were chosen.
+_REFERENCE_COUNT_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What one accelerator did with our boot sector.
+
+    ``count_s`` is how long the measured loop took, 0.0 where it did not end; ``reason`` says in a
+    few words why it is not usable, and is empty when it is.
+    """
+
+    usable: bool
+    count_s: float
+    reason: str
+
+    @property
+    def slowness(self) -> float:
+        """How many times slower than the reference host this one is; never below 1."""
+        return max(1.0, self.count_s / _REFERENCE_COUNT_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Acceleration:
+    """The accelerator to use. ``note`` says why KVM is not, where it is not."""
+
+    accelerator: Accelerator
+    cpu_model: str
+    slowness: float
+    note: str
+
+
+def choose_acceleration(choice: Choice) -> Acceleration:
+    """The accelerator for ``choice``, probed on the first call after the host was booted.
+
+    Raises HostError (``host.kvm-unusable``) where KVM was asked for by name and does not run
+    64-bit code, and ``host.missing-tool`` where there is no QEMU.
+    """
+    if choice != "tcg":
+        kvm = probe("kvm")
+        if kvm.usable:
+            return Acceleration("kvm", "host", kvm.slowness, "")
+        if choice == "kvm":
+            raise HostError(
+                "host.kvm-unusable",
+                f"--accel kvm: KVM cannot be used here: {kvm.reason}.",
+                "Use --accel auto, which falls back to emulation (TCG).",
+            )
+        note = f"KVM is not used: {kvm.reason}"
+    else:
+        note = ""
+    tcg = probe("tcg")
+    if not tcg.usable:
+        raise HostError("host.qemu-crashed", f"QEMU does not run here: {tcg.reason}.")
+    return Acceleration("tcg", "max", tcg.slowness, note)
+
+
+def probe(accelerator: Accelerator) -> Probe:
+    """What ``accelerator`` does with 64-bit code, from memory where this host boot was asked."""
+    path = _cache_path()
+    key = f"{accelerator} {_host_key()}"
+    known = _read_cache(path)
+    if key in known:
+        return known[key]
+    result = _kvm_obstacle() if accelerator == "kvm" else None
+    if result is None:
+        result = _run_probe(accelerator)
+    # Only answers about this boot of the host are kept.
+    kept = {name: value for name, value in known.items() if name.endswith(_host_key())}
+    _write_cache(path, {**kept, key: result})
+    return result
+
+
+def _kvm_obstacle() -> Probe | None:
+    """Why KVM need not even be tried."""
+    device = Path("/dev/kvm")
+    if not device.exists():
+        return Probe(usable=False, count_s=0.0, reason="there is no /dev/kvm")
+    if not os.access(device, os.R_OK | os.W_OK):
+        return Probe(
+            usable=False,
+            count_s=0.0,
+            reason="/dev/kvm may not be opened by this user (join the group kvm, log in again)",
+        )
+    return None
+
+
+def _run_probe(accelerator: Accelerator) -> Probe:
+    """Run the boot sector once."""
+    with tempfile.TemporaryDirectory(prefix="harness-probe-") as folder:
+        disk = Path(folder) / "long_mode.img"
+        sector = resources.files(__package__).joinpath("long_mode.bin").read_bytes()
+        disk.write_bytes(sector.ljust(_DISK_BYTES, b"\0"))
+        errors = Path(folder) / "stderr"
+        with errors.open("wb") as stderr:
+            process = subprocess.Popen(
+                [*PDEATHSIG, str(find_qemu()), *_probe_args(accelerator, disk)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                start_new_session=True,
+            )
+            try:
+                return _watch(process, errors)
+            finally:
+                process.kill()
+                process.wait()
+                if process.stdout:
+                    process.stdout.close()
+
+
+def _probe_args(accelerator: Accelerator, disk: Path) -> list[str]:
+    return [
+        *("-machine", "pc,usb=off", "-no-user-config", "-nodefaults", "-display", "none"),
+        *("-accel", accelerator, "-cpu", "host" if accelerator == "kvm" else "max", "-m", "64M"),
+        # A file writes through; a stdio chardev loses its last bytes when QEMU is ended.
+        *("-chardev", "file,id=out,path=/dev/stdout"),
+        *("-device", "isa-debugcon,iobase=0x402,chardev=out"),
+        *("-device", "isa-debug-exit,iobase=0xf4"),
+        *("-drive", f"if=ide,format=raw,readonly=off,snapshot=on,file={disk}"),
+    ]
+
+
+def _watch(process: subprocess.Popen[bytes], errors: Path) -> Probe:
+    """Follow the three marks; the time between the last two is the measure."""
+    assert process.stdout is not None  # noqa: S101  Popen was given a pipe
+    deadline_s = time.monotonic() + _PROBE_TIMEOUT_S
+    seen = b""
+    long_mode_s = 0.0
+    while (left_s := deadline_s - time.monotonic()) > 0:
+        if not select.select([process.stdout], [], [], left_s)[0]:
+            break
+        chunk = os.read(process.stdout.fileno(), 4096)
+        if not chunk:
+            said = _complaint(errors.read_text(errors="replace"), process.wait())
+            return Probe(usable=False, count_s=0.0, reason=f"QEMU ended: {said}")
+        seen = seen[-64:] + chunk
+        if _LONG_MODE in chunk:
+            long_mode_s = time.monotonic()
+        if _COUNTED in chunk:
+            return Probe(usable=True, count_s=round(time.monotonic() - long_mode_s, 4), reason="")
+    if long_mode_s:
+        reason = f"64-bit code is slower than emulation (no end after {_PROBE_TIMEOUT_S:g} s)"
+    elif _RUNNING in seen:
+        reason = "the processor does not get into 64-bit mode"
+    else:
+        reason = f"not even the firmware ended in {_PROBE_TIMEOUT_S:g} s"
+    return Probe(usable=False, count_s=0.0, reason=reason)
+
+
+def _complaint(stderr: str, status: int) -> str:
+    """What QEMU said first of an error; an assertion that follows it tells less."""
+    lines = [line.removeprefix("qemu-system-x86_64: ") for line in stderr.strip().splitlines()]
+    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return (errors or lines or [f"exit status {status}"])[0].rstrip(".")
+
+
+def _host_key() -> str:
+    boot_id = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return f"{qemu_version()} uid={os.geteuid()} boot={boot_id}"
+
+
+def _cache_path() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "harness" / "acceleration.json"
+
+
+def _read_cache(path: Path) -> dict[str, Probe]:
+    """What is remembered; nothing where the file is missing or not ours."""
+    try:
+        return {key: Probe(**row) for key, row in json.loads(path.read_text()).items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _write_cache(path: Path, probes: dict[str, Probe]) -> None:
+    """Remember; a cache that cannot be written only costs the next run some seconds."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_name(f".{path.name}.{os.getpid()}")
+        new.write_text(json.dumps({key: asdict(value) for key, value in probes.items()}))
+        new.replace(path)
+    except OSError:
+        return

@@ -1,0 +1,165 @@
+"""The QEMU command line of a machine: a pure function of its description."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from harness.machine.spec import Endpoints, MachineSpec
+
+DISK_NODE = "disk"
+"""Node and device name of the image's disk, in QMP answers too."""
+SEED_NODE = "seed"
+NIC = "nic"
+NETDEV = "net"
+
+# SeaBIOS writes its log to this port when a debug console is there
+# (SeaBIOS docs/Debugging.md, "Diagnostic information").
+SEABIOS_DEBUG_PORT = 0x402
+
+
+def qemu_args(spec: MachineSpec, endpoints: Endpoints) -> list[str]:
+    """The arguments after the program's name, for QEMU 7.1 or newer.
+
+    The machine starts stopped (``-S``): nothing of the guest runs before every observer is
+    attached. Nothing is in it but what ``spec`` names: ``-nodefaults`` takes away the default
+    NIC, floppy, CD-ROM, VGA and serial port; ``romfile=`` the PXE ROM; ``-boot strict=on`` keeps
+    the firmware from trying anything but the disk.
+    """
+    return [
+        *_process(),
+        *_board(spec),
+        *_disk(spec),
+        *_seed(spec),
+        *_nic(spec, endpoints),
+        *_consoles(endpoints),
+        *_control(endpoints),
+    ]
+
+
+def _process() -> list[str]:
+    """Stopped, without the user's configuration, without a window, and locked in."""
+    sandbox = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+    return [
+        *("-name", "harness,debug-threads=on"),
+        *("-no-user-config", "-nodefaults", "-S", "-no-shutdown"),
+        *("-display", "none"),
+        *("-sandbox", sandbox),
+    ]
+
+
+def _board(spec: MachineSpec) -> list[str]:
+    return [
+        *("-machine", f"{spec.chipset},usb=off"),
+        *("-accel", "tcg,thread=multi" if spec.accelerator == "tcg" else "kvm"),
+        *("-cpu", spec.cpu_model),
+        *("-smp", f"cpus={spec.cpus}"),
+        *("-m", f"size={spec.memory_mib}M"),
+        *("-boot", "strict=on"),
+        *("-device", "VGA,id=vga"),
+        *("-device", f"virtio-balloon-pci,id=balloon,addr={spec.balloon_address}"),
+    ]
+
+
+def _disk(spec: MachineSpec) -> list[str]:
+    """The image under an overlay, on the only disk.
+
+    The overlay names no backing file: the image is joined to it here, read-only, with its format
+    said. The device id is the one that Proxmox VE gives its first disk, so that
+    ``/dev/disk/by-id`` in the guest is what the provider shows.
+    """
+    image: dict[str, Any] = {
+        "driver": spec.image_format,
+        "node-name": "image",
+        "read-only": True,
+        "file": {"driver": "file", "filename": str(spec.image), "read-only": True},
+    }
+    if spec.image_format == "qcow2":
+        image["backing"] = None
+    disk = {
+        "driver": "qcow2",
+        "node-name": DISK_NODE,
+        "discard": "unmap",
+        "file": {"driver": "file", "filename": str(spec.overlay)},
+        "backing": image,
+    }
+    device = (
+        f"scsi-hd,id={DISK_NODE},bus=scsi0.0,drive={DISK_NODE},"
+        "device_id=drive-scsi0,bootindex=1,werror=stop,rerror=report"
+    )
+    return [
+        *("-blockdev", json.dumps(disk)),
+        *("-device", f"virtio-scsi-pci,id=scsi0,addr={spec.disk_address}"),
+        *("-device", device),
+    ]
+
+
+def _seed(spec: MachineSpec) -> list[str]:
+    seed = {
+        "driver": "raw",
+        "node-name": SEED_NODE,
+        "read-only": True,
+        "file": {"driver": "file", "filename": str(spec.seed), "read-only": True},
+    }
+    return [
+        *("-blockdev", json.dumps(seed)),
+        *("-device", f"ide-cd,id={SEED_NODE},bus=ide.1,drive={SEED_NODE}"),
+    ]
+
+
+def _nic(spec: MachineSpec, endpoints: Endpoints) -> list[str]:
+    """User networking that leads to the receiver only.
+
+    ``restrict=on`` drops whatever is not a forward named here (QEMU invocation, "-netdev user").
+    The capture takes whole frames of both directions.
+    """
+    net = spec.network
+    netdev = (
+        f"user,id={NETDEV},ipv4=on,ipv6=off,restrict=on,net={net.subnet},host={net.router},"
+        f"dns={net.nameserver},dhcpstart={net.dhcp_start},"
+        f"hostfwd=tcp:127.0.0.1:0-{net.guest}:{net.knock_port},"
+        f"guestfwd=tcp:{net.receiver}:{net.receiver_port}-chardev:receiver"
+    )
+    return [
+        *("-chardev", f"socket,id=receiver,path={_escape(str(endpoints.receiver_socket))}"),
+        *("-netdev", netdev),
+        *("-device", _nic_device(spec)),
+        *(
+            "-object",
+            f"filter-dump,id=capture,netdev={NETDEV},file={_escape(str(endpoints.capture_file))}",
+        ),
+    ]
+
+
+def _nic_device(spec: MachineSpec) -> str:
+    return (
+        f"virtio-net-pci,id={NIC},netdev={NETDEV},mac={spec.mac},romfile=,addr={spec.nic_address}"
+    )
+
+
+def _consoles(endpoints: Endpoints) -> list[str]:
+    """The serial port and the firmware's log: to us as a stream, and raw to a file."""
+    serial = _log_socket("serial", str(endpoints.serial_socket), str(endpoints.serial_log))
+    firmware = _log_socket("firmware", str(endpoints.firmware_socket), str(endpoints.firmware_log))
+    return [
+        *("-chardev", serial),
+        *("-device", "isa-serial,id=serial0,chardev=serial"),
+        *("-chardev", firmware),
+        *("-device", f"isa-debugcon,iobase={SEABIOS_DEBUG_PORT:#x},chardev=firmware"),
+    ]
+
+
+def _log_socket(name: str, socket: str, log: str) -> str:
+    return f"socket,id={name},path={_escape(socket)},logfile={_escape(log)},logappend=off"
+
+
+def _control(endpoints: Endpoints) -> list[str]:
+    return [
+        *("-chardev", f"socket,id=qmp,path={_escape(str(endpoints.qmp_socket))}"),
+        *("-mon", "chardev=qmp,mode=control"),
+    ]
+
+
+def _escape(value: str) -> str:
+    """A value inside a comma-separated option: a comma is doubled (QEMU invocation, "Syntax")."""
+    return value.replace(",", ",,")

@@ -1,0 +1,55 @@
+"""What a machine is made of, said once and independent of who starts it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from harness.guest_network import GuestNetwork
+
+Accelerator = Literal["kvm", "tcg"]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where a running machine can be met.
+
+    The sockets are listened on before the machine starts and QEMU connects to them; the files
+    are written by QEMU itself. Socket paths must fit the 107 bytes of ``sun_path`` (unix(7)).
+    """
+
+    qmp_socket: Path
+    serial_socket: Path
+    firmware_socket: Path
+    receiver_socket: Path
+    serial_log: Path
+    firmware_log: Path
+    capture_file: Path
+    stderr_log: Path
+
+
+@dataclass(frozen=True, slots=True)
+class MachineSpec:
+    """One machine: the provider's hardware around one image.
+
+    ``image`` is opened read-only; what the guest writes goes to ``overlay``, a disk of
+    ``disk_size_bytes`` (the image's virtual size). PCI addresses are
+    ``slot.function`` in hexadecimal, as the profile has them.
+    """
+
+    chipset: str
+    cpus: int
+    memory_mib: int
+    accelerator: Accelerator
+    cpu_model: str
+    image: Path
+    image_format: Literal["qcow2", "raw"]
+    disk_size_bytes: int
+    overlay: Path
+    seed: Path
+    mac: str
+    disk_address: str
+    nic_address: str
+    balloon_address: str
+    network: GuestNetwork

@@ -1,0 +1,78 @@
+"""The text channels: the serial line and the firmware's log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from harness.evidence import EvidenceLog
+from harness.observe.lines import LineSplitter
+
+# A raw log stops growing here: a guest that prints for ever must not fill the host's disk.
+MAX_RAW_BYTES = 32 << 20
+# A rest of the stream that looks like no prompt is recorded after this long without more.
+_REST_S = 0.5
+
+
+class ConsoleObserver:
+    """Records one console stream: raw bytes to a file, lines and prompts as observations."""
+
+    def __init__(self, log: EvidenceLog, channel: str, raw_log: Path) -> None:
+        self._log = log
+        self._channel = channel
+        self._raw = raw_log.open("xb")
+        self._raw_left_bytes = MAX_RAW_BYTES
+        self._splitter = LineSplitter()
+        self._rest_timer: asyncio.TimerHandle | None = None
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes of the stream."""
+        if self._raw_left_bytes <= 0:
+            return
+        self._raw.write(chunk[: self._raw_left_bytes])
+        self._raw.flush()
+        self._raw_left_bytes -= len(chunk)
+        for piece in self._splitter.feed(chunk):
+            self._log.record(self._channel, piece.kind, text=piece.text, offset=piece.offset)
+        if self._raw_left_bytes <= 0:
+            self._log.record(self._channel, "full", max_bytes=MAX_RAW_BYTES)
+        if self._rest_timer:
+            self._rest_timer.cancel()
+        self._rest_timer = asyncio.get_running_loop().call_later(_REST_S, self._flush)
+
+    def _flush(self) -> None:
+        for piece in self._splitter.flush():
+            self._log.record(self._channel, piece.kind, text=piece.text, offset=piece.offset)
+
+    def close(self) -> None:
+        """Record what is left and end the raw file."""
+        if self._rest_timer:
+            self._rest_timer.cancel()
+        self._flush()
+        self._raw.close()
+
+
+@asynccontextmanager
+async def observe_console(
+    log: EvidenceLog, channel: str, socket: Path, raw_log: Path
+) -> AsyncIterator[None]:
+    """Listen on ``socket`` for the machine's stream and record it until the block is left."""
+    observer = ConsoleObserver(log, channel, raw_log)
+
+    async def read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while chunk := await reader.read(1 << 16):
+                observer.feed(chunk)
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    async with await asyncio.start_unix_server(read, socket) as server:
+        try:
+            yield
+        finally:
+            server.close()
+            observer.close()

@@ -1,0 +1,44 @@
+"""What the machine itself does: QMP events, and the end of the QEMU process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qemu.qmp import EventListener
+
+from harness.evidence import EvidenceLog
+from harness.machine.qemu import Machine
+
+# Of no use to a verdict, and some come many times a second.
+_IGNORED = frozenset({"RTC_CHANGE", "NIC_RX_FILTER_CHANGED", "VSERPORT_CHANGE"})
+_STDERR_LINES = 5
+
+
+async def follow_events(log: EvidenceLog, listener: EventListener) -> None:
+    """Record every QMP event until cancelled."""
+    async for event in listener:
+        if event["event"] not in _IGNORED:
+            log.record("qmp", "event", name=event["event"], detail=event.get("data", {}))
+
+
+async def follow_process(log: EvidenceLog, machine: Machine) -> None:
+    """Record the end of QEMU, with its last words, when it ends without being asked to."""
+    kills_before = oom_kills()
+    status = await machine.process.wait()
+    words = machine.endpoints.stderr_log.read_text(errors="replace").strip().splitlines()
+    log.record(
+        "host",
+        "qemu-ended",
+        status=status,
+        stderr=words[-_STDERR_LINES:],
+        oom_kills=oom_kills() - kills_before,
+    )
+
+
+def oom_kills() -> int:
+    """How many processes this host's kernel has killed for want of memory (``/proc/vmstat``)."""
+    for line in Path("/proc/vmstat").read_text(encoding="ascii").splitlines():
+        name, _, value = line.partition(" ")
+        if name == "oom_kill":
+            return int(value)
+    return 0

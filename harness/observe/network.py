@@ -1,0 +1,135 @@
+"""The NIC: what the guest sends, and a knock at the address that the seed gave it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from inotify_simple import INotify, flags
+
+from harness.evidence import EvidenceLog
+from harness.observe.frames import CaptureReader, Frame, read_frame
+
+# Each knock makes the router ask for the guest by ARP, as long as it does not know it. The
+# guest's answer is what counts; a knock is no more than an occasion for it.
+_KNOCK_PERIOD_S = 0.25
+_KNOCK_TIMEOUT_S = 5.0
+_BANNER_BYTES = 256
+# Distinct frames to write down at most: a guest may make up addresses for ever.
+_MAX_DISTINCT = 256
+MAX_CAPTURE_BYTES = 64 << 20
+"""The capture ends there: a guest that floods its NIC must not fill the host's disk."""
+
+# The router of QEMU's user networking sends from 52:55 and its IPv4 address
+# (libslirp, src/slirp.c, special_ethaddr).
+_ROUTER_MAC_PREFIX = "52:55:"
+
+
+class FrameObserver:
+    """Follows the capture file and records each new kind of frame that the guest sends."""
+
+    def __init__(self, log: EvidenceLog, capture_file: Path) -> None:
+        self._log = log
+        self._file = capture_file.open("rb")
+        self._reader = CaptureReader()
+        self._seen: set[Frame] = set()
+        self._read_bytes = 0
+        self.guest_frames = 0
+        """How many frames the guest has sent so far."""
+
+    @property
+    def full(self) -> bool:
+        """Whether the capture is as large as it may be."""
+        return self._read_bytes >= MAX_CAPTURE_BYTES
+
+    def read_new(self) -> None:
+        """Take what was written to the file since the last call."""
+        while chunk := self._file.read(1 << 16):
+            self._read_bytes += len(chunk)
+            for raw in self._reader.feed(chunk):
+                self._take(read_frame(raw))
+
+    def _take(self, frame: Frame) -> None:
+        if frame.source_mac.startswith(_ROUTER_MAC_PREFIX):
+            return
+        self.guest_frames += 1
+        if frame in self._seen or len(self._seen) >= _MAX_DISTINCT:
+            return
+        self._seen.add(frame)
+        self._log.record(
+            "network",
+            "frame",
+            what=frame.kind,
+            mac=frame.source_mac,
+            source=frame.source,
+            target=frame.target,
+            number=self.guest_frames,
+        )
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+async def follow_capture(observer: FrameObserver, capture_file: Path) -> None:
+    """Read the capture whenever QEMU writes to it, until it is full.
+
+    The kernel says when (inotify(7)): there is nothing to poll between a frame and its record.
+    """
+    written = asyncio.Event()
+    with INotify(nonblocking=True) as inotify:
+        inotify.add_watch(str(capture_file), flags.MODIFY)
+
+        def drain() -> None:
+            inotify.read(timeout=0)
+            written.set()
+
+        loop = asyncio.get_running_loop()
+        loop.add_reader(inotify.fileno(), drain)
+        try:
+            observer.read_new()
+            while not observer.full:
+                await written.wait()
+                written.clear()
+                observer.read_new()
+        finally:
+            loop.remove_reader(inotify.fileno())
+
+
+async def knock(log: EvidenceLog, host: str, port: int) -> None:
+    """Connect to the guest's port again and again, and record the banner when one comes.
+
+    A connection that succeeds says nothing, the router accepts it itself: only bytes are an
+    answer, and they are the guest's.
+    """
+    pending: set[asyncio.Task[bytes]] = set()
+    answered = False
+    try:
+        while not answered:
+            pending.add(asyncio.create_task(_knock_once(host, port)))
+            done, pending = await asyncio.wait(pending, timeout=_KNOCK_PERIOD_S)
+            for banner in (task.result() for task in done):
+                if banner and not answered:
+                    answered = True
+                    text = banner.decode("utf-8", errors="replace")
+                    log.record("network", "banner", text=text)
+            if done and not answered:
+                # Refused or closed at once: keep the period all the same.
+                await asyncio.sleep(_KNOCK_PERIOD_S)
+    finally:
+        for task in pending:
+            task.cancel()
+
+
+async def _knock_once(host: str, port: int) -> bytes:
+    """The first bytes that come back; nothing where none do."""
+    writer = None
+    try:
+        async with asyncio.timeout(_KNOCK_TIMEOUT_S):
+            reader, writer = await asyncio.open_connection(host, port)
+            return await reader.read(_BANNER_BYTES)
+    except (OSError, TimeoutError):
+        return b""
+    finally:
+        if writer is not None:
+            writer.close()

@@ -1,0 +1,106 @@
+"""A provider's profile: every claim about its hardware and limits, with where it was learnt."""
+
+from __future__ import annotations
+
+import datetime
+import tomllib
+from functools import cache
+from importlib import resources
+from typing import Annotated, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from harness.errors import UsageError
+
+Value = TypeVar("Value")
+
+Confidence = Literal["measured", "documented", "reported", "inferred", "chosen", "unknown"]
+"""How a claim is known: read off the real hardware; said by the provider; said by users; concluded
+from other claims; picked by us because nothing hangs on it; not known."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Claim(_Model, Generic[Value]):
+    """One value that is held to be true of the provider, and why."""
+
+    value: Value
+    source: str = Field(min_length=1)
+    date: datetime.date
+    confidence: Confidence
+
+
+PciAddress = Annotated[str, Field(pattern=r"^[0-9a-f]{2}\.[0-7]$")]
+
+
+class Machine(_Model):
+    """The hardware, in QEMU's words."""
+
+    chipset: Claim[Literal["pc"]]
+    firmware: Claim[Literal["bios"]]
+    cpus: Claim[Annotated[int, Field(ge=1, le=64)]]
+    memory_mib: Claim[Annotated[int, Field(ge=256)]]
+    disk_address: Claim[PciAddress]
+    nic_address: Claim[PciAddress]
+    balloon_address: Claim[PciAddress]
+    mac_prefix: Claim[Annotated[str, Field(pattern=r"^[0-9a-f]{2}:[0-9a-f]{2}:[0-9a-f]{2}$")]]
+    seed_bus: Claim[Literal["ide"]]
+
+
+class Network(_Model):
+    """How a guest gets its address there."""
+
+    addressing: Claim[Literal["static"]]
+    dhcp_guaranteed: Claim[bool]
+
+
+class Images(_Model):
+    """What may be uploaded."""
+
+    formats: Claim[list[Literal["qcow2", "iso"]]]
+    max_size_bytes: Claim[Annotated[int, Field(gt=0)]]
+    quota_bytes: Claim[Annotated[int, Field(gt=0)]]
+
+
+class Profile(_Model):
+    """One provider."""
+
+    name: str
+    title: str
+    machine: Machine
+    network: Network
+    images: Images
+
+
+@cache
+def load_profile(name: str) -> Profile:
+    """The profile that ships under ``name``.
+
+    Raises UsageError where there is none; a shipped profile that does not validate is a bug.
+    """
+    folder = resources.files(__package__)
+    shipped = sorted(
+        entry.name.removesuffix(".toml")
+        for entry in folder.iterdir()
+        if entry.name.endswith(".toml")
+    )
+    if name not in shipped:
+        raise UsageError(f"--provider {name}: no such profile; there is {', '.join(shipped)}.")
+    text = (folder / f"{name}.toml").read_text(encoding="utf-8")
+    return parse_profile(text, f"{name}.toml")
+
+
+def parse_profile(text: str, location: str) -> Profile:
+    """The profile in TOML ``text``; raises UsageError that names every fault at once."""
+    try:
+        return Profile.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{location}: not TOML: {error}.") from error
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
+            for fault in error.errors()
+        )
+        raise UsageError(f"{location}: {faults}.") from error

@@ -1,0 +1,108 @@
+"""The end of a run on one screen."""
+
+from __future__ import annotations
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from harness.checks.finding import Finding
+from harness.diagnose.diagnosis import Outcome
+from harness.diagnose.stages import STAGES
+from harness.guest_text import printable
+from harness.result import Result
+
+_STYLES: dict[Outcome, str] = {
+    "pass": "bold green",
+    "fail": "bold red",
+    "inconclusive": "bold yellow",
+    "error": "bold magenta",
+}
+_HEADLINES: dict[Outcome, str] = {
+    "pass": "{provider} will boot this image",
+    "fail": "{provider} will not run this image",
+    "inconclusive": "nothing proves that {provider} will run this image, and nothing the contrary",
+    "error": "this host could not try the image; nothing is said about it",
+}
+_MARKS = {"error": ("\u2717", "red"), "warning": ("!", "yellow"), "info": ("i", "cyan")}
+_EVIDENCE_LINES = 8
+
+
+def print_result(console: Console, result: Result) -> None:
+    """Print ``result`` to ``console``. Everything of the image and the guest is made printable."""
+    console.print(render(result))
+
+
+def render(result: Result) -> RenderableType:
+    """``result`` for a terminal: outcome, stages, findings with evidence and remedy, where."""
+    headline = _HEADLINES[result.outcome].format(provider=result.provider)
+    first = Text.assemble((result.outcome.upper(), _STYLES[result.outcome]), "  ", headline)
+    parts: list[RenderableType] = [Text(), first]
+    if result.stage:
+        parts += [Text(), _ladder(result)]
+    for row in sorted(result.findings, key=lambda row: row.id != result.cause):
+        parts += [Text(), _finding(row, decides=row.id == result.cause)]
+    parts += [Text(), _facts(result)]
+    return Group(*parts)
+
+
+def _ladder(result: Result) -> Text:
+    """The stages in one line, each with its second; those not reached are dim."""
+    line = Text("  ")
+    for stage in STAGES:
+        reached_s = result.timings_s.get(stage)
+        if stage != STAGES[0]:
+            line.append(" \u203a ", "dim")
+        if reached_s is not None:
+            line.append(stage, "bold" if stage == result.stage else "")
+            line.append(f" {reached_s:.1f}s", "cyan")
+        else:
+            line.append(stage, "dim")
+    return line
+
+
+def _finding(row: Finding, *, decides: bool) -> RenderableType:
+    mark, colour = _MARKS[row.severity]
+    table = Table.grid(padding=(0, 1))
+    table.add_column(width=2, justify="right")
+    table.add_column()
+    statement = Text(row.statement, "bold" if decides else "")
+    table.add_row(Text(mark, colour), Text.assemble(statement, ("  " + row.id, "dim")))
+    for line in row.evidence[-_EVIDENCE_LINES:]:
+        table.add_row("", Text.assemble(("\u2502 ", colour), (printable(line, 160), "dim")))
+    if row.remedy and row.severity != "info":
+        table.add_row("", Text.assemble(("\u2192 ", "green"), row.remedy))
+    return table
+
+
+def _facts(result: Result) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    tool = result.tool
+    machine = f"QEMU {tool.qemu}, {tool.accel}" if tool.qemu else "not booted"
+    rows = {
+        "image": f"{printable(result.image.location)} ({_describe(result)})",
+        "machine": f"{result.provider}: {machine}",
+        "verdict": f"after {result.timings_s['verdict']:.1f} s",
+        "run": result.run_dir,
+    }
+    for name, value in rows.items():
+        table.add_row(Text(f"  {name}", "dim"), Text(value))
+    return table
+
+
+def _describe(result: Result) -> str:
+    image = result.image
+    text = f"{image.format}, {size_text(image.file_size_bytes)}"
+    if image.virtual_size_bytes is not None:
+        text += f", a disk of {size_text(image.virtual_size_bytes)}"
+    return text
+
+
+def size_text(size_bytes: int) -> str:
+    """``size_bytes`` in the unit that a person would use; decimal, as providers count."""
+    size = float(size_bytes)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"

@@ -1,0 +1,126 @@
+"""The result object: what a run came to, in the form that scripts rely on (``--json``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from harness.checks.finding import Finding
+from harness.diagnose.diagnosis import Diagnosis, Outcome, diagnose
+from harness.diagnose.stages import Stage
+from harness.errors import UsageError
+from harness.evidence import Observation, read_evidence
+
+EVIDENCE_FILE = "evidence.jsonl"
+RESULT_FILE = "result.json"
+
+EXIT_STATUS: dict[Outcome, int] = {"pass": 0, "fail": 1, "inconclusive": 3, "error": 4}
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Image(_Model):
+    """What was tried. ``sha256`` is null where the verdict came before the file was read."""
+
+    location: str
+    format: str
+    file_size_bytes: int
+    virtual_size_bytes: int | None
+    sha256: str | None = None
+
+
+class Prediction(_Model):
+    """What inspection expects of the boot; null where it says nothing."""
+
+    will_boot: bool | None = None
+    because: tuple[str, ...] = ()
+
+
+class Tool(_Model):
+    """What tried it."""
+
+    version: str
+    qemu: str | None
+    accel: str | None
+    backend: str
+
+
+class Result(_Model):
+    """The whole answer. ``stage`` is null where nothing was booted."""
+
+    schema_: Literal["harness.result/1"] = Field(default="harness.result/1", alias="schema")
+    image: Image
+    provider: str
+    outcome: Outcome
+    stage: Stage | None
+    cause: str | None
+    findings: tuple[Finding, ...]
+    prediction: Prediction = Prediction()
+    counterfactual: None = None
+    timings_s: dict[str, float]
+    run_dir: str
+    tool: Tool
+
+    @property
+    def exit_status(self) -> int:
+        """The exit status of the command that came to this result."""
+        interrupted = self.cause == "host.interrupted"
+        return 130 if interrupted else EXIT_STATUS[self.outcome]
+
+    def to_json(self) -> str:
+        """The object as indented JSON."""
+        return self.model_dump_json(indent=2, by_alias=True)
+
+
+def judge(observations: Iterable[Observation], run_dir: Path) -> Result:
+    """The result of recorded ``observations``.
+
+    Raises UsageError where they hold no start of a run. A record without a decision (its writer
+    was killed) is an error of the host: ``host.interrupted``.
+    """
+    kept = list(observations)
+    diagnosis = diagnose(kept)
+    if diagnosis.verdict is None:
+        statement = "The record ends before anything was decided."
+        last_s = kept[-1].t_s if kept else 0.0
+        fault = {"finding": "host.interrupted", "statement": statement}
+        diagnosis.feed(Observation(last_s, "host", "fault", fault))
+    return compose(diagnosis, kept, run_dir)
+
+
+def replay(run_dir: Path) -> Result:
+    """The result of the run recorded in ``run_dir``, judged again from its evidence alone."""
+    return judge(read_evidence(run_dir / EVIDENCE_FILE), run_dir)
+
+
+def compose(diagnosis: Diagnosis, observations: list[Observation], run_dir: Path) -> Result:
+    """The result object of a ``diagnosis`` that has its verdict."""
+    verdict = diagnosis.verdict
+    start = _data_of(observations, "run", "start")
+    if verdict is None or start is None:
+        raise UsageError(f"{run_dir}: the evidence holds no start of a run.")
+    digest = _data_of(observations, "image", "digest") or {}
+    timings_s = {str(stage): round(t_s, 3) for stage, t_s in verdict.stages_s.items()}
+    return Result(
+        image=Image(**start["image"], sha256=digest.get("sha256")),
+        provider=start["provider"],
+        outcome=verdict.outcome,
+        stage=verdict.stage,
+        cause=verdict.cause,
+        findings=verdict.findings,
+        timings_s={**timings_s, "verdict": round(verdict.at_s, 3)},
+        run_dir=str(run_dir),
+        tool=Tool(**start["tool"]),
+    )
+
+
+def _data_of(observations: list[Observation], channel: str, kind: str) -> dict[str, Any] | None:
+    for observation in observations:
+        if (observation.channel, observation.kind) == (channel, kind):
+            return dict(observation.data)
+    return None

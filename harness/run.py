@@ -1,0 +1,345 @@
+"""One case: an image, a provider's machine, a verdict. The only place that composes the rooms."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import shlex
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import __version__
+from harness.checks.finding import Finding, finding
+from harness.diagnose.diagnosis import Diagnosis
+from harness.diagnose.stages import Until
+from harness.errors import HostError, UsageError
+from harness.evidence import EvidenceLog, Observation, Subscriber
+from harness.guest_network import GuestNetwork
+from harness.machine.acceleration import Acceleration
+from harness.machine.programs import qemu_version
+from harness.machine.qemu import Machine, launch_qemu
+from harness.machine.scratch import scratch_folder
+from harness.machine.spec import Endpoints, MachineSpec
+from harness.observe.clock import Clock
+from harness.observe.console import observe_console
+from harness.observe.lifecycle import follow_events, follow_process
+from harness.observe.network import FrameObserver, follow_capture, knock
+from harness.observe.receiver import observe_receiver
+from harness.observe.sampler import sample
+from harness.observe.screen import take_screenshot
+from harness.provider.profile import Profile
+from harness.result import EVIDENCE_FILE, RESULT_FILE, Result, compose
+from harness.seed import Seed, new_seed, write_seed
+
+_CHUNK_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """What a run needs to know of the image: what the gate has read in its header."""
+
+    path: Path
+    format: str
+    file_size_bytes: int
+    virtual_size_bytes: int | None
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What to try, and how. ``timeout_s`` is None where the clock may choose it."""
+
+    image: ImageFacts
+    profile: Profile
+    until: Until
+    strict: bool
+    timeout_s: float | None
+    run_dir: Path
+
+
+class Recorder:
+    """The log of a run, the diagnosis that it feeds, and the moment of the verdict."""
+
+    def __init__(self, log: EvidenceLog) -> None:
+        self.log = log
+        self.diagnosis = Diagnosis()
+        self.observations: list[Observation] = []
+        self.decided = asyncio.Event()
+        self.stage_changed = asyncio.Event()
+        log.subscribe(self._take)
+
+    def _take(self, observation: Observation) -> None:
+        stage = self.diagnosis.timeline.furthest
+        # The lines of a console are on disk and judged; only the few facts are kept in memory.
+        if observation.channel in ("run", "image"):
+            self.observations.append(observation)
+        if self.diagnosis.feed(observation):
+            self.decided.set()
+        if self.diagnosis.timeline.furthest != stage:
+            self.stage_changed.set()
+
+    def fault(self, finding_id: str, statement: str, **more: int) -> None:
+        """Record that this host cannot go on."""
+        self.log.record("host", "fault", finding=finding_id, statement=statement, **more)
+
+
+def refuse(case: Case, subscriber: Subscriber) -> Result:
+    """The result of a case whose image the checks refuse: recorded like a run, and not booted."""
+    with _open_log(case.run_dir) as log:
+        recorder = Recorder(log)
+        log.subscribe(subscriber)
+        _record_start(log, case, None, None)
+        log.record("run", "refused")
+        return _write_result(recorder, case.run_dir)
+
+
+async def boot(case: Case, acceleration: Acceleration, subscriber: Subscriber) -> Result:
+    """Try the case: boot the image until there is a verdict; its result, written down too.
+
+    A fault of the host becomes a result of outcome ``error``. SIGINT and SIGTERM end the run with
+    what is known by then. Whatever was started or made outside ``case.run_dir`` is gone at the
+    end.
+    """
+    with _open_log(case.run_dir) as log:
+        recorder = Recorder(log)
+        log.subscribe(subscriber)
+        seed = new_seed(case.profile.machine.mac_prefix.value, GuestNetwork())
+        _record_start(log, case, acceleration, seed)
+        before = case.image.path.stat()
+        with _signals(recorder):
+            try:
+                await _boot(case, acceleration, seed, recorder)
+            except HostError as error:
+                recorder.fault(error.finding_id, str(error))
+        after = case.image.path.stat()
+        if (before.st_size, before.st_mtime_ns, before.st_ino) != (
+            after.st_size,
+            after.st_mtime_ns,
+            after.st_ino,
+        ):
+            log.record("host", "image-changed")
+        return _write_result(recorder, case.run_dir)
+
+
+async def _boot(case: Case, acceleration: Acceleration, seed: Seed, recorder: Recorder) -> None:
+    log = recorder.log
+    with scratch_folder() as scratch:
+        endpoints = _endpoints(scratch, case.run_dir)
+        spec = _machine_spec(case, acceleration, seed, scratch)
+        write_seed(seed, spec.seed)
+        async with AsyncExitStack() as stack:
+            for observer in (
+                observe_console(log, "serial", endpoints.serial_socket, endpoints.serial_log),
+                observe_console(log, "firmware", endpoints.firmware_socket, endpoints.firmware_log),
+                observe_receiver(log, endpoints.receiver_socket),
+            ):
+                await stack.enter_async_context(observer)
+            machine = await stack.enter_async_context(launch_qemu(spec, endpoints))
+            command = shlex.join(machine.command_line) + "\n"
+            (case.run_dir / "qemu.command").write_text(command, encoding="utf-8")
+            clock = Clock(log, acceleration.slowness, case.timeout_s)
+            await stack.enter_async_context(_watching(machine, case, recorder, clock))
+            log.power_on()
+            log.record("machine", "power-on")
+            await machine.power_on()
+            await recorder.decided.wait()
+            if machine.process.returncode is None:
+                with suppress(HostError):
+                    await take_screenshot(log, machine, case.run_dir, "screen-end")
+
+
+@asynccontextmanager
+async def _watching(
+    machine: Machine, case: Case, recorder: Recorder, clock: Clock
+) -> AsyncIterator[None]:
+    """All observers of a machine that is up and stopped, at work until the block is left.
+
+    An observer that fails is a fault of the host: it is recorded, and ends the run.
+    """
+    log = recorder.log
+    frames = FrameObserver(log, machine.endpoints.capture_file)
+    with machine.events() as listener:
+        host, port = await machine.knock_address()
+        duties = {
+            "events": follow_events(log, listener),
+            "process": follow_process(log, machine),
+            "capture": _capture(frames, machine),
+            "knock": knock(log, host, port),
+            "samples": sample(log, machine, lambda: frames.guest_frames),
+            "screen": _shoot_stages(recorder, machine, case.run_dir),
+            "clock": clock.run(),
+            "digest": _digest(log, case.image.path),
+        }
+        tasks = [asyncio.create_task(duty, name=name) for name, duty in duties.items()]
+        for task in tasks:
+            task.add_done_callback(_report_to(recorder))
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            frames.close()
+
+
+def _report_to(recorder: Recorder) -> Callable[[asyncio.Task[None]], None]:
+    """What to do when an observer ends: nothing, unless it failed."""
+
+    def report(task: asyncio.Task[None]) -> None:
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        if isinstance(error, HostError):
+            recorder.fault(error.finding_id, str(error))
+        else:
+            what = f"The observer {task.get_name()!r} failed: {type(error).__name__}: {error}"
+            recorder.fault("host.qemu-crashed", what)
+
+    return report
+
+
+async def _capture(frames: FrameObserver, machine: Machine) -> None:
+    """Follow the capture; take the recorder off the NIC once the file is full."""
+    await follow_capture(frames, machine.endpoints.capture_file)
+    await machine.command("object-del", id="capture")
+
+
+async def _shoot_stages(recorder: Recorder, machine: Machine, folder: Path) -> None:
+    """A screenshot at each stage change."""
+    while True:
+        await recorder.stage_changed.wait()
+        recorder.stage_changed.clear()
+        stage = recorder.diagnosis.timeline.furthest
+        await take_screenshot(recorder.log, machine, folder, f"screen-{stage}")
+
+
+async def _digest(log: EvidenceLog, image: Path) -> None:
+    """Read the image through while it boots; record its SHA-256."""
+
+    def read(stop: threading.Event) -> str:
+        digest = hashlib.sha256()
+        with image.open("rb") as file:
+            while (chunk := file.read(_CHUNK_BYTES)) and not stop.is_set():
+                digest.update(chunk)
+        return digest.hexdigest()
+
+    stop = threading.Event()
+    try:
+        sha256 = await asyncio.to_thread(read, stop)
+    finally:
+        stop.set()
+    log.record("image", "digest", sha256=sha256)
+
+
+@contextmanager
+def _signals(recorder: Recorder) -> Iterator[None]:
+    """SIGINT and SIGTERM become an observation while the block runs, and end the run in order."""
+    loop = asyncio.get_running_loop()
+
+    def interrupt(number: signal.Signals) -> None:
+        if not recorder.decided.is_set():
+            statement = f"The run was interrupted by {number.name}."
+            recorder.fault("host.interrupted", statement, signal=int(number))
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, interrupt, number)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def _write_result(recorder: Recorder, run_dir: Path) -> Result:
+    """The result of the run, also written to its folder."""
+    result = compose(recorder.diagnosis, recorder.observations, run_dir)
+    (run_dir / RESULT_FILE).write_text(result.to_json() + "\n", encoding="utf-8")
+    return result
+
+
+def _open_log(run_dir: Path) -> EvidenceLog:
+    """The log of a new run; raises UsageError where the folder holds one already."""
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        return EvidenceLog(run_dir / EVIDENCE_FILE)
+    except FileExistsError as error:
+        raise UsageError(f"{run_dir}: holds a run already: name another --run-dir.") from error
+    except OSError as error:
+        raise UsageError(f"{run_dir}: no run can be kept there: {error.strerror}.") from error
+
+
+def _record_start(
+    log: EvidenceLog, case: Case, acceleration: Acceleration | None, seed: Seed | None
+) -> None:
+    """The first observations: all that the diagnosis must know of the run."""
+    accelerator = acceleration.accelerator if acceleration else None
+    log.record(
+        "run",
+        "start",
+        provider=case.profile.name,
+        image={
+            "location": str(case.image.path),
+            "format": case.image.format,
+            "file_size_bytes": case.image.file_size_bytes,
+            "virtual_size_bytes": case.image.virtual_size_bytes,
+        },
+        tool={
+            "version": __version__,
+            "qemu": qemu_version() if acceleration else None,
+            "accel": accelerator,
+            "backend": "qemu",
+        },
+        until=case.until,
+        strict=case.strict,
+        seed={
+            "address": str(seed.network.guest) if seed else "",
+            "mac": seed.mac if seed else "",
+            "phone_home_path": seed.phone_home_path if seed else "",
+            "ready_path": seed.ready_path if seed else "",
+        },
+    )
+    findings = list(case.image.findings)
+    if acceleration and acceleration.note:
+        findings.append(finding("host.kvm-unusable", f"{acceleration.note}."))
+    for row in findings:
+        log.record("check", "finding", finding=row.model_dump(mode="json"))
+
+
+def _endpoints(scratch: Path, run_dir: Path) -> Endpoints:
+    return Endpoints(
+        qmp_socket=scratch / "qmp.sock",
+        serial_socket=scratch / "serial.sock",
+        firmware_socket=scratch / "firmware.sock",
+        receiver_socket=scratch / "receiver.sock",
+        serial_log=run_dir / "serial.log",
+        firmware_log=run_dir / "firmware.log",
+        capture_file=run_dir / "network.pcap",
+        stderr_log=run_dir / "qemu.stderr",
+    )
+
+
+def _machine_spec(case: Case, acceleration: Acceleration, seed: Seed, scratch: Path) -> MachineSpec:
+    """The provider's machine around the image of this case."""
+    if case.image.format != "qcow2" or case.image.virtual_size_bytes is None:
+        raise UsageError(f"{case.image.path}: only a qcow2 disk image can be booted.")
+    hardware = case.profile.machine
+    return MachineSpec(
+        chipset=hardware.chipset.value,
+        cpus=hardware.cpus.value,
+        memory_mib=hardware.memory_mib.value,
+        accelerator=acceleration.accelerator,
+        cpu_model=acceleration.cpu_model,
+        image=case.image.path.resolve(),
+        image_format="qcow2",
+        disk_size_bytes=case.image.virtual_size_bytes,
+        overlay=scratch / "overlay.qcow2",
+        seed=scratch / "seed.iso",
+        mac=seed.mac,
+        disk_address=hardware.disk_address.value,
+        nic_address=hardware.nic_address.value,
+        balloon_address=hardware.balloon_address.value,
+        network=seed.network,
+    )

@@ -1,0 +1,124 @@
+"""The seed: what the provider's cloud-init drive tells a new machine (NoCloud).
+
+Four files on an ISO 9660 labelled ``cidata``: cloud-init documentation, "Reference, Datasources,
+NoCloud". The network configuration is version 2, a static address for the NIC with this MAC;
+there is no ``set-name``, since the provider does not rename the NIC either.
+"""
+
+from __future__ import annotations
+
+import io
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+import pycdlib
+
+from harness.guest_network import GuestNetwork
+
+LABEL = "cidata"
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """What a run's seed says. ``nonce`` is in every call that the guest makes because of it."""
+
+    instance_id: str
+    nonce: str
+    mac: str
+    network: GuestNetwork
+
+    @property
+    def phone_home_path(self) -> str:
+        """Where cloud-init's phone_home calls."""
+        return f"/{self.nonce}/phone-home"
+
+    @property
+    def ready_path(self) -> str:
+        """Where the guest tells how cloud-init ended."""
+        return f"/{self.nonce}/ready"
+
+
+def new_seed(mac_prefix: str, network: GuestNetwork) -> Seed:
+    """A seed with a fresh instance id (cloud-init acts once per id), nonce and MAC."""
+    tail = secrets.token_bytes(3).hex(":")
+    return Seed(f"i-{secrets.token_hex(8)}", secrets.token_hex(16), f"{mac_prefix}:{tail}", network)
+
+
+def seed_files(seed: Seed) -> dict[str, str]:
+    """The four files by name.
+
+    Plain block YAML: not every reader of a seed is cloud-init with a whole YAML parser.
+    """
+    net = seed.network
+    return {
+        "meta-data": f"instance-id: {seed.instance_id}\nlocal-hostname: harness\n",
+        "user-data": _USER_DATA.format(
+            call=f"http://{net.receiver}{seed.phone_home_path}",
+            ready=f"http://{net.receiver}{seed.ready_path}",
+        ),
+        "vendor-data": "#cloud-config\n{}\n",
+        "network-config": _NETWORK_CONFIG.format(
+            mac=seed.mac,
+            address=f"{net.guest}/{net.subnet.prefixlen}",
+            router=net.router,
+            nameserver=net.nameserver,
+        ),
+    }
+
+
+# The second call is made from the background: cloud-init is not over while this runs.
+_USER_DATA = """\
+#cloud-config
+phone_home:
+  url: {call}
+  post: all
+  tries: 10
+runcmd:
+  - |
+    nohup python3 - >/dev/null 2>&1 <<'END' &
+    import json, subprocess, urllib.parse, urllib.request
+    subprocess.run(["cloud-init", "status", "--wait"], capture_output=True)
+    with open("/run/cloud-init/result.json") as file:
+        result = json.load(file)["v1"]
+    fields = {{"datasource": result["datasource"], "errors": json.dumps(result["errors"])}}
+    data = urllib.parse.urlencode(fields).encode()
+    urllib.request.urlopen("{ready}", data, 30)
+    END
+"""
+
+_NETWORK_CONFIG = """\
+version: 2
+ethernets:
+  nic0:
+    match:
+      macaddress: "{mac}"
+    addresses:
+      - {address}
+    routes:
+      - to: 0.0.0.0/0
+        via: {router}
+    nameservers:
+      addresses:
+        - {nameserver}
+"""
+
+
+def write_seed(seed: Seed, path: Path) -> None:
+    """Write the ISO to ``path``: Joliet and Rock Ridge, so that every reader sees the names."""
+    iso = pycdlib.PyCdlib()
+    iso.new(interchange_level=3, joliet=3, rock_ridge="1.09", vol_ident=LABEL)
+    for name, text in seed_files(seed).items():
+        content = text.encode()
+        iso_name = name.upper().replace("-", "_")
+        iso.add_fp(
+            io.BytesIO(content),
+            len(content),
+            f"/{iso_name}.;1",
+            rr_name=name,
+            joliet_path=f"/{name}",
+        )
+    try:
+        iso.write(str(path))
+    finally:
+        iso.close()

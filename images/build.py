@@ -1,0 +1,124 @@
+"""Build an image: ``python -m images.build NAME`` prints the path of a qcow2.
+
+What was built is kept in ``$XDG_CACHE_HOME/harness/recipes`` under a digest of all that goes into
+it, and is built once however many ask for it at the same time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from images.alpine import build_alpine, build_alpine_bare
+from images.debian import build_debian
+from images.recipe import (
+    RECIPES,
+    Alpine,
+    AlpineBare,
+    Debian,
+    RecipeError,
+    load_recipe,
+    recipe_names,
+)
+from images.tiny import build_tiny, unpack_kernel
+
+_PREFIX = "harness-build-"
+
+
+def build(name: str, cmdline: str = "") -> Path:
+    """The path of the image of the recipe ``name``, built now or earlier.
+
+    ``cmdline`` is added to the kernel's command line, for the recipe ``tiny`` only. Raises
+    RecipeError where it cannot be built.
+    """
+    recipe = load_recipe(name)
+    if isinstance(recipe, Debian):
+        return _cached(name, ".qcow2", lambda tmp, out: build_debian(name, recipe, tmp, out))
+    if isinstance(recipe, Alpine):
+        return _cached(name, ".qcow2", lambda tmp, out: build_alpine(recipe, tmp, out))
+    if isinstance(recipe, AlpineBare):
+        return _cached(name, ".qcow2", lambda tmp, out: build_alpine_bare(recipe, tmp, out))
+    kernel = _cached("tiny-kernel", "", lambda tmp, out: unpack_kernel(recipe, tmp, out), "tiny")
+    return _cached(
+        name, ".qcow2", lambda tmp, out: build_tiny(recipe, cmdline, kernel, tmp, out), "", cmdline
+    )
+
+
+def cache_folder() -> Path:
+    """Where built images are kept."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "harness" / "recipes"
+
+
+def _cached(
+    name: str, suffix: str, make: Callable[[Path, Path], None], recipe: str = "", *more: str
+) -> Path:
+    """What ``make(scratch, output)`` makes, from the cache where it is there already."""
+    folder = cache_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"{name}-{_digest(recipe or name, *more)}{suffix}"
+    lock = os.open(folder / f".{name}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not target.exists():
+            _make(make, folder, target)
+    finally:
+        os.close(lock)
+    return target
+
+
+def _make(make: Callable[[Path, Path], None], folder: Path, target: Path) -> None:
+    scratch = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=os.environ.get("TMPDIR") or "/var/tmp"))  # noqa: S108
+    new = folder / f".{target.name}.new"
+    try:
+        # mmdebstrap may work as another user inside; the names in it are no secret.
+        scratch.chmod(0o755)
+        make(scratch, new)
+        new.rename(target)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+        if new.is_dir():
+            shutil.rmtree(new, ignore_errors=True)
+        else:
+            new.unlink(missing_ok=True)
+
+
+def _digest(name: str, *more: str) -> str:
+    """A digest of the recipe's folder, of the code that builds, and of the parameters."""
+    digest = hashlib.sha256("\0".join(more).encode())
+    sources = [*Path(__file__).parent.glob("*.py"), *(RECIPES / name).rglob("*")]
+    for path in sorted(path for path in sources if path.is_file()):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def main() -> int:
+    """The program; its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m images.build", description=__doc__)
+    parser.add_argument("name", choices=recipe_names(), metavar="NAME", help="a recipe")
+    parser.add_argument("--cmdline", default="", help="for tiny: more of the kernel's command line")
+    parser.add_argument("--output", type=Path, help="copy the image here")
+    wanted = parser.parse_args()
+    try:
+        path = build(wanted.name, wanted.cmdline)
+        if wanted.output:
+            path = Path(shutil.copyfile(path, wanted.output))
+    except (RecipeError, OSError) as error:
+        sys.stderr.write(f"images.build: {error}\n")
+        return 4
+    except KeyboardInterrupt:
+        sys.stderr.write("images.build: interrupted\n")
+        return 130
+    sys.stdout.write(f"{path}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

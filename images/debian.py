@@ -1,0 +1,97 @@
+"""Debian by mmdebstrap: a cloud image, or only its kernel."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import uuid
+from pathlib import Path
+
+from images.disk import Root, build_disk
+from images.recipe import Debian
+from images.steps import run, say
+
+_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+_DEFAULT_MIRROR = "http://deb.debian.org/debian"
+# Names of file systems are derived, so that a recipe gives the same disk twice.
+_NAMESPACE = uuid.UUID("7b0c5a44-52a9-5c3e-9a53-1c1f6d0c2a11")
+
+_GRUB_CFG = """\
+# What update-grub writes for one kernel, in short.
+set default=0
+set timeout=0
+serial --unit=0 --speed=115200
+terminal_input console serial
+terminal_output console serial
+
+menuentry 'Debian GNU/Linux' --class debian --class gnu-linux {{
+    insmod part_gpt
+    insmod ext2
+    search --no-floppy --fs-uuid --set=root {uuid}
+    echo 'Loading Linux @KERNEL@ ...'
+    linux /boot/vmlinuz-@KERNEL@ root=UUID={uuid} ro console=tty0 console=ttyS0,115200
+    echo 'Loading initial ramdisk ...'
+    initrd /boot/initrd.img-@KERNEL@
+}}
+"""
+
+
+def mirror() -> str:
+    """The Debian mirror that this host's apt uses; the default one where it uses none."""
+    words = ["apt-get", "indextargets", "--format", "$(REPO_URI)"]
+    words += ["Created-By: Packages", "Label: Debian", "Origin: Debian"]
+    if shutil.which(words[0]):
+        found = subprocess.run(words, capture_output=True, text=True, check=False).stdout.split()
+        if found:
+            return found[0].rstrip("/")
+    return _DEFAULT_MIRROR
+
+
+def build_debian(name: str, recipe: Debian, scratch: Path, output: Path) -> None:
+    """Write the image of ``recipe`` to ``output`` as qcow2; ``scratch`` is an empty folder."""
+    root_uuid = str(uuid.uuid5(_NAMESPACE, name))
+    tar, folder = scratch / "root.tar", scratch / "root"
+    say(f"{name}: installing {len(recipe.packages)} packages of {recipe.suite}")
+    _bootstrap(recipe.suite, tar, recipe.packages, "minbase", _finish(recipe, root_uuid, scratch))
+    say(f"{name}: writing the disk")
+    folder.mkdir()
+    build_disk(Root(folder, root_uuid, "root", recipe.size_mib, tar), scratch, output)
+
+
+def _finish(recipe: Debian, root_uuid: str, scratch: Path) -> list[str]:
+    """The hooks that make a cloud image of what was installed."""
+    files = {
+        "/etc/fstab": f"UUID={root_uuid} / ext4 errors=remount-ro 0 1\n",
+        "/etc/hostname": "localhost\n",
+        "/boot/grub/grub.cfg": _GRUB_CFG.format(uuid=root_uuid),
+    }
+    hooks = ['--customize-hook=mkdir -p "$1/boot/grub"']
+    for number, (path, text) in enumerate(files.items()):
+        local = scratch / f"file-{number}"
+        local.write_text(text, encoding="utf-8")
+        hooks.append(f"--customize-hook=upload {local} {path}")
+    kernel = 'k=$(basename "$1"/boot/vmlinuz-*); sed -i "s/@KERNEL@/${k#vmlinuz-}/"'
+    hooks.append(f'--customize-hook={kernel} "$1/boot/grub/grub.cfg"')
+    # Nothing of this build may look like a machine that has lived.
+    hooks.append('--customize-hook=rm -f "$1"/etc/ssh/ssh_host_*; : > "$1/etc/machine-id"')
+    if recipe.mask:
+        hooks.append(f'--customize-hook=chroot "$1" systemctl mask {" ".join(recipe.mask)}')
+    return hooks
+
+
+def fetch_kernel(suite: str, package: str, scratch: Path) -> Path:
+    """A folder with ``boot/vmlinuz-*`` and ``lib/modules`` of a kernel package, not installed."""
+    tar, folder = scratch / "kernel.tar", scratch / "kernel"
+    _bootstrap(suite, tar, [package], "extract", [])
+    folder.mkdir()
+    members = ("--wildcards", "./boot/vmlinuz-*", "*lib/modules/*")
+    run("tar", "--extract", "--file", tar, "--directory", folder, *members)
+    return folder
+
+
+def _bootstrap(suite: str, tar: Path, packages: list[str], variant: str, hooks: list[str]) -> None:
+    run(
+        *("mmdebstrap", "--quiet", f"--variant={variant}", f"--include={','.join(packages)}"),
+        *("--aptopt=Apt::Install-Recommends false", f"--keyring={_KEYRING}", *hooks),
+        *(suite, tar, mirror()),
+    )

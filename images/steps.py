@@ -1,0 +1,48 @@
+"""The programs that recipes are built with."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from images.recipe import RecipeError
+
+_PACKAGES = {
+    "depmod": "kmod",
+    "fakeroot": "fakeroot",
+    "grub-mkimage": "grub-common",
+    "mke2fs": "e2fsprogs",
+    "mmdebstrap": "mmdebstrap",
+    "musl-gcc": "musl-tools",
+    "qemu-img": "qemu-utils",
+    "sfdisk": "fdisk",
+}
+_STDERR_LINES = 6
+
+
+def run(*command: str | Path, stdin: str | None = None, as_root: bool = False) -> str:
+    """What ``command`` prints on stdout.
+
+    With ``as_root`` it believes to be root, which matters where files are unpacked with their
+    owners. Raises RecipeError where the program is missing or fails.
+    """
+    words = [str(word) for word in command]
+    if as_root and os.geteuid() != 0:
+        words = ["fakeroot", "--", *words]
+    for program in dict.fromkeys((words[0], str(command[0]))):
+        if shutil.which(program) is None:
+            package = _PACKAGES.get(program, program)
+            raise RecipeError(f"{program} is not installed: apt-get install {package}.")
+    done = subprocess.run(words, input=stdin, text=True, capture_output=True, check=False)
+    if done.returncode:
+        last = "\n  ".join(done.stderr.strip().splitlines()[-_STDERR_LINES:])
+        raise RecipeError(f"{words[0]} failed with status {done.returncode}:\n  {last}")
+    return done.stdout
+
+
+def say(text: str) -> None:
+    """Tell the person who waits what is being done."""
+    print(f"  {text}", file=sys.stderr, flush=True)  # noqa: T201  this is the program's output

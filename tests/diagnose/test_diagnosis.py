@@ -1,0 +1,270 @@
+"""The judge, fed with observations as the observers write them."""
+
+from typing import Any
+
+import pytest
+
+from harness.checks.finding import Finding
+from harness.diagnose.diagnosis import MAX_RESETS, Diagnosis, diagnose
+from harness.evidence import Observation
+
+GUEST, MAC, NONCE = "203.0.113.10", "00:50:56:12:34:56", "0123abcd"
+
+
+class Script:
+    """Observations of a run, one second apart."""
+
+    def __init__(self, until: str = "network", *, strict: bool = False) -> None:
+        self.rows: list[Observation] = []
+        seed = {
+            "address": GUEST,
+            "mac": MAC,
+            "phone_home_path": f"/{NONCE}/phone-home",
+            "ready_path": f"/{NONCE}/ready",
+        }
+        self.add("run", "start", until=until, strict=strict, seed=seed)
+
+    def add(self, channel: str, kind: str, **data: Any) -> "Script":
+        self.rows.append(Observation(float(len(self.rows)), channel, kind, data))
+        return self
+
+    def serial(self, *lines: str) -> "Script":
+        for line in lines:
+            self.add("serial", "line", text=line, offset=0)
+        return self
+
+    def firmware(self, *lines: str) -> "Script":
+        for line in lines:
+            self.add("firmware", "line", text=line, offset=0)
+        return self
+
+    def frame(self, what: str, source: str = GUEST, mac: str = MAC) -> "Script":
+        return self.add("network", "frame", what=what, source=source, target="", mac=mac, number=1)
+
+    def call(self, path: str, **fields: str) -> "Script":
+        return self.add("receiver", "call", path=path, fields=fields)
+
+    def silence(self, *, total: bool = False) -> "Script":
+        return self.add("clock", "silence", quiet_s=150.0, total=total, slowness=1.0)
+
+    def booted(self) -> "Script":
+        self.add("machine", "power-on")
+        self.firmware("SeaBIOS (version 1.16.2)", "Booting from Hard Disk...")
+        return self.firmware("Booting from 0000:7c00")
+
+    def linux(self) -> "Script":
+        return self.booted().serial(
+            "[    0.000000] Linux version 6.1.0-18-cloud-amd64 (debian)",
+            "[    1.2] Run /init as init process",
+            "Begin: Running /scripts/local-bottom ... done.",
+            "Welcome to Debian GNU/Linux 12 (bookworm)!",
+        )
+
+    def judge(self) -> Diagnosis:
+        return diagnose(self.rows)
+
+
+def said(script: Script) -> tuple[Any, ...]:
+    verdict = script.judge().verdict
+    return (verdict.outcome, verdict.stage, verdict.cause) if verdict else (None,)
+
+
+@pytest.mark.parametrize("answer", ["arp-reply", "tcp-syn-ack", "tcp-reset", "tcp"])
+def test_an_answer_from_the_seeds_address_proves_the_network(answer: str) -> None:
+    assert said(Script().linux().frame(answer)) == ("pass", "network", None)
+
+
+def test_the_call_with_the_nonce_proves_network_and_seed() -> None:
+    script = Script("seed").linux().call(f"/{NONCE}/phone-home", instance_id="i-1")
+    assert said(script) == ("pass", "seed", None)
+
+
+def test_the_end_of_cloud_init_proves_ready() -> None:
+    script = Script("ready").linux().frame("arp-reply")
+    assert said(script) == (None,)
+    script.call(f"/{NONCE}/ready", datasource="DataSourceNoCloud [seed=/dev/sr0]", errors="[]")
+    assert said(script) == ("pass", "ready", None)
+
+
+def test_errors_of_cloud_init_are_a_warning_and_strict_makes_them_a_fail() -> None:
+    for strict, expected in (
+        (False, ("pass", "ready", None)),
+        (True, ("fail", "ready", "seed.failed")),
+    ):
+        script = Script("ready", strict=strict).linux()
+        script.call(f"/{NONCE}/ready", datasource="x", errors='["bad module"]')
+        assert said(script) == expected
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"what": "arp-reply", "source": "203.0.113.100"},
+        {"what": "arp-reply", "mac": "52:54:00:00:00:01"},
+        {"what": "arp-probe", "source": "0.0.0.0"},
+        {"what": "arp-announcement"},
+        {"what": "udp"},
+        {"what": "icmpv6", "source": "fe80::1"},
+    ],
+)
+def test_other_frames_prove_only_the_driver(frame: dict[str, str]) -> None:
+    assert said(Script().linux().frame(**frame)) == (None,)
+
+
+def test_a_call_without_the_nonce_proves_nothing() -> None:
+    assert said(Script().linux().call("/guessed/phone-home")) == (None,)
+
+
+def test_a_login_prompt_alone_is_no_pass() -> None:
+    script = Script().linux().add("serial", "prompt", text="debian login: ", offset=9)
+    assert said(script) == (None,)
+
+
+def test_the_firmware_says_that_there_is_nothing_to_boot() -> None:
+    script = Script().add("machine", "power-on").firmware("SeaBIOS (version 1.16.2)")
+    script.firmware("Boot failed: not a bootable disk", "No bootable device.")
+    assert said(script) == ("fail", "firmware", "boot.no-bootable-device")
+    verdict = script.judge().verdict
+    assert verdict is not None
+    assert verdict.findings[-1].evidence == (
+        "Boot failed: not a bootable disk",
+        "No bootable device.",
+    )
+
+
+def test_a_panic_that_reboots_into_a_good_system_is_a_pass() -> None:
+    script = Script().booted().serial("Linux version 6.1.0")
+    script.serial(
+        "Kernel panic - not syncing: VFS: Unable to mount root fs", "Rebooting in 1 seconds.."
+    )
+    assert said(script) == (None,)
+    script.add("qmp", "event", name="RESET", detail={"guest": True, "reason": "guest-reset"})
+    assert said(script.linux().frame("arp-reply")) == ("pass", "network", None)
+
+
+def test_a_panic_for_good_is_a_fail_at_once() -> None:
+    script = Script().booted().serial("Linux version 6.1.0", "Kernel panic - not syncing: no init")
+    assert said(script) == (None,)
+    script.serial("---[ end Kernel panic - not syncing: no init ]---")
+    assert said(script) == ("fail", "kernel", "boot.kernel-panic")
+
+
+def test_a_panic_whose_end_was_not_seen_is_the_cause_when_silence_follows() -> None:
+    script = Script().booted().serial("Linux version 6.1.0", "Kernel panic - not syncing: x")
+    assert said(script.silence()) == ("fail", "kernel", "boot.kernel-panic")
+
+
+def test_no_panic_is_seen_in_words_that_only_look_like_one() -> None:
+    script = Script().linux().serial("watchdog: Shutting down hard lockup detector on all cpus")
+    script.serial("kernel.panic = 10", "Kernel command line: panic=1")
+    assert said(script) == (None,)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "cause"),
+    [
+        ("(initramfs) ", "boot.initramfs-shell"),
+        ("grub rescue> ", "boot.loader-failed"),
+        ("grub> ", "boot.loader-failed"),
+    ],
+)
+def test_prompts_that_nobody_will_answer(prompt: str, cause: str) -> None:
+    script = Script().booted().add("serial", "prompt", text=prompt, offset=0)
+    verdict = script.judge().verdict
+    assert verdict is not None
+    assert (verdict.outcome, verdict.cause) == ("fail", cause)
+
+
+def test_a_reset_loop_and_a_few_resets() -> None:
+    script = Script()
+    for _ in range(MAX_RESETS):
+        assert said(script) == (None,)
+        script.booted()
+        script.add("qmp", "event", name="RESET", detail={"guest": True, "reason": "guest-reset"})
+    assert said(script) == ("fail", "bootloader", "boot.reset-loop")
+
+
+def test_our_own_reset_does_not_count() -> None:
+    script = Script()
+    for _ in range(MAX_RESETS + 1):
+        script.add("qmp", "event", name="RESET", detail={"guest": False, "reason": "host-qmp-quit"})
+    assert said(script) == (None,)
+
+
+def test_the_guest_switches_itself_off() -> None:
+    off = {"guest": True, "reason": "guest-shutdown"}
+    script = Script().linux().add("qmp", "event", name="SHUTDOWN", detail=off)
+    assert said(script) == ("fail", "userspace", "boot.powered-off")
+
+
+def test_a_mute_kernel_is_seen_by_the_mode_of_its_processor() -> None:
+    script = Script().booted().add("cpu", "mode", mode="long")
+    assert script.judge().timeline.furthest == "kernel"
+
+
+@pytest.mark.parametrize(
+    ("script", "stage", "cause"),
+    [
+        (Script().add("machine", "power-on"), "power-on", "boot.hung"),
+        (Script().booted(), "bootloader", "boot.loader-failed"),
+        (Script().booted().serial("Linux version 6.1.0"), "kernel", "boot.hung"),
+        (Script().linux(), "userspace", "network.silent"),
+        (Script().linux().frame("dhcp-discover", "0.0.0.0"), "userspace", "network.unconfigured"),
+        (Script().linux().frame("icmpv6", "fe80::1"), "userspace", "network.unconfigured"),
+        (
+            Script()
+            .booted()
+            .add("disk", "traffic", read_bytes=1000, written_bytes=0)
+            .add("cpu", "mode", mode="long")
+            .add("disk", "traffic", read_bytes=2000, written_bytes=0),
+            "kernel",
+            "network.silent",
+        ),
+    ],
+)
+def test_what_silence_proves(script: Script, stage: str, cause: str) -> None:
+    assert said(script.silence()) == ("fail", stage, cause)
+
+
+def test_silence_after_the_network_is_a_pass_with_a_warning() -> None:
+    script = Script("seed").linux().frame("arp-reply").silence()
+    assert said(script) == ("pass", "network", None)
+    verdict = script.judge().verdict
+    assert verdict is not None
+    assert [row.id for row in verdict.findings] == ["seed.failed"]
+
+
+@pytest.mark.parametrize(
+    ("status", "oom_kills", "cause"),
+    [(-11, 0, "host.qemu-crashed"), (-9, 1, "host.out-of-memory"), (-9, 0, "host.qemu-crashed")],
+)
+def test_the_end_of_qemu_is_never_the_images_fault(status: int, oom_kills: int, cause: str) -> None:
+    script = Script().linux()
+    script.add(
+        "host", "qemu-ended", status=status, stderr=["bad \x1b[31mthing"], oom_kills=oom_kills
+    )
+    assert said(script) == ("error", "userspace", cause)
+
+
+def test_a_full_disk_of_the_host_is_not_the_images_fault() -> None:
+    script = Script().linux()
+    script.add("qmp", "event", name="BLOCK_IO_ERROR", detail={"nospace": True, "action": "stop"})
+    assert said(script) == ("error", "userspace", "host.no-space")
+
+
+def test_a_verdict_stays() -> None:
+    script = Script().linux().frame("arp-reply")
+    script.serial("---[ end Kernel panic - not syncing: late ]---").silence()
+    script.add("host", "fault", finding="host.interrupted", statement="late")
+    assert said(script) == ("pass", "network", None)
+
+
+def test_an_image_that_changed_takes_the_verdict_back() -> None:
+    script = Script().linux().frame("arp-reply").add("host", "image-changed")
+    assert said(script) == ("error", "network", "host.image-changed")
+
+
+def test_what_the_checks_refuse_fails_without_a_stage() -> None:
+    bad = Finding(id="format.archive", severity="error", statement="It is an archive.")
+    script = Script().add("check", "finding", finding=bad.model_dump()).add("run", "refused")
+    assert said(script) == ("fail", None, "format.archive")

@@ -1,0 +1,63 @@
+import pytest
+
+from harness.checks.finding import catalog
+from harness.diagnose.rules import parse_rules, shipped_rules
+from harness.errors import UsageError
+
+
+def test_every_finding_of_a_rule_is_in_the_catalog() -> None:
+    rules = [rule for rows in shipped_rules()._by_channel.values() for rule in rows]
+    assert {rule.finding for rule in rules if rule.finding} <= set(catalog())
+    assert len({rule.id for rule in rules}) == len(rules)
+
+
+def test_every_fault_of_a_table_is_named_at_once() -> None:
+    text = """
+[[rule]]
+id = "a"
+channel = "radio"
+pattern = "("
+source = "x"
+
+[[rule]]
+id = "b"
+channel = "serial"
+pattern = "x"
+source = "x"
+"""
+    with pytest.raises(UsageError) as caught:
+        parse_rules(text, "mine.toml")
+    for words in ("mine.toml", "rule.0.channel", "rule.0.pattern", "a stage or a finding"):
+        assert words in str(caught.value)
+
+
+def test_what_is_no_toml_is_named() -> None:
+    with pytest.raises(UsageError, match=r"mine.toml: not TOML"):
+        parse_rules("[[", "mine.toml")
+
+
+@pytest.mark.parametrize(
+    ("channel", "text", "proved"),
+    [
+        ("firmware", "SeaBIOS (version 1.16.2-debian-1.16.2-1)", "firmware"),
+        ("firmware", "Booting from 0000:7c00", "bootloader"),
+        ("firmware", "Booting from Hard Disk...", None),
+        ("serial", "Welcome to GRUB!", "bootloader"),
+        ("serial", "                             GNU GRUB  version 2.06-13+deb12u1", "bootloader"),
+        ("serial", "[    0.000000] Linux version 6.1.0-18-cloud-amd64 (debian-kernel)", "kernel"),
+        ("serial", "Linux version 6.18.1-0-virt (buildozer@build)", "kernel"),
+        ("serial", "the Linux version 6.1 is old", None),
+        ("serial", "[    1.5] Run /init as init process", "initrd"),
+        ("serial", "Loading, please wait...", "initrd"),
+        ("serial", "Begin: Running /scripts/local-bottom ... done.", "root"),
+        ("serial", "Welcome to Debian GNU/Linux 12 (bookworm)!", "userspace"),
+        ("serial", "Welcome to Fedora Linux 40 (Cloud Edition) dracut-101 (Initramfs)!", None),
+        ("serial", "   OpenRC 0.62.6 is starting up Linux 6.18.1-0-virt (x86_64)", "userspace"),
+        ("serial", "debian login: ", "userspace"),
+        ("serial", "Last login: Mon Nov 23 on ttyS0", None),
+        ("serial", "Cloud-init v. 22.4.2 running 'init-local' at Mon, 23 Nov 2026", "userspace"),
+    ],
+)
+def test_stages_by_text(channel: str, text: str, proved: str | None) -> None:
+    stages = [match.rule.stage for match in shipped_rules().matches(channel, text)]
+    assert stages == ([proved] if proved else [])

@@ -1,0 +1,60 @@
+import shutil
+import subprocess
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+import harness.machine
+from harness.machine.acceleration import _complaint, choose_acceleration, probe
+
+
+def test_the_boot_sector_is_what_its_source_assembles_to(tmp_path: Path) -> None:
+    if shutil.which("nasm") is None:
+        pytest.skip("nasm is not installed")
+    folder = resources.files(harness.machine)
+    source = tmp_path / "long_mode.asm"
+    source.write_text(folder.joinpath("long_mode.asm").read_text())
+    subprocess.run(["nasm", "-f", "bin", source, "-o", tmp_path / "out"], check=True)
+    assert (tmp_path / "out").read_bytes() == folder.joinpath("long_mode.bin").read_bytes()
+
+
+def test_the_error_is_told_and_not_the_assertion_after_it() -> None:
+    said = (
+        "qemu-system-x86_64: error: failed to set MSR 0x10a to 0x69\n"
+        "qemu-system-x86_64: ../../kvm.c:3183: kvm_buf_set_msrs: Assertion `ret == n' failed.\n"
+    )
+    assert _complaint(said, -6) == "failed to set MSR 0x10a to 0x69"
+    assert _complaint("", 1) == "exit status 1"
+
+
+@pytest.mark.boot
+def test_emulation_runs_64_bit_code_and_is_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    first = probe("tcg")
+    assert first.usable
+    assert first.count_s > 0
+    monkeypatch.setattr("harness.machine.acceleration._run_probe", None)
+    assert probe("tcg") == first
+
+
+@pytest.mark.boot
+def test_a_cache_that_is_garbage_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    cache = tmp_path / "harness" / "acceleration.json"
+    cache.parent.mkdir()
+    cache.write_text('{"tcg": 7')
+    assert probe("tcg").usable
+
+
+@pytest.mark.boot
+def test_auto_takes_what_runs_and_says_why_not_kvm() -> None:
+    chosen = choose_acceleration("auto")
+    kvm = probe("kvm")
+    assert chosen.accelerator == ("kvm" if kvm.usable else "tcg")
+    assert bool(chosen.note) == (not kvm.usable)
+    assert kvm.reason in chosen.note

@@ -1,0 +1,71 @@
+import json
+from pathlib import Path
+
+from harness.guest_network import GuestNetwork
+from harness.machine.qemu_args import qemu_args
+from harness.machine.spec import Endpoints, MachineSpec
+
+
+def endpoints(folder: Path) -> Endpoints:
+    return Endpoints(
+        *(folder / name for name in ("qmp", "serial", "firmware", "receiver")),
+        *(folder / name for name in ("serial.log", "firmware.log", "network.pcap", "stderr")),
+    )
+
+
+def spec(folder: Path) -> MachineSpec:
+    return MachineSpec(
+        chipset="pc",
+        cpus=2,
+        memory_mib=2048,
+        accelerator="tcg",
+        cpu_model="max",
+        image=folder / "image.qcow2",
+        image_format="qcow2",
+        disk_size_bytes=1 << 30,
+        overlay=folder / "overlay.qcow2",
+        seed=folder / "seed.iso",
+        mac="00:50:56:12:34:56",
+        disk_address="05.0",
+        nic_address="12.0",
+        balloon_address="03.0",
+        network=GuestNetwork(),
+    )
+
+
+def values(args: list[str], option: str) -> list[str]:
+    return [args[at + 1] for at, word in enumerate(args) if word == option]
+
+
+def test_the_image_is_read_only_under_the_overlay_and_leads_nowhere_else() -> None:
+    args = qemu_args(spec(Path("/x")), endpoints(Path("/x")))
+    disk = json.loads(values(args, "-blockdev")[0])
+    assert disk["file"] == {"driver": "file", "filename": "/x/overlay.qcow2"}
+    image = disk["backing"]
+    assert image["driver"] == "qcow2"
+    assert image["read-only"] is True
+    assert image["file"]["read-only"] is True
+    assert image["backing"] is None, "a backing file named in the image must not be opened"
+
+
+def test_the_machine_starts_stopped_and_without_defaults() -> None:
+    args = qemu_args(spec(Path("/x")), endpoints(Path("/x")))
+    assert {"-S", "-nodefaults", "-no-user-config"} <= set(args)
+    assert values(args, "-boot") == ["strict=on"]
+
+
+def test_the_network_is_closed_and_the_nic_has_no_rom() -> None:
+    args = qemu_args(spec(Path("/x")), endpoints(Path("/x")))
+    (netdev,) = values(args, "-netdev")
+    assert "restrict=on" in netdev.split(",")
+    assert "ipv6=off" in netdev.split(",")
+    (nic,) = [device for device in values(args, "-device") if device.startswith("virtio-net")]
+    assert {"romfile=", "addr=12.0", "mac=00:50:56:12:34:56"} <= set(nic.split(","))
+
+
+def test_a_comma_in_a_path_is_no_new_option() -> None:
+    folder = Path("/a,server=on")
+    args = qemu_args(spec(folder), endpoints(folder))
+    sockets = [value for value in values(args, "-chardev") if "path=" in value]
+    assert len(sockets) == 4
+    assert all("path=/a,,server=on/" in value for value in sockets)

@@ -1,0 +1,30 @@
+from importlib import resources
+
+import pytest
+
+import harness.provider
+from harness.errors import UsageError
+from harness.provider.profile import load_profile, parse_profile
+
+
+def test_contabo_is_the_machine_that_was_read_off_its_hardware() -> None:
+    machine = load_profile("contabo").machine
+    assert machine.chipset.value == "pc"
+    assert machine.firmware.value == "bios"
+    assert (machine.disk_address.value, machine.nic_address.value) == ("05.0", "12.0")
+    assert machine.chipset.confidence == "measured"
+
+
+def test_an_unknown_profile_names_those_that_are_there() -> None:
+    with pytest.raises(UsageError, match=r"no such profile; there is contabo"):
+        load_profile("nimbus")
+
+
+def test_every_fault_of_a_profile_is_named_at_once() -> None:
+    text = resources.files(harness.provider).joinpath("contabo.toml").read_text()
+    broken = text.replace('value = "12.0"', 'value = "99"').replace('value = "bios"', 'value = "x"')
+    broken = broken.replace("[network.addressing]", "[network.adressing]")
+    with pytest.raises(UsageError) as caught:
+        parse_profile(broken, "mine.toml")
+    for words in ("machine.nic_address", "machine.firmware", "network.addressing", "adressing"):
+        assert words in str(caught.value)

@@ -1,0 +1,69 @@
+import io
+import subprocess
+from pathlib import Path
+
+import pycdlib
+import pytest
+import yaml
+
+from harness.guest_network import GuestNetwork
+from harness.seed import Seed, new_seed, seed_files, write_seed
+
+FILES = {"meta-data", "user-data", "vendor-data", "network-config"}
+
+
+@pytest.fixture
+def seed() -> Seed:
+    return new_seed("00:50:56", GuestNetwork())
+
+
+def test_every_seed_is_new(seed: Seed) -> None:
+    other = new_seed("00:50:56", GuestNetwork())
+    assert seed.instance_id != other.instance_id
+    assert seed.nonce != other.nonce
+    assert seed.mac.startswith("00:50:56:")
+
+
+def test_the_network_is_static_and_matched_by_mac(seed: Seed) -> None:
+    config = yaml.safe_load(seed_files(seed)["network-config"])
+    assert config["version"] == 2, "and no top-level network: key"
+    (nic,) = config["ethernets"].values()
+    assert nic["match"] == {"macaddress": seed.mac}
+    assert nic["addresses"] == ["203.0.113.10/24"]
+    assert "dhcp4" not in nic
+    assert "set-name" not in nic
+
+
+def test_the_guest_is_told_to_call_with_the_nonce(seed: Seed) -> None:
+    text = seed_files(seed)["user-data"]
+    assert text.startswith("#cloud-config\n")
+    config = yaml.safe_load(text)
+    assert config["phone_home"]["url"] == f"http://203.0.113.2/{seed.nonce}/phone-home"
+    (command,) = config["runcmd"]
+    assert f"http://203.0.113.2/{seed.nonce}/ready" in command
+    subprocess.run(["sh", "-n"], input=command, text=True, check=True)
+    code = command.partition("\n")[2].rpartition("END")[0]
+    compile(code, "runcmd", "exec")
+
+
+def test_the_iso_is_labelled_cidata_and_holds_the_files(seed: Seed, tmp_path: Path) -> None:
+    path = tmp_path / "seed.iso"
+    write_seed(seed, path)
+    iso = pycdlib.PyCdlib()
+    iso.open(str(path))
+    assert iso.pvd.volume_identifier.decode().strip() == "cidata"
+    for kind in ("rr_path", "joliet_path"):
+        for name, text in seed_files(seed).items():
+            out = io.BytesIO()
+            iso.get_file_from_iso_fp(out, **{kind: f"/{name}"})
+            assert out.getvalue().decode() == text
+    iso.close()
+
+
+def test_another_reader_sees_the_same_names(seed: Seed, tmp_path: Path) -> None:
+    path = tmp_path / "seed.iso"
+    write_seed(seed, path)
+    listing = subprocess.run(
+        ["xorriso", "-indev", path, "-find", "/", "-type", "f"], capture_output=True, text=True
+    ).stdout
+    assert {line.strip("'/") for line in listing.split()} == FILES
