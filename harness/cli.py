@@ -73,8 +73,15 @@ def _run_options(command: Command) -> Command:
             "timeout_s",
             type=click.FloatRange(min=1),
             metavar="SECONDS",
-            help="Give up after this long.  [default: as long as the guest makes progress, "
-            "scaled to the speed of this host]",
+            help="Give up after this long.  [default: 20 minutes, more on a slow host]",
+        ),
+        click.option(
+            "--silence",
+            "silence_s",
+            type=click.FloatRange(min=1),
+            metavar="SECONDS",
+            help="Call the guest hung after this long without a sign of life.  [default: 150, "
+            "more on a slow host]",
         ),
         click.option("--strict", is_flag=True, help="A warning is a fail."),
         _JSON,
@@ -94,6 +101,7 @@ def verify(
     until: Until,
     run_dir: Path | None,
     timeout_s: float | None,
+    silence_s: float | None,
     strict: bool,
     as_json: bool,
 ) -> None:
@@ -110,7 +118,15 @@ def verify(
         virtual_size_bytes=gated.virtual_size_bytes,
         findings=gated.findings,
     )
-    case = Case(facts, profile, until, strict, timeout_s, run_dir or _new_run_dir(image))
+    case = Case(
+        image=facts,
+        profile=profile,
+        until=until,
+        strict=strict,
+        silence_s=silence_s,
+        timeout_s=timeout_s,
+        run_dir=run_dir or _new_run_dir(image),
+    )
     with Progress(Console(stderr=True)) as progress:
         if gated.passes:
             acceleration = choose_acceleration(accel)

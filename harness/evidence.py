@@ -35,7 +35,7 @@ class Observation:
 
     def to_json(self) -> str:
         """One line of ``evidence.jsonl``, without the newline."""
-        row = {"t_s": round(self.t_s, 4), "channel": self.channel, "kind": self.kind}
+        row = {"t_s": self.t_s, "channel": self.channel, "kind": self.kind}
         return json.dumps({**row, **self.data}, ensure_ascii=True)
 
     @classmethod
@@ -86,7 +86,8 @@ class EvidenceLog:
 
     def record(self, channel: str, kind: str, **data: Any) -> Observation:
         """Write one observation down, then tell the subscribers of it."""
-        observation = Observation(self.now_s(), channel, kind, data)
+        # Rounded here, so that the file says exactly what the subscribers are told.
+        observation = Observation(round(self.now_s(), 4), channel, kind, data)
         self._file.write(observation.to_json() + "\n")
         for subscriber in self._subscribers:
             subscriber(observation)

@@ -15,7 +15,7 @@ from pathlib import Path
 from harness import __version__
 from harness.checks.finding import Finding, finding
 from harness.diagnose.diagnosis import Diagnosis
-from harness.diagnose.stages import Until
+from harness.diagnose.stages import Until, rank
 from harness.errors import HostError, UsageError
 from harness.evidence import EvidenceLog, Observation, Subscriber
 from harness.guest_network import GuestNetwork
@@ -51,12 +51,16 @@ class ImageFacts:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What to try, and how. ``timeout_s`` is None where the clock may choose it."""
+    """What to try, and how.
+
+    ``silence_s`` and ``timeout_s`` are None where the clock may choose them.
+    """
 
     image: ImageFacts
     profile: Profile
     until: Until
     strict: bool
+    silence_s: float | None
     timeout_s: float | None
     run_dir: Path
 
@@ -70,6 +74,7 @@ class Recorder:
         self.observations: list[Observation] = []
         self.decided = asyncio.Event()
         self.stage_changed = asyncio.Event()
+        self.network_proved = asyncio.Event()
         log.subscribe(self._take)
 
     def _take(self, observation: Observation) -> None:
@@ -81,6 +86,8 @@ class Recorder:
             self.decided.set()
         if self.diagnosis.timeline.furthest != stage:
             self.stage_changed.set()
+        if rank(self.diagnosis.timeline.furthest) >= rank("network"):
+            self.network_proved.set()
 
     def fault(self, finding_id: str, statement: str, **more: int) -> None:
         """Record that this host cannot go on."""
@@ -141,7 +148,7 @@ async def _boot(case: Case, acceleration: Acceleration, seed: Seed, recorder: Re
             machine = await stack.enter_async_context(launch_qemu(spec, endpoints))
             command = shlex.join(machine.command_line) + "\n"
             (case.run_dir / "qemu.command").write_text(command, encoding="utf-8")
-            clock = Clock(log, acceleration.slowness, case.timeout_s)
+            clock = Clock(log, acceleration.slowness, case.silence_s, case.timeout_s)
             await stack.enter_async_context(_watching(machine, case, recorder, clock))
             log.power_on()
             log.record("machine", "power-on")
@@ -168,7 +175,7 @@ async def _watching(
             "events": follow_events(log, listener),
             "process": follow_process(log, machine),
             "capture": _capture(frames, machine),
-            "knock": knock(log, host, port),
+            "knock": knock(log, host, port, recorder.network_proved),
             "samples": sample(log, machine, lambda: frames.guest_frames),
             "screen": _shoot_stages(recorder, machine, case.run_dir),
             "clock": clock.run(),

@@ -62,7 +62,8 @@ _GRUB_MODULES = [
 class Root:
     """The file system: what is in it, how it is named, and where it ends on the disk.
 
-    It ends ``size_mib`` after the disk's begin. What is in ``tar`` is unpacked into ``folder`` first, with its owners.
+    It ends ``size_mib`` after the disk's begin. What is in ``tar`` is unpacked into ``folder``
+    first, with its owners.
     """
 
     folder: Path
@@ -77,7 +78,8 @@ def build_disk(root: Root, scratch: Path, output: Path, data: Path | None = None
 
     ``data`` is a raw file system that becomes the last partition as it is.
 
-    The folder, or the tar, must hold ``boot/grub/grub.cfg``. Raises RecipeError where a program fails.
+    The folder, or the tar, must hold ``boot/grub/grub.cfg``. Raises RecipeError where a program
+    fails.
     """
     raw = scratch / "disk.raw"
     data_bytes = data.stat().st_size if data else 0

@@ -115,14 +115,18 @@ class Diagnosis:
         if self._reached("network"):
             self._finish_incomplete()
             return
-        waited = f"nothing moved for {data['quiet_s']:.0f} s"
-        if data["total"]:
-            waited = f"the time given was over after {self._now_s:.0f} s"
         if self._pending:
             self._fail_by(self._pending)
             return
+        waited = f"nothing moved for {data['quiet_s']:.0f} s"
+        if data["still_at_work"]:
+            waited = f"the time given was over after {self._now_s:.0f} s, and it was still at work"
         cause, statement = judge_silence(self.timeline, self.machine, waited)
-        self._fail(finding(cause, statement, evidence=self._last_lines()))
+        self.findings.append(finding(cause, statement, self._last_lines()))
+        if data["still_at_work"]:
+            self._end("inconclusive", None)
+        else:
+            self._end("fail", cause)
 
     # Text
 
@@ -176,7 +180,7 @@ class Diagnosis:
                 )
             )
 
-    def _on_traffic(self, data: Mapping[str, Any]) -> None:
+    def _on_reads(self, data: Mapping[str, Any]) -> None:
         self.machine.take_disk_reads(int(data["read_bytes"]))
 
     def _on_cpu_mode(self, data: Mapping[str, Any]) -> None:
@@ -298,7 +302,7 @@ _HANDLERS: dict[tuple[str, str], _Handler] = {
     ("serial", "prompt"): Diagnosis._on_serial,
     ("firmware", "line"): Diagnosis._on_firmware,
     ("qmp", "event"): Diagnosis._on_event,
-    ("disk", "traffic"): Diagnosis._on_traffic,
+    ("disk", "reads"): Diagnosis._on_reads,
     ("cpu", "mode"): Diagnosis._on_cpu_mode,
     ("network", "frame"): Diagnosis._on_frame,
     ("network", "banner"): Diagnosis._on_banner,

@@ -6,7 +6,6 @@ ISO 9660 with a partition table, and that is ordinary; a disc with a qcow2 heade
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -147,8 +146,9 @@ def _has_vhd_footer(source: ImageSource) -> bool:
 
 def _is_ext(head: bytes) -> bool:
     """The two magic bytes are few: block size and inode count must make sense as well."""
-    inodes, blocks = struct.unpack_from("<II", head, 1024)
-    (log_block_size,) = struct.unpack_from("<I", head, 1024 + 24)
+    inodes, blocks, log_block_size = (
+        int.from_bytes(head[1024 + at : 1024 + at + 4], "little") for at in (0, 4, 24)
+    )
     return inodes > 0 and blocks > 0 and log_block_size <= 6
 
 

@@ -6,8 +6,15 @@ import asyncio
 
 from harness.evidence import EvidenceLog, Observation
 
-# What a guest that lives leaves behind.
-_SIGNS_OF_LIFE = frozenset({"serial", "firmware", "disk", "network", "qmp", "receiver", "cpu"})
+# What a guest that gets on leaves behind. Not how many frames it has sent or what it has written:
+# a system that waits for its network asks for ever, and keeps a journal of that.
+_SIGNS_OF_LIFE = frozenset(
+    {
+        *(("serial", "line"), ("serial", "prompt"), ("firmware", "line"), ("qmp", "event")),
+        *(("disk", "reads"), ("network", "frame"), ("network", "banner"), ("receiver", "call")),
+        *(("cpu", "mode"), ("machine", "power-on")),
+    }
+)
 
 # The longest that healthy systems were seen to be mute is systemd-networkd-wait-online's 120 s
 # (its manual, --timeout=); the kernel waits 30 s for a root, dracut 180 s with a line each few.
@@ -22,18 +29,25 @@ class Clock:
 
     ``slowness`` stretches both limits: how many times slower this host is than the one where they
     were chosen, by a measure taken before the run and by the firmware's own time in it.
-    ``total_s`` is exact where it was given.
+    ``quiet_s`` and ``total_s`` are exact where they were given.
     """
 
-    def __init__(self, log: EvidenceLog, slowness: float, total_s: float | None) -> None:
+    def __init__(
+        self,
+        log: EvidenceLog,
+        slowness: float,
+        quiet_s: float | None = None,
+        total_s: float | None = None,
+    ) -> None:
         self._log = log
         self._slowness = slowness
+        self._quiet_s = quiet_s
         self._total_s = total_s
         self._last_sign_s = 0.0
         log.subscribe(self._note)
 
     def _note(self, observation: Observation) -> None:
-        if observation.channel not in _SIGNS_OF_LIFE:
+        if (observation.channel, observation.kind) not in _SIGNS_OF_LIFE:
             return
         self._last_sign_s = observation.t_s
         if observation.channel == "firmware" and "Booting from 0000:7c00" in str(
@@ -44,7 +58,8 @@ class Clock:
 
     @property
     def _quiet_end_s(self) -> float:
-        return self._last_sign_s + QUIET_S * self._slowness
+        quiet_s = QUIET_S * self._slowness if self._quiet_s is None else self._quiet_s
+        return self._last_sign_s + quiet_s
 
     @property
     def _total_end_s(self) -> float:
@@ -53,13 +68,13 @@ class Clock:
     async def run(self) -> None:
         """Sleep until a limit is reached, and record that; returns after the first time."""
         # The end moves while this sleeps: it is asked for again when it would have come.
-        while (wait_s := min(self._quiet_end_s, self._total_end_s) - self._log.now_s()) > 0:
+        while (wait_s := min(self._quiet_end_s, self._total_end_s) - self._log.now_s()) > 0:  # noqa: ASYNC110
             await asyncio.sleep(wait_s)
         now_s = self._log.now_s()
         self._log.record(
             "clock",
             "silence",
             quiet_s=round(now_s - self._last_sign_s, 1),
-            total=now_s >= self._total_end_s,
+            still_at_work=now_s < self._quiet_end_s,
             slowness=round(self._slowness, 2),
         )

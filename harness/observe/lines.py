@@ -18,7 +18,7 @@ _LINE_ENDS = re.compile(rb"\r*\n|\r+|\x1b\[[0-9;]*[HfJ]")
 # An escape sequence that may go on in the next chunk.
 _OPEN_ESCAPE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*)?\Z")
 # What waits for somebody: "login: ", "grub rescue> ", "(initramfs) ", "# ", "continue? ".
-_PROMPT = re.compile(r"[:>#$%)\]?] ?\Z")
+_PROMPT = re.compile(r"[:>#$%)?] \Z")
 
 
 @dataclass(frozen=True, slots=True)

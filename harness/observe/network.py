@@ -96,24 +96,22 @@ async def follow_capture(observer: FrameObserver, capture_file: Path) -> None:
             loop.remove_reader(inotify.fileno())
 
 
-async def knock(log: EvidenceLog, host: str, port: int) -> None:
-    """Connect to the guest's port again and again, and record the banner when one comes.
+async def knock(log: EvidenceLog, host: str, port: int, answered: asyncio.Event) -> None:
+    """Connect to the guest's port again and again until it has ``answered``; record its banner.
 
     A connection that succeeds says nothing, the router accepts it itself: only bytes are an
     answer, and they are the guest's.
     """
     pending: set[asyncio.Task[bytes]] = set()
-    answered = False
     try:
-        while not answered:
+        while not answered.is_set():
             pending.add(asyncio.create_task(_knock_once(host, port)))
             done, pending = await asyncio.wait(pending, timeout=_KNOCK_PERIOD_S)
             for banner in (task.result() for task in done):
-                if banner and not answered:
-                    answered = True
+                if banner:
                     text = banner.decode("utf-8", errors="replace")
                     log.record("network", "banner", text=text)
-            if done and not answered:
+            if done:
                 # Refused or closed at once: keep the period all the same.
                 await asyncio.sleep(_KNOCK_PERIOD_S)
     finally:

@@ -26,15 +26,17 @@ _EFER_LMA = 1 << 10
 
 async def sample(log: EvidenceLog, machine: Machine, guest_frames: Callable[[], int]) -> None:
     """Record samples of the running ``machine`` until cancelled."""
-    last_disk: tuple[int, int] | None = None
+    last_read = last_written = 0
     last_frames = 0
     last_mode: CpuMode | None = None
     while True:
         await asyncio.sleep(PERIOD_S)
-        disk = await disk_traffic(machine)
-        if disk != last_disk:
-            log.record("disk", "traffic", read_bytes=disk[0], written_bytes=disk[1])
-            last_disk = disk
+        read, written = await disk_traffic(machine)
+        if read != last_read:
+            log.record("disk", "reads", read_bytes=read)
+        if written != last_written:
+            log.record("disk", "writes", written_bytes=written)
+        last_read, last_written = read, written
         frames = guest_frames()
         if frames != last_frames:
             log.record("network", "frames", count=frames)

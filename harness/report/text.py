@@ -66,12 +66,12 @@ def _finding(row: Finding, *, decides: bool) -> RenderableType:
     table = Table.grid(padding=(0, 1))
     table.add_column(width=2, justify="right")
     table.add_column()
-    statement = Text(row.statement, "bold" if decides else "")
+    statement = Text(printable(row.statement, 1000), "bold" if decides else "")
     table.add_row(Text(mark, colour), Text.assemble(statement, ("  " + row.id, "dim")))
     for line in row.evidence[-_EVIDENCE_LINES:]:
         table.add_row("", Text.assemble(("\u2502 ", colour), (printable(line, 160), "dim")))
     if row.remedy and row.severity != "info":
-        table.add_row("", Text.assemble(("\u2192 ", "green"), row.remedy))
+        table.add_row("", Text.assemble(("\u2192 ", "green"), printable(row.remedy, 1000)))
     return table
 
 
@@ -83,7 +83,7 @@ def _facts(result: Result) -> RenderableType:
         "image": f"{printable(result.image.location)} ({_describe(result)})",
         "machine": f"{result.provider}: {machine}",
         "verdict": f"after {result.timings_s['verdict']:.1f} s",
-        "run": result.run_dir,
+        "run": printable(result.run_dir),
     }
     for name, value in rows.items():
         table.add_row(Text(f"  {name}", "dim"), Text(value))

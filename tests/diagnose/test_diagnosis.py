@@ -44,8 +44,8 @@ class Script:
     def call(self, path: str, **fields: str) -> "Script":
         return self.add("receiver", "call", path=path, fields=fields)
 
-    def silence(self, *, total: bool = False) -> "Script":
-        return self.add("clock", "silence", quiet_s=150.0, total=total, slowness=1.0)
+    def silence(self, *, still_at_work: bool = False) -> "Script":
+        return self.add("clock", "silence", quiet_s=9.0, still_at_work=still_at_work, slowness=1.0)
 
     def booted(self) -> "Script":
         self.add("machine", "power-on")
@@ -214,9 +214,9 @@ def test_a_mute_kernel_is_seen_by_the_mode_of_its_processor() -> None:
         (
             Script()
             .booted()
-            .add("disk", "traffic", read_bytes=1000, written_bytes=0)
+            .add("disk", "reads", read_bytes=1000)
             .add("cpu", "mode", mode="long")
-            .add("disk", "traffic", read_bytes=2000, written_bytes=0),
+            .add("disk", "reads", read_bytes=2000),
             "kernel",
             "network.silent",
         ),
@@ -224,6 +224,11 @@ def test_a_mute_kernel_is_seen_by_the_mode_of_its_processor() -> None:
 )
 def test_what_silence_proves(script: Script, stage: str, cause: str) -> None:
     assert said(script.silence()) == ("fail", stage, cause)
+
+
+def test_the_end_of_the_time_given_proves_nothing_of_a_guest_still_at_work() -> None:
+    script = Script().linux().silence(still_at_work=True)
+    assert said(script) == ("inconclusive", "userspace", None)
 
 
 def test_silence_after_the_network_is_a_pass_with_a_warning() -> None:

@@ -22,7 +22,7 @@ def test_lines_carry_the_offset_of_their_first_byte() -> None:
 
 @pytest.mark.parametrize(
     "prompt",
-    ["debian login: ", "grub rescue> ", "(initramfs) ", "~ # ", "Press any key?", "sh-5.2$ "],
+    ["debian login: ", "grub rescue> ", "(initramfs) ", "~ # ", "Press any key? ", "sh-5.2$ "],
 )
 def test_a_prompt_is_given_out_without_a_newline(prompt: str) -> None:
     assert ("prompt", 3, prompt) in pieces(b"ok\n" + prompt.encode())

@@ -1,0 +1,88 @@
+"""Fixtures that several rooms use: the program itself, and images that recipes build."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from images.build import build
+
+HARNESS = Path(sys.executable).with_name("harness")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a run of the program gave."""
+
+    status: int
+    stdout: str
+    stderr: str
+    run_dir: Path
+    scratch: Path
+
+    @property
+    def result(self) -> dict[str, Any]:
+        return json.loads(self.stdout)
+
+    @property
+    def evidence(self) -> list[dict[str, Any]]:
+        lines = (self.run_dir / "evidence.jsonl").read_text().splitlines()
+        return [json.loads(line) for line in lines[1:]]
+
+    def brief(self) -> tuple[str, str | None, str | None]:
+        return self.result["outcome"], self.result["stage"], self.result["cause"]
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Path:
+    """A folder for temporary files that the test can look into."""
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def program_env(scratch: Path) -> dict[str, str]:
+    return {**os.environ, "TMPDIR": str(scratch), "COLUMNS": "100"}
+
+
+@pytest.fixture
+def verify(tmp_path: Path, scratch: Path, program_env: dict[str, str]) -> Callable[..., Ran]:
+    """Run ``harness verify --json`` and wait for it."""
+
+    def run(image: Path, *options: str) -> Ran:
+        run_dir = tmp_path / "run"
+        words = [HARNESS, "verify", image, "--json", "--accel", "tcg", "--run-dir", run_dir]
+        done = subprocess.run(
+            [*words, *options], capture_output=True, text=True, env=program_env, check=False
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        return Ran(done.returncode, done.stdout, done.stderr, run_dir, scratch)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Path:
+    return build("tiny")
+
+
+def machines_of(scratch: Path) -> list[str]:
+    """The command lines of QEMU processes that use ``scratch``."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if b"qemu-system" in words and str(scratch).encode() in words:
+            found.append(words.replace(b"\0", b" ").decode())
+    return found

@@ -1,0 +1,112 @@
+"""What is in the running machine, asked of QEMU itself: the provider's devices and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.guest_network import GuestNetwork
+from harness.machine.acceleration import Acceleration
+from harness.machine.qemu import launch_qemu
+from harness.provider.profile import load_profile
+from harness.run import Case, ImageFacts, _endpoints, _machine_spec
+from harness.seed import new_seed, write_seed
+
+pytestmark = pytest.mark.boot
+
+# vendor:device of everything on the PCI bus, by slot.function.
+PCI = {
+    "0.0": "8086:1237",  # i440FX
+    "1.0": "8086:7000",  # PIIX3 ISA bridge
+    "1.1": "8086:7010",  # PIIX3 IDE, where the seed is
+    "1.3": "8086:7113",  # PIIX4 power management
+    "2.0": "1234:1111",  # std VGA
+    "3.0": "1af4:1002",  # virtio-balloon
+    "5.0": "1af4:1004",  # virtio-scsi
+    "18.0": "1af4:1000",  # virtio-net
+}
+
+
+def listen(path: Path) -> Any:
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    return asyncio.start_unix_server(accept, path)
+
+
+async def ask(folder: Path) -> dict[str, Any]:
+    """The answers of a machine around an empty disk, which is never started."""
+    image = folder / "image.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", image, "64M"], check=True)
+    seed = new_seed("00:50:56", GuestNetwork())
+    facts = ImageFacts(image, "qcow2", image.stat().st_size, 64 << 20, ())
+    case = Case(facts, load_profile("contabo"), "network", False, None, None, folder)
+    spec = _machine_spec(case, Acceleration("tcg", "max", 1.0, ""), seed, folder)
+    endpoints = _endpoints(folder, folder)
+    write_seed(seed, spec.seed)
+    for path in (endpoints.serial_socket, endpoints.firmware_socket, endpoints.receiver_socket):
+        await listen(path)
+    async with launch_qemu(spec, endpoints) as machine:
+        answers = {
+            name: await machine.command(name)
+            for name in ("query-status", "query-pci", "query-block", "query-chardev")
+        }
+        for path in ("/machine/peripheral", "/machine/peripheral-anon", "/machine/unattached"):
+            answers[path] = await machine.command("qom-list", path=path)
+        answers["tree"] = await machine.monitor("info qtree")
+        answers["network"] = await machine.monitor("info network")
+        answers["rom"] = await machine.monitor("info roms")
+        answers["usb"] = await machine.monitor("info usb")
+        return answers
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return asyncio.run(ask(tmp_path_factory.mktemp("inventory")))
+
+
+def test_it_waits_before_its_first_instruction(answers: dict[str, Any]) -> None:
+    assert answers["query-status"]["running"] is False
+    assert answers["query-status"]["status"] == "prelaunch"
+
+
+def test_the_pci_bus_holds_the_providers_devices_and_no_other(answers: dict[str, Any]) -> None:
+    (bus,) = answers["query-pci"]
+    found = {
+        f"{row['slot']}.{row['function']}": f"{row['id']['vendor']:04x}:{row['id']['device']:04x}"
+        for row in bus["devices"]
+    }
+    assert found == PCI
+
+
+def test_the_image_is_the_only_disk_and_the_seed_the_only_disc(answers: dict[str, Any]) -> None:
+    assert {row["qdev"]: row["inserted"]["ro"] for row in answers["query-block"]} == {
+        "disk": False,
+        "seed": True,
+    }
+
+
+def test_the_named_devices_are_these(answers: dict[str, Any]) -> None:
+    named = {row["name"] for row in answers["/machine/peripheral"]} - {"type"}
+    assert named == {"vga", "balloon", "scsi0", "disk", "seed", "nic", "serial0"}
+    # Without a name of ours: the firmware's log, which no driver of a guest knows of.
+    anonymous = [row["type"] for row in answers["/machine/peripheral-anon"]]
+    assert anonymous.count("child<isa-debugcon>") == 1
+    assert len([kind for kind in anonymous if kind.startswith("child<")]) == 1
+
+
+def test_nothing_else_can_be_booted_or_networked_with(answers: dict[str, Any]) -> None:
+    tree = answers["tree"]
+    # The board has a floppy controller, as the provider's has; there is no drive on it.
+    for device in ("floppy", "usb", "e1000", "rtl8139", "ahci", "virtio-blk", "ide-hd"):
+        assert f"dev: {device}" not in tree, device
+    assert tree.count("dev: ide-cd") == 1
+    assert tree.count("dev: scsi-hd") == 1
+    assert "efi-virtio" not in answers["rom"]
+    assert "pxe" not in answers["rom"]
+    assert "restrict=on" in answers["network"]
