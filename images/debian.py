@@ -63,6 +63,8 @@ def _finish(recipe: Debian, root_uuid: str, scratch: Path) -> list[str]:
     files = {
         "/etc/fstab": f"UUID={root_uuid} / ext4 errors=remount-ro 0 1\n",
         "/etc/hostname": "localhost\n",
+        # As Debian's own cloud images have it; cloud-init would ask for a locale that is not there.
+        "/etc/cloud/cloud.cfg.d/01_locale.cfg": "locale: C.UTF-8\n",
         "/boot/grub/grub.cfg": _GRUB_CFG.format(uuid=root_uuid),
     }
     hooks = ['--customize-hook=mkdir -p "$1/boot/grub"']

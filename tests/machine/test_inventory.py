@@ -42,7 +42,6 @@ def listen(path: Path) -> Any:
 async def ask(folder: Path) -> dict[str, Any]:
     """The answers of a machine around an empty disk, which is never started."""
     image = folder / "image.qcow2"
-    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", image, "64M"], check=True)
     seed = new_seed("00:50:56", GuestNetwork())
     facts = ImageFacts(image, "qcow2", image.stat().st_size, 64 << 20, ())
     case = Case(facts, load_profile("contabo"), "network", False, None, None, folder)
@@ -67,7 +66,10 @@ async def ask(folder: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    return asyncio.run(ask(tmp_path_factory.mktemp("inventory")))
+    folder = tmp_path_factory.mktemp("inventory")
+    image = folder / "image.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", image, "64M"], check=True)
+    return asyncio.run(ask(folder))
 
 
 def test_it_waits_before_its_first_instruction(answers: dict[str, Any]) -> None:
