@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -46,19 +47,20 @@ def render(result: Result) -> RenderableType:
     return Group(*parts)
 
 
-def _ladder(result: Result) -> Text:
+def _ladder(result: Result) -> RenderableType:
     """The stages in one line, each with its second; those not reached are dim."""
-    line = Text("  ")
+    line = Text()
     for stage in STAGES:
         reached_s = result.timings_s.get(stage)
         if stage != STAGES[0]:
             line.append(" \u203a ", "dim")
         if reached_s is not None:
             line.append(stage, "bold" if stage == result.stage else "")
-            line.append(f" {reached_s:.1f}s", "cyan")
+            # No-break: a narrow terminal must not part a stage from its second.
+            line.append(f"\u00a0{reached_s:.1f}s", "cyan")
         else:
             line.append(stage, "dim")
-    return line
+    return Padding(line, (0, 0, 0, 2))
 
 
 def _finding(row: Finding, *, decides: bool) -> RenderableType:
@@ -86,7 +88,8 @@ def _facts(result: Result) -> RenderableType:
         "run": printable(result.run_dir),
     }
     for name, value in rows.items():
-        table.add_row(Text(f"  {name}", "dim"), Text(value))
+        # Folded, not cut: a path is there to be copied.
+        table.add_row(Text(f"  {name}", "dim"), Text(value, overflow="fold"))
     return table
 
 
