@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import os
+import re
 import secrets
 import signal
 import sys
@@ -18,23 +19,31 @@ from rich.table import Table
 from rich.text import Text
 
 from harness import __version__
-from harness.checks.gate import gate
 from harness.diagnose.stages import Until
 from harness.doctor import examine_host, install_command
 from harness.errors import HarnessError, HostError, UsageError
-from harness.image.source import LocalFile
+from harness.examine import examine, fetch
+from harness.explain import explain, groups, markdown
+from harness.image.link import is_url, name_in_url
 from harness.machine.acceleration import Choice, choose_acceleration
 from harness.provider.profile import load_profile
+from harness.report.explanation import print_catalog, print_explanation
 from harness.report.live import Progress
 from harness.report.text import print_result
+from harness.report.transfer import Transfer
 from harness.result import Result, replay
-from harness.run import Case, ImageFacts, boot, refuse
+from harness.run import Case, boot, conclude
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _JSON = click.option(
     "--json", "as_json", is_flag=True, help="Print the result object on stdout, and nothing else."
 )
+_PROVIDER = click.option(
+    "--provider", default="contabo", show_default=True, help="Whose limits and machine."
+)
+_STRICT = click.option("--strict", is_flag=True, help="A warning is a fail.")
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -46,7 +55,7 @@ def cli() -> None:
 def _run_options(command: Command) -> Command:
     """The options of every command that boots."""
     options = [
-        click.option("--provider", default="contabo", show_default=True, help="Whose machine."),
+        _PROVIDER,
         click.option(
             "--accel",
             type=click.Choice(["auto", "kvm", "tcg"]),
@@ -83,7 +92,7 @@ def _run_options(command: Command) -> Command:
             help="Call the guest hung after this long without a sign of life.  [default: 150, "
             "more on a slow host]",
         ),
-        click.option("--strict", is_flag=True, help="A warning is a fail."),
+        _STRICT,
         _JSON,
     ]
     for option in reversed(options):
@@ -91,11 +100,24 @@ def _run_options(command: Command) -> Command:
     return command
 
 
+def _sha256(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not _SHA256.fullmatch(value):
+        raise click.BadParameter("a SHA-256 is 64 hexadecimal digits.")
+    return value
+
+
 @cli.command()
-@click.argument("image", type=click.Path(path_type=Path))
+@click.argument("image", metavar="IMAGE_OR_URL")
+@click.option(
+    "--sha256",
+    callback=_sha256,
+    metavar="HEX",
+    help="What a download must be.  [default: what SHA256SUMS beside it says, if there is one]",
+)
 @_run_options
 def verify(
-    image: Path,
+    image: str,
+    sha256: str | None,
     provider: str,
     accel: Choice,
     until: Until,
@@ -105,19 +127,22 @@ def verify(
     strict: bool,
     as_json: bool,
 ) -> None:
-    """Boot IMAGE in the provider's machine and say whether it reaches the network."""
+    """Boot IMAGE in the provider's machine and say whether it reaches the network.
+
+    A link is looked at first, and downloaded only if nothing speaks against it.
+    """
+    if sha256 and not is_url(image):
+        raise UsageError("--sha256: is for a link; sha256sum checks a file.")
     profile = load_profile(provider)
-    with LocalFile(image) as source:
-        gated = gate(source, profile)
-    if gated.passes and gated.format != "qcow2":
-        raise UsageError(f"{image}: is a disc; harness boots disk images (qcow2) so far.")
-    facts = ImageFacts(
-        path=image,
-        format=gated.format,
-        file_size_bytes=gated.file_size_bytes,
-        virtual_size_bytes=gated.virtual_size_bytes,
-        findings=gated.findings,
-    )
+    facts = examine(image, profile)
+    if facts.passes and facts.format != "qcow2":
+        raise UsageError(
+            f"{facts.location}: is a disc; verify boots disk images (qcow2) so far. "
+            "harness check looks at it without a boot."
+        )
+    if facts.passes and facts.path is None:
+        with Transfer(Console(stderr=True)) as transfer:
+            facts = fetch(facts, image, profile, transfer, sha256)
     case = Case(
         image=facts,
         profile=profile,
@@ -125,15 +150,49 @@ def verify(
         strict=strict,
         silence_s=silence_s,
         timeout_s=timeout_s,
-        run_dir=run_dir or _new_run_dir(image),
+        run_dir=run_dir or _new_run_dir(facts.location),
     )
     with Progress(Console(stderr=True)) as progress:
-        if gated.passes:
+        if facts.passes:
             acceleration = choose_acceleration(accel)
             result = asyncio.run(boot(case, acceleration, progress))
         else:
-            result = refuse(case, progress)
+            result = conclude(case, progress)
     _finish(result, as_json=as_json, signal_number=progress.signal_number)
+
+
+@cli.command()
+@click.argument("image", metavar="IMAGE_OR_URL")
+@_PROVIDER
+@click.option(
+    "--run-dir",
+    type=click.Path(path_type=Path),
+    help="Keep what was found there, for harness replay.  [default: nothing is kept]",
+)
+@_STRICT
+@_JSON
+def check(image: str, provider: str, run_dir: Path | None, strict: bool, as_json: bool) -> None:
+    """Look at IMAGE without booting it: what it is, and what speaks against it.
+
+    Of a link less than a megabyte is fetched.
+    """
+    profile = load_profile(provider)
+    facts = examine(image, profile)
+    case = Case(facts, profile, "network", strict, None, None, run_dir)
+    _finish(conclude(case, lambda _: None), as_json=as_json)
+
+
+@cli.command("explain")
+@click.argument("finding_id", metavar="[ID]", required=False)
+@click.option("--markdown", "as_markdown", is_flag=True, help="All of it, as a page.")
+def explain_command(finding_id: str | None, as_markdown: bool) -> None:
+    """Say what the finding ID means, how it is seen and what mends it; without ID, list all."""
+    if as_markdown:
+        click.echo(markdown(), nl=False)
+    elif finding_id:
+        print_explanation(Console(), finding_id, explain(finding_id))
+    else:
+        print_catalog(Console(), groups())
 
 
 @cli.command("replay")
@@ -170,12 +229,18 @@ def _finish(result: Result, *, as_json: bool, signal_number: int = 0) -> NoRetur
     sys.exit(128 + signal_number if signal_number else result.exit_status)
 
 
-def _new_run_dir(image: Path) -> Path:
+def _new_run_dir(location: str) -> Path:
     """A new folder under the user's state folder (XDG Base Directory Specification)."""
     base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     now = datetime.datetime.now().astimezone()
-    name = f"{now:%Y%m%d-%H%M%S}-{image.stem[:40]}-{secrets.token_hex(2)}"
+    name = f"{now:%Y%m%d-%H%M%S}-{_stem(location)}-{secrets.token_hex(2)}"
     return Path(base) / "harness" / "runs" / name
+
+
+def _stem(location: str) -> str:
+    """What a person would call the image, fit for the name of a folder."""
+    name = name_in_url(location) if is_url(location) else Path(location).name
+    return re.sub(r"[^\w.-]+", "_", Path(name).stem)[:40] or "image"
 
 
 class _Terminated(BaseException):

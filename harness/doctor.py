@@ -8,8 +8,8 @@ from typing import Literal
 
 from harness.errors import HostError
 from harness.machine.acceleration import probe
-from harness.machine.programs import DEBIAN_PACKAGES, qemu_version
 from harness.machine.scratch import MIN_FREE_BYTES, scratch_root
+from harness.programs import DEBIAN_PACKAGES, qemu_version
 
 State = Literal["ok", "missing", "note"]
 

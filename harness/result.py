@@ -25,13 +25,20 @@ class _Model(BaseModel):
 
 
 class Image(_Model):
-    """What was tried. ``sha256`` is null where the verdict came before the file was read."""
+    """What was tried. ``sha256`` is null where the verdict came before the file was read.
+
+    ``content`` is what is in it, in words. ``final_url`` is where a link led in the end.
+    ``bytes_read`` is what the checks read of the file, or fetched of the link.
+    """
 
     location: str
     format: str
-    file_size_bytes: int
+    file_size_bytes: int | None
     virtual_size_bytes: int | None
     sha256: str | None = None
+    content: str = ""
+    final_url: str | None = None
+    bytes_read: int | None = None
 
 
 class Prediction(_Model):
@@ -63,7 +70,7 @@ class Result(_Model):
     prediction: Prediction = Prediction()
     counterfactual: None = None
     timings_s: dict[str, float]
-    run_dir: str
+    run_dir: str | None
     tool: Tool
 
     @property
@@ -77,7 +84,7 @@ class Result(_Model):
         return self.model_dump_json(indent=2, by_alias=True)
 
 
-def judge(observations: Iterable[Observation], run_dir: Path) -> Result:
+def judge(observations: Iterable[Observation], run_dir: Path | None) -> Result:
     """The result of recorded ``observations``.
 
     Raises UsageError where they hold no start of a run. A record without a decision (its writer
@@ -98,7 +105,7 @@ def replay(run_dir: Path) -> Result:
     return judge(read_evidence(run_dir / EVIDENCE_FILE), run_dir)
 
 
-def compose(diagnosis: Diagnosis, observations: list[Observation], run_dir: Path) -> Result:
+def compose(diagnosis: Diagnosis, observations: list[Observation], run_dir: Path | None) -> Result:
     """The result object of a ``diagnosis`` that has its verdict."""
     verdict = diagnosis.verdict
     start = _data_of(observations, "run", "start")
@@ -113,8 +120,8 @@ def compose(diagnosis: Diagnosis, observations: list[Observation], run_dir: Path
         stage=verdict.stage,
         cause=verdict.cause,
         findings=verdict.findings,
-        timings_s={**timings_s, "verdict": round(verdict.at_s, 3)},
-        run_dir=str(run_dir),
+        timings_s={"check": start["check_s"], **timings_s, "verdict": round(verdict.at_s, 3)},
+        run_dir=str(run_dir) if run_dir else None,
         tool=Tool(**start["tool"]),
     )
 

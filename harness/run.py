@@ -11,16 +11,17 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness import __version__
-from harness.checks.finding import Finding, finding
+from harness.checks.finding import finding
 from harness.diagnose.diagnosis import Diagnosis
 from harness.diagnose.stages import Until, rank
 from harness.errors import HostError, UsageError
 from harness.evidence import EvidenceLog, Observation, Subscriber
+from harness.examine import ImageFacts
 from harness.guest_network import GuestNetwork
 from harness.machine.acceleration import Acceleration
-from harness.machine.programs import qemu_version
 from harness.machine.qemu import Machine, launch_qemu
 from harness.machine.scratch import scratch_folder
 from harness.machine.spec import Endpoints, MachineSpec
@@ -31,29 +32,20 @@ from harness.observe.network import FrameObserver, follow_capture, knock
 from harness.observe.receiver import observe_receiver
 from harness.observe.sampler import sample
 from harness.observe.screen import take_screenshot
+from harness.programs import qemu_version
 from harness.provider.profile import Profile
-from harness.result import EVIDENCE_FILE, RESULT_FILE, Result, compose
+from harness.result import EVIDENCE_FILE, RESULT_FILE, Result, compose, judge
 from harness.seed import Seed, new_seed, write_seed
 
 _CHUNK_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class ImageFacts:
-    """What a run needs to know of the image: what the gate has read in its header."""
-
-    path: Path
-    format: str
-    file_size_bytes: int
-    virtual_size_bytes: int | None
-    findings: tuple[Finding, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Case:
     """What to try, and how.
 
-    ``silence_s`` and ``timeout_s`` are None where the clock may choose them.
+    ``silence_s`` and ``timeout_s`` are None where the clock may choose them. ``run_dir`` is None
+    where nothing is to be kept, which only a case that is not booted may ask for.
     """
 
     image: ImageFacts
@@ -62,7 +54,14 @@ class Case:
     strict: bool
     silence_s: float | None
     timeout_s: float | None
-    run_dir: Path
+    run_dir: Path | None
+
+    @property
+    def folder(self) -> Path:
+        """The run folder; raises ValueError where nothing is to be kept."""
+        if self.run_dir is None:
+            raise ValueError("a run needs a folder")
+        return self.run_dir
 
 
 class Recorder:
@@ -94,13 +93,17 @@ class Recorder:
         self.log.record("host", "fault", finding=finding_id, statement=statement, **more)
 
 
-def refuse(case: Case, subscriber: Subscriber) -> Result:
-    """The result of a case whose image the checks refuse: recorded like a run, and not booted."""
+def conclude(case: Case, subscriber: Subscriber) -> Result:
+    """The result of a case that is not booted: of its checks alone, recorded like a run."""
+    rows = [*_start(case, None, None), ("run", "checked", {})]
+    if case.run_dir is None:
+        observations = [Observation(0.0, *row) for row in rows]
+        return judge(observations, None)
     with _open_log(case.run_dir) as log:
         recorder = Recorder(log)
         log.subscribe(subscriber)
-        _record_start(log, case, None, None)
-        log.record("run", "refused")
+        for channel, kind, data in rows:
+            log.record(channel, kind, **data)
         return _write_result(recorder, case.run_dir)
 
 
@@ -108,34 +111,35 @@ async def boot(case: Case, acceleration: Acceleration, subscriber: Subscriber) -
     """Try the case: boot the image until there is a verdict; its result, written down too.
 
     A fault of the host becomes a result of outcome ``error``. SIGINT and SIGTERM end the run with
-    what is known by then. Whatever was started or made outside ``case.run_dir`` is gone at the
+    what is known by then. Whatever was started or made outside ``case.folder`` is gone at the
     end.
     """
-    with _open_log(case.run_dir) as log:
+    with _open_log(case.folder) as log:
         recorder = Recorder(log)
         log.subscribe(subscriber)
         seed = new_seed(case.profile.machine.mac_prefix.value, GuestNetwork())
-        _record_start(log, case, acceleration, seed)
-        before = case.image.path.stat()
+        for channel, kind, data in _start(case, acceleration, seed):
+            log.record(channel, kind, **data)
+        before = case.image.file.stat()
         with _signals(recorder):
             try:
                 await _boot(case, acceleration, seed, recorder)
             except HostError as error:
                 recorder.fault(error.finding_id, str(error))
-        after = case.image.path.stat()
+        after = case.image.file.stat()
         if (before.st_size, before.st_mtime_ns, before.st_ino) != (
             after.st_size,
             after.st_mtime_ns,
             after.st_ino,
         ):
             log.record("host", "image-changed")
-        return _write_result(recorder, case.run_dir)
+        return _write_result(recorder, case.folder)
 
 
 async def _boot(case: Case, acceleration: Acceleration, seed: Seed, recorder: Recorder) -> None:
     log = recorder.log
     with scratch_folder() as scratch:
-        endpoints = _endpoints(scratch, case.run_dir)
+        endpoints = _endpoints(scratch, case.folder)
         spec = _machine_spec(case, acceleration, seed, scratch)
         write_seed(seed, spec.seed)
         async with AsyncExitStack() as stack:
@@ -147,7 +151,7 @@ async def _boot(case: Case, acceleration: Acceleration, seed: Seed, recorder: Re
                 await stack.enter_async_context(observer)
             machine = await stack.enter_async_context(launch_qemu(spec, endpoints))
             command = shlex.join(machine.command_line) + "\n"
-            (case.run_dir / "qemu.command").write_text(command, encoding="utf-8")
+            (case.folder / "qemu.command").write_text(command, encoding="utf-8")
             clock = Clock(log, acceleration.slowness, case.silence_s, case.timeout_s)
             await stack.enter_async_context(_watching(machine, case, recorder, clock))
             log.power_on()
@@ -156,7 +160,7 @@ async def _boot(case: Case, acceleration: Acceleration, seed: Seed, recorder: Re
             await recorder.decided.wait()
             if machine.process.returncode is None:
                 with suppress(HostError):
-                    await take_screenshot(log, machine, case.run_dir, "screen-end")
+                    await take_screenshot(log, machine, case.folder, "screen-end")
 
 
 @asynccontextmanager
@@ -177,9 +181,9 @@ async def _watching(
             "capture": _capture(frames, machine),
             "knock": knock(log, host, port, recorder.network_proved),
             "samples": sample(log, machine, lambda: frames.guest_frames),
-            "screen": _shoot_stages(recorder, machine, case.run_dir),
+            "screen": _shoot_stages(recorder, machine, case.folder),
             "clock": clock.run(),
-            "digest": _digest(log, case.image.path),
+            "digest": _digest(log, case.image.file),
         }
         tasks = [asyncio.create_task(duty, name=name) for name, duty in duties.items()]
         for task in tasks:
@@ -278,41 +282,44 @@ def _open_log(run_dir: Path) -> EvidenceLog:
         raise UsageError(f"{run_dir}: no run can be kept there: {error.strerror}.") from error
 
 
-def _record_start(
-    log: EvidenceLog, case: Case, acceleration: Acceleration | None, seed: Seed | None
-) -> None:
+def _start(
+    case: Case, acceleration: Acceleration | None, seed: Seed | None
+) -> list[tuple[str, str, dict[str, Any]]]:
     """The first observations: all that the diagnosis must know of the run."""
     accelerator = acceleration.accelerator if acceleration else None
-    log.record(
-        "run",
-        "start",
-        provider=case.profile.name,
-        image={
-            "location": str(case.image.path),
-            "format": case.image.format,
-            "file_size_bytes": case.image.file_size_bytes,
-            "virtual_size_bytes": case.image.virtual_size_bytes,
+    image = case.image
+    start: dict[str, Any] = {
+        "provider": case.profile.name,
+        "image": {
+            "location": image.location,
+            "format": image.format,
+            "content": image.content,
+            "file_size_bytes": image.file_size_bytes,
+            "virtual_size_bytes": image.virtual_size_bytes,
+            "final_url": image.final_url,
+            "bytes_read": image.bytes_read,
         },
-        tool={
+        "check_s": round(image.took_s, 3),
+        "tool": {
             "version": __version__,
             "qemu": qemu_version() if acceleration else None,
             "accel": accelerator,
             "backend": "qemu",
         },
-        until=case.until,
-        strict=case.strict,
-        seed={
+        "until": case.until,
+        "strict": case.strict,
+        "seed": {
             "address": str(seed.network.guest) if seed else "",
             "mac": seed.mac if seed else "",
             "phone_home_path": seed.phone_home_path if seed else "",
             "ready_path": seed.ready_path if seed else "",
         },
-    )
-    findings = list(case.image.findings)
+    }
+    findings = list(image.findings)
     if acceleration and acceleration.note:
         findings.append(finding("host.kvm-unusable", f"{acceleration.note}."))
-    for row in findings:
-        log.record("check", "finding", finding=row.model_dump(mode="json"))
+    rows = [("check", "finding", {"finding": row.model_dump(mode="json")}) for row in findings]
+    return [("run", "start", start), *rows]
 
 
 def _endpoints(scratch: Path, run_dir: Path) -> Endpoints:
@@ -331,7 +338,7 @@ def _endpoints(scratch: Path, run_dir: Path) -> Endpoints:
 def _machine_spec(case: Case, acceleration: Acceleration, seed: Seed, scratch: Path) -> MachineSpec:
     """The provider's machine around the image of this case."""
     if case.image.format != "qcow2" or case.image.virtual_size_bytes is None:
-        raise UsageError(f"{case.image.path}: only a qcow2 disk image can be booted.")
+        raise UsageError(f"{case.image.file}: only a qcow2 disk image can be booted.")
     hardware = case.profile.machine
     return MachineSpec(
         chipset=hardware.chipset.value,
@@ -339,7 +346,7 @@ def _machine_spec(case: Case, acceleration: Acceleration, seed: Seed, scratch: P
         memory_mib=hardware.memory_mib.value,
         accelerator=acceleration.accelerator,
         cpu_model=acceleration.cpu_model,
-        image=case.image.path.resolve(),
+        image=case.image.file.resolve(),
         image_format="qcow2",
         disk_size_bytes=case.image.virtual_size_bytes,
         overlay=scratch / "overlay.qcow2",

@@ -11,13 +11,14 @@ ROOT = Path(harness.__file__).parent
 
 LAYERS = [
     {"errors", "guest_text", "guest_network"},
-    {"evidence"},
+    {"evidence", "programs"},
     {"image", "provider", "seed"},
     {"checks"},
     {"machine"},
     {"observe"},
     {"diagnose"},
     {"result"},
+    {"examine", "explain"},
     {"run", "doctor"},
     {"report"},
     {"cli"},

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from harness.checks.finding import Finding, finding
 from harness.guest_text import printable
 from harness.image.container import Container
+from harness.image.link import is_url, name_in_url
 from harness.image.qcow2 import Qcow2Facts
+from harness.image.qemu_check import QemuCheck
 from harness.provider.profile import Profile
 
 # The commands that make what a provider takes of what it does not. {image} is quoted.
@@ -24,6 +26,14 @@ _UNPACK = {
     "7z": "7z x {image}",
     "rar": "unrar x {image}",
     "tar": "tar --extract --file {image}",
+    "ova": "tar --extract --file {image}   # then: qemu-img convert -O qcow2 DISK.vmdk image.qcow2",
+    "vma": "vma extract {image} FOLDER",
+    "simg": "simg2img {image} disk.raw   # then: qemu-img convert -f raw -O qcow2 disk.raw d.qcow2",
+    "compress": "uncompress --keep {image}",
+    "lzip": "lzip --decompress --keep {image}",
+    "cab": "cabextract {image}",
+    "rpm": "rpm2cpio {image} | cpio --extract --make-directories",
+    "ar": "ar x {image}",
     "cpio": "cpio --extract --file {image}",
     "wim": "wimlib-imagex info {image}",
 }
@@ -47,12 +57,16 @@ def check_container(container: Container, location: str, profile: Profile) -> li
         statement = (
             f"The file is a {container.title}; {profile.title} takes {takes} and unpacks nothing."
         )
-        command = _UNPACK.get(container.format, "Unpack {image}").format(image=image)
+        command = _UNPACK[container.format].format(image=image)
         return [finding("format.archive", statement, _where(container), command)]
     article = "an" if container.title[0] in "aeiouAEIOULX" else "a"
     statement = f"The file is {article} {container.title}; {profile.title} takes {takes}."
     remedy = "Name the disk image itself, in the format qcow2 or iso."
-    if container.kind == "disk" and container.format != "luks":
+    if container.format == "udf":
+        remedy = "Make the disc with ISO 9660 as well: xorriso -as mkisofs -o disc.iso FOLDER"
+    elif container.format == "luks":
+        remedy = "Decrypt it (cryptsetup), and make a qcow2 of what is in it."
+    elif container.kind == "disk":
         remedy = _CONVERT.format(format=container.format, image=image)
     return [finding("format.unsupported", statement, _where(container), remedy)]
 
@@ -67,7 +81,7 @@ def _where(container: Container) -> tuple[str, ...]:
 
 def _check_name(container: Container, location: str) -> list[Finding]:
     """A name that promises another format confuses people and some upload forms."""
-    name = location.rsplit("/", 1)[-1].lower()
+    name = (name_in_url(location) if is_url(location) else location.rsplit("/", 1)[-1]).lower()
     promised = next((kind for suffix, kind in _SUFFIXES.items() if name.endswith(suffix)), None)
     if promised is None or promised == container.format:
         return []
@@ -76,6 +90,19 @@ def _check_name(container: Container, location: str) -> list[Finding]:
     )
     remedy = f"Rename the file to end in .{container.format}."
     return [finding("format.name-mismatch", statement, (), remedy)]
+
+
+def check_consistency(checked: QemuCheck, location: str) -> list[Finding]:
+    """What QEMU's own check of a qcow2 comes to. Leaks waste space and are no fault."""
+    command = f"qemu-img check -r all {shlex.quote(location)}"
+    if checked.problem:
+        statement = f"qemu-img check gave no answer: {printable(checked.problem, 300)}."
+        return [finding("qcow2.not-checked", statement)]
+    if checked.corruptions:
+        statement = f"The qcow2's tables contradict each other in {checked.corruptions} places."
+        evidence = (f"qemu-img check: {checked.corruptions} corruptions",)
+        return [finding("qcow2.corrupt", statement, evidence, command)]
+    return []
 
 
 _Check = Callable[[Qcow2Facts, str], Iterator[Finding]]

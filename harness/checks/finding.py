@@ -29,20 +29,29 @@ class Finding(BaseModel):
     remedy: str = ""
 
 
-class _Entry(BaseModel):
-    """What the catalog knows of an id."""
+class Explanation(BaseModel):
+    """What the catalog knows of an id.
+
+    ``meaning``: what is the case. ``seen``: how that is found out. ``remedy``: what mends it, with
+    a command where there is one. ``source``: where it is known from. ``reserved``: the id is part
+    of the contract, and nothing produces it yet.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     severity: Severity
-    remedy: str
+    meaning: str = Field(min_length=1)
+    seen: str = Field(min_length=1)
+    remedy: str = Field(min_length=1)
+    source: str = Field(min_length=1)
+    reserved: bool = False
 
 
 @cache
-def catalog() -> Mapping[str, _Entry]:
-    """Every id that a boot or a host can produce, with its severity and remedy."""
+def catalog() -> Mapping[str, Explanation]:
+    """Every id of the contract with its explanation, in the order of a run."""
     text = resources.files(__package__).joinpath("catalog.toml").read_text(encoding="utf-8")
-    return TypeAdapter(dict[str, _Entry]).validate_python(tomllib.loads(text))
+    return TypeAdapter(dict[str, Explanation]).validate_python(tomllib.loads(text))
 
 
 def finding(

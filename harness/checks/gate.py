@@ -5,38 +5,88 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.checks.container import check_container, check_qcow2
+from harness.checks.disc import check_disc, check_disc_in_disk, describe_disc, holds_a_disc
 from harness.checks.finding import Finding
 from harness.checks.size import check_size
 from harness.image.container import identify
-from harness.image.qcow2 import Qcow2Facts, read_qcow2
-from harness.image.source import ImageSource
+from harness.image.disc import read_disc
+from harness.image.partitions import read_partitions
+from harness.image.qcow2 import L2_BUDGET_BYTES, Qcow2Facts, read_qcow2
+from harness.image.qcow2_disk import Qcow2Disk
+from harness.image.source import UNKNOWN_SIZE_BYTES, ImageSource, OutOfReachError
 from harness.provider.profile import Profile
+
+# What is wrong with the file itself; all else is about what is in it, which a boot may refute.
+_STOPS = ("format.", "size.", "qcow2.", "iso.", "url.")
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What the bytes say. ``virtual_size_bytes`` is the disk's, None where there is none."""
+    """What the bytes say.
+
+    ``virtual_size_bytes`` is the disk's, None where there is none. ``content`` describes in words
+    what is in the file, "" where nothing was looked at. ``file_size_bytes`` is None where a server
+    does not say it. ``complete`` is False where a part could
+    not be fetched.
+    """
 
     format: str
-    file_size_bytes: int
+    content: str
+    file_size_bytes: int | None
     virtual_size_bytes: int | None
-    qcow2: Qcow2Facts | None
     findings: tuple[Finding, ...]
+    complete: bool = True
 
     @property
     def passes(self) -> bool:
         """Whether nothing is wrong that no boot could outweigh."""
-        return all(row.severity != "error" for row in self.findings)
+        return not any(
+            row.severity == "error" and row.id.startswith(_STOPS) for row in self.findings
+        )
 
 
-def gate(source: ImageSource, profile: Profile) -> Gate:
+def gate(source: ImageSource, profile: Profile, l2_budget_bytes: int = L2_BUDGET_BYTES) -> Gate:
     """Look at ``source`` and hold it against ``profile``; reads a few MiB at most."""
     container = identify(source)
     findings = check_container(container, source.location, profile)
-    qcow2 = None
-    if container.format == "qcow2" and not container.polyglot:
-        qcow2 = read_qcow2(source)
+    content, virtual_size_bytes, complete = "", None, True
+    if container.polyglot:
+        pass
+    elif container.format == "qcow2":
+        qcow2 = read_qcow2(source, l2_budget_bytes)
+        virtual_size_bytes = qcow2.virtual_size_bytes
         findings += check_qcow2(qcow2, source.location)
-    virtual_size_bytes = qcow2.virtual_size_bytes if qcow2 else None
-    findings += check_size(source.size_bytes, virtual_size_bytes, profile)
-    return Gate(container.format, source.size_bytes, virtual_size_bytes, qcow2, tuple(findings))
+        complete = qcow2.complete
+        findings += _look_into_disk(source, qcow2, findings)
+    elif container.format == "iso":
+        disc = read_disc(source)
+        content, complete = describe_disc(disc), disc.complete
+        findings += check_disc(disc, profile)
+    file_size_bytes = None if source.size_bytes == UNKNOWN_SIZE_BYTES else source.size_bytes
+    findings += check_size(file_size_bytes, virtual_size_bytes, profile)
+    return Gate(
+        format=container.format,
+        content=content,
+        file_size_bytes=file_size_bytes,
+        virtual_size_bytes=virtual_size_bytes,
+        findings=tuple(findings),
+        complete=complete,
+    )
+
+
+def _look_into_disk(
+    source: ImageSource, qcow2: Qcow2Facts, findings: list[Finding]
+) -> list[Finding]:
+    """What the first bytes of the disk in a sound qcow2 give away."""
+    if any(row.severity == "error" for row in findings):
+        return []
+    disk = Qcow2Disk(source, qcow2)
+    try:
+        if identify(disk).format != "iso":
+            return []
+        if not holds_a_disc(read_partitions(disk)):
+            return []
+        disc = read_disc(disk)
+    except OutOfReachError:
+        return []
+    return check_disc_in_disk(source.location, disc.identifier)

@@ -7,19 +7,19 @@ from harness.provider.profile import Profile
 
 
 def check_size(
-    file_size_bytes: int, virtual_size_bytes: int | None, profile: Profile
+    file_size_bytes: int | None, virtual_size_bytes: int | None, profile: Profile
 ) -> list[Finding]:
-    """Findings about the file's size and the disk's, both in bytes."""
+    """Findings about the file's size and the disk's, both in bytes, None where not known."""
     findings = []
     limit, quota = profile.images.max_size_bytes, profile.images.quota_bytes
-    largest = max(file_size_bytes, virtual_size_bytes or 0)
+    largest = max(file_size_bytes or 0, virtual_size_bytes or 0)
     if largest > limit.value:
         what = "disk" if largest != file_size_bytes else "file"
         statement = (
             f"The {what} is {largest} bytes large; {profile.title} installs at most {limit.value}."
         )
         findings.append(finding("size.over-limit", statement, (limit.source,)))
-    if file_size_bytes > quota.value:
+    if file_size_bytes is not None and file_size_bytes > quota.value:
         statement = (
             f"The file of {file_size_bytes} bytes does not fit the {quota.value} bytes of image "
             f"storage that {profile.title} starts with."

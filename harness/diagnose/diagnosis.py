@@ -102,10 +102,13 @@ class Diagnosis:
     def _on_finding(self, data: Mapping[str, Any]) -> None:
         self.findings.append(Finding.model_validate(data["finding"]))
 
-    def _on_refused(self, _: Mapping[str, Any]) -> None:
-        """The checks found an error that no boot can outweigh."""
-        cause = next(row for row in self.findings if row.severity == "error")
-        self._end("fail", cause.id)
+    def _on_checked(self, _: Mapping[str, Any]) -> None:
+        """Nothing is booted: the checks alone decide."""
+        error = next((row for row in self.findings if row.severity == "error"), None)
+        if error:
+            self._end("fail", error.id)
+        else:
+            self._pass()
 
     def _on_power_on(self, _: Mapping[str, Any]) -> None:
         self._reach("power-on")
@@ -295,7 +298,7 @@ _OVERRIDING = ("host", "image-changed")
 _HANDLERS: dict[tuple[str, str], _Handler] = {
     ("run", "start"): Diagnosis._on_start,
     ("check", "finding"): Diagnosis._on_finding,
-    ("run", "refused"): Diagnosis._on_refused,
+    ("run", "checked"): Diagnosis._on_checked,
     ("machine", "power-on"): Diagnosis._on_power_on,
     ("clock", "silence"): Diagnosis._on_silence,
     ("serial", "line"): Diagnosis._on_serial,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.image.source import ImageSource
+from harness.image.source import ImageSource, OutOfReachError
 
 Kind = Literal["provider", "disk", "archive", "data"]
 """``provider``: qcow2 and ISO, which providers take. ``disk``: another disk format. ``archive``:
@@ -46,9 +46,12 @@ SIGNATURES = (
     Signature("vdi", "disk", "VDI disk image (VirtualBox)", 64, b"\x7f\x10\xda\xbe"),
     Signature("parallels", "disk", "Parallels disk image", 0, b"WithoutFreeSpace"),
     Signature("parallels", "disk", "Parallels disk image", 0, b"WithouFreSpacExt"),
+    Signature("bochs", "disk", "Bochs disk image", 0, b"Bochs Virtual HD Image"),
+    Signature("vma", "archive", "Proxmox VE backup (VMA)", 0, b"VMA\x00"),
+    Signature("simg", "archive", "Android sparse image", 0, b"\x3a\xff\x26\xed"),
     Signature("luks", "disk", "LUKS-encrypted disk", 0, b"LUKS\xba\xbe"),
     Signature("iso", "provider", "ISO 9660 disc", 32769, b"CD001"),
-    Signature("udf", "provider", "UDF disc", 32769, b"BEA01"),
+    Signature("udf", "disk", "UDF disc without ISO 9660", 32769, b"BEA01"),
     Signature("gzip", "archive", "gzip archive", 0, b"\x1f\x8b\x08"),
     Signature("bzip2", "archive", "bzip2 archive", 0, b"BZh"),
     Signature("xz", "archive", "xz archive", 0, b"\xfd7zXZ\x00"),
@@ -57,8 +60,13 @@ SIGNATURES = (
     Signature("lzop", "archive", "lzop archive", 0, b"\x89LZO\x00\r\n\x1a\n"),
     Signature("lzma", "archive", "lzma archive", 0, b"\x5d\x00\x00"),
     Signature("zip", "archive", "zip archive", 0, b"PK\x03\x04"),
+    Signature("zip", "archive", "zip archive (empty)", 0, b"PK\x05\x06"),
+    Signature("compress", "archive", "compress archive", 0, b"\x1f\x9d"),
+    Signature("lzip", "archive", "lzip archive", 0, b"LZIP"),
+    Signature("cab", "archive", "cabinet archive", 0, b"MSCF\x00\x00\x00\x00"),
     Signature("7z", "archive", "7-Zip archive", 0, b"7z\xbc\xaf\x27\x1c"),
     Signature("rar", "archive", "RAR archive", 0, b"Rar!\x1a\x07"),
+    Signature("ova", "archive", "OVA package (VMware, VirtualBox)", 257, b"ustar"),
     Signature("tar", "archive", "tar archive", 257, b"ustar"),
     Signature("cpio", "archive", "cpio archive", 0, b"07070"),
     Signature("ar", "archive", "ar archive (a Debian package?)", 0, b"!<arch>\n"),
@@ -140,8 +148,20 @@ def _has_vhd_footer(source: ImageSource) -> bool:
     """A fixed VHD is a raw disk and a footer (VHD specification 1.0, "Hard Disk Footer")."""
     if source.size_bytes < 2 * _VHD_FOOTER_BYTES:
         return False
-    footer = source.read_at(source.size_bytes - _VHD_FOOTER_BYTES, 16)
+    try:
+        footer = source.read_at(source.size_bytes - _VHD_FOOTER_BYTES, 16)
+    except OutOfReachError:
+        return False
     return footer.startswith(b"conectix")
+
+
+def _is_ova(head: bytes) -> bool:
+    """An OVA is a tar whose first file is the descriptor (OVF specification 2.1, 5.3)."""
+    return head[:100].split(b"\0")[0].lower().endswith(b".ovf")
+
+
+def _is_other_tar(head: bytes) -> bool:
+    return not _is_ova(head)
 
 
 def _is_ext(head: bytes) -> bool:
@@ -168,6 +188,8 @@ def _always(_: bytes) -> bool:
 
 _CONFIRM: dict[str, Callable[[bytes], bool]] = {
     "ext": _is_ext,
+    "ova": _is_ova,
+    "tar": _is_other_tar,
     "lzma": _is_lzma,
     "bzip2": _is_bzip2,
 }

@@ -34,7 +34,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from harness.image.source import ImageSource
+from harness.image.source import ImageSource, OutOfReachError
 
 _V2_HEADER = struct.Struct(">4sIQIIQIIQQIIQ")
 _V3_FIELDS = struct.Struct(">QQQII")
@@ -69,9 +69,8 @@ MAX_SNAPSHOTS = 65536
 MAX_BACKING_NAME_BYTES = 1023
 MAX_REFCOUNT_ORDER = 6
 
-# At most this much of the L2 tables is read: enough for all of an image of some 16 GiB, a sample
-# of a larger one.
-_L2_BUDGET_BYTES = 2 << 20
+L2_BUDGET_BYTES = 2 << 20
+"""How much of the L2 tables is read: all of an image of some 16 GiB, a sample of a larger one."""
 _L1_CHUNK_BYTES = 1 << 18
 
 
@@ -101,6 +100,8 @@ class Qcow2Facts:
     backing_file: str | None
     data_file: str | None
     compression_type: int
+    l1_offset: int
+    l1_entries: int
     faults: tuple[Fault, ...]
     missing_bytes: int
     compressed_clusters: bool
@@ -141,11 +142,11 @@ class _Header:
     compression_type: int = 0
 
 
-def read_qcow2(source: ImageSource) -> Qcow2Facts:
+def read_qcow2(source: ImageSource, l2_budget_bytes: int = L2_BUDGET_BYTES) -> Qcow2Facts:
     """The facts of a file that begins with the magic of qcow2 version 2 or 3.
 
-    Never raises for its content. Reads at most some 3 MiB more than the L1 table, which is bounded
-    to 32 MiB and usually far below 1.
+    Never raises for its content. Reads little more than ``l2_budget_bytes`` and the L1 table, which
+    is bounded to 32 MiB and usually far below 1.
     """
     head = source.read_at(0, 64 << 10)
     header, faults = _read_header(head)
@@ -155,8 +156,9 @@ def read_qcow2(source: ImageSource) -> Qcow2Facts:
     backing, backing_faults = _read_backing_name(source, header)
     faults += backing_faults
     walk = _Walk()
-    if not faults:
-        walk = _walk_tables(source, header)
+    external = bool(header.incompatible >> 2 & 1) or data_file is not None
+    if not faults and not external:  # with a data file, the tables name offsets in that one
+        walk = _walk_tables(source, header, l2_budget_bytes)
     return Qcow2Facts(
         version=header.version,
         virtual_size_bytes=header.size_bytes,
@@ -168,6 +170,8 @@ def read_qcow2(source: ImageSource) -> Qcow2Facts:
         backing_file=backing,
         data_file=data_file,
         compression_type=header.compression_type,
+        l1_offset=header.l1_offset,
+        l1_entries=header.l1_entries,
         faults=tuple(faults) + tuple(walk.faults or ()),
         missing_bytes=max(0, walk.end_offset - source.size_bytes),
         compressed_clusters=walk.compressed,
@@ -287,7 +291,10 @@ def _read_backing_name(source: ImageSource, header: _Header) -> tuple[str | None
         return None, []
     if header.backing_bytes > MAX_BACKING_NAME_BYTES:
         return "", [Fault(16, f"backing_file_size is {header.backing_bytes}")]
-    name = source.read_at(min(header.backing_offset, 1 << 62), header.backing_bytes)
+    try:
+        name = source.read_at(min(header.backing_offset, 1 << 62), header.backing_bytes)
+    except OutOfReachError:
+        name = b""
     return name.decode("utf-8", errors="replace"), []
 
 
@@ -301,48 +308,63 @@ class _Walk:
     faults: list[Fault] | None = None
 
 
-def _walk_tables(source: ImageSource, header: _Header) -> _Walk:
-    """Read the whole L1 table, and as many L2 tables as the budget allows, spread evenly."""
+def _walk_tables(source: ImageSource, header: _Header, l2_budget_bytes: int) -> _Walk:
+    """Read the L1 table, and as many L2 tables as the budget allows, spread evenly."""
     cluster = 1 << header.cluster_bits
     walk = _Walk(faults=[])
-    walk.end_offset = header.l1_offset + header.l1_entries * 8
-    walk.end_offset = max(
-        walk.end_offset, header.refcount_offset + header.refcount_clusters * cluster
-    )
-    l2_offsets = []
-    for at, entry in _l1_entries(source, header):
+    refcount_end = header.refcount_offset + header.refcount_clusters * cluster
+    walk.end_offset = max(header.l1_offset + header.l1_entries * 8, refcount_end)
+    try:
+        _walk_l1(source, header, walk, l2_budget_bytes)
+    except OutOfReachError:
+        walk.complete = False
+    return walk
+
+
+def _walk_l1(source: ImageSource, header: _Header, walk: _Walk, l2_budget_bytes: int) -> None:
+    cluster = 1 << header.cluster_bits
+    tables: list[tuple[int, int]] = []
+    for index, entry in _l1_entries(source, header):
         offset = entry & _COPIED_MASK
         if not offset:
             continue
         if offset % cluster:
+            at = header.l1_offset + 8 * index
             walk.faults = [Fault(at, f"an L2 table at {offset}, not at a cluster's start")]
-            return walk
-        l2_offsets.append(offset)
+            return
+        tables.append((offset, _table_bytes(header, index)))
         walk.end_offset = max(walk.end_offset, offset + cluster)
-    step = max(1, -(-len(l2_offsets) * cluster // _L2_BUDGET_BYTES))
+    step = max(1, -(-sum(length for _, length in tables) // l2_budget_bytes))
     walk.complete = step == 1
     # The tables of a file that grew lie in order: the last one names the file's end.
-    chosen = {*l2_offsets[::step], *l2_offsets[-1:]}
-    for offset in sorted(chosen):
-        _walk_l2(source, header, offset, walk)
-    return walk
+    for offset, length in sorted({*tables[::step], *tables[-1:]}):
+        _walk_l2(source, header, offset, min(length, l2_budget_bytes), walk)
+
+
+def _table_bytes(header: _Header, index: int) -> int:
+    """How much of the L2 table behind an L1 entry can map the disk: the last one ends with it."""
+    entry_bytes = 16 if header.incompatible >> 4 & 1 else 8
+    cluster = 1 << header.cluster_bits
+    entries = cluster // entry_bytes
+    left = -(-header.size_bytes // cluster) - index * entries
+    return max(0, min(entries, left)) * entry_bytes
 
 
 def _l1_entries(source: ImageSource, header: _Header) -> Iterator[tuple[int, int]]:
-    """Offset and value of every L1 entry, read in pieces."""
+    """Index and value of every L1 entry that is not zero, read in pieces."""
     end = header.l1_offset + header.l1_entries * 8
     for at in range(header.l1_offset, end, _L1_CHUNK_BYTES):
         chunk = source.read_at(at, min(_L1_CHUNK_BYTES, end - at))
         whole = len(chunk) // 8
         for index, entry in enumerate(struct.unpack_from(f">{whole}Q", chunk)):
             if entry:
-                yield at + 8 * index, entry
+                yield (at - header.l1_offset) // 8 + index, entry
 
 
-def _walk_l2(source: ImageSource, header: _Header, offset: int, walk: _Walk) -> None:
+def _walk_l2(source: ImageSource, header: _Header, offset: int, length: int, walk: _Walk) -> None:
     """Take the furthest cluster that one L2 table names, and whether any is compressed."""
     cluster = 1 << header.cluster_bits
-    table = source.read_at(offset, cluster)
+    table = source.read_at(offset, length)
     entries = struct.unpack_from(f">{len(table) // 8}Q", table)
     if header.incompatible >> 4 & 1:
         # Extended entries: the offset, then the bitmap of its subclusters.

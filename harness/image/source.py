@@ -8,20 +8,69 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from harness.errors import UsageError
+from harness.errors import HostError, UsageError
+
+UNKNOWN_SIZE_BYTES = 1 << 62
+"""The size of a source that does not say it: larger than whatever an image may claim."""
+
+
+class OutOfReachError(Exception):
+    """The bytes are there, and cannot be had from here: a server that gives no ranges, say."""
 
 
 class ImageSource(Protocol):
-    """Bytes that can be read at any offset. ``bytes_read`` counts what was asked of it so far."""
+    """Bytes that can be read at any offset."""
 
     location: str
     size_bytes: int
-    bytes_read: int
+
+    @property
+    def bytes_read(self) -> int:
+        """How much was fetched so far."""
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """``length`` bytes from ``offset``; fewer, or none, only at the end.
+
+        Raises OutOfReachError for bytes that exist and cannot be fetched.
+        """
+        ...
+
+
+class Window:
+    """A part of another source, as a source of its own: a partition, a file of a disc."""
+
+    def __init__(self, source: ImageSource, offset: int, size_bytes: int) -> None:
+        self.location = source.location
+        self._source = source
+        self._offset = offset
+        self.size_bytes = max(0, min(size_bytes, source.size_bytes - offset))
+
+    @property
+    def bytes_read(self) -> int:
+        """What the source underneath has fetched."""
+        return self._source.bytes_read
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """``length`` bytes from ``offset``; fewer, or none, only at the window's end."""
+        length = min(length, self.size_bytes - offset)
+        return self._source.read_at(self._offset + offset, length) if length > 0 else b""
+
+
+class Memory:
+    """Bytes in memory as a source."""
+
+    def __init__(self, content: bytes, location: str = "memory") -> None:
+        self.location = location
+        self.size_bytes = len(content)
+        self.bytes_read = 0
+        self._content = content
 
     def read_at(self, offset: int, length: int) -> bytes:
         """``length`` bytes from ``offset``; fewer, or none, only at the end."""
-        ...
+        return self._content[offset : offset + length]
 
+
+_LARGEST_READ_BYTES = 16 << 20
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -70,7 +119,7 @@ class LocalFile:
         """``length`` bytes from ``offset``; fewer, or none, only at the end of the file."""
         parts = []
         while length > 0:
-            part = os.pread(self._descriptor, length, offset)
+            part = self._read_part(offset, length)
             if not part:
                 break
             parts.append(part)
@@ -78,3 +127,12 @@ class LocalFile:
             length -= len(part)
             self.bytes_read += len(part)
         return b"".join(parts)
+
+    def _read_part(self, offset: int, length: int) -> bytes:
+        try:
+            return os.pread(self._descriptor, min(length, _LARGEST_READ_BYTES), offset)
+        except (OSError, OverflowError) as error:
+            what = error.strerror if isinstance(error, OSError) else str(error)
+            raise HostError(
+                "host.read-failed", f"{self.location}: byte {offset} cannot be read: {what}."
+            ) from error

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Literal
 
 from harness.errors import HostError
-from harness.machine.programs import PDEATHSIG, find_qemu, qemu_version
 from harness.machine.spec import Accelerator
+from harness.programs import PDEATHSIG, find_qemu, qemu_version
 
 Choice = Literal["auto", "kvm", "tcg"]
 

@@ -13,9 +13,9 @@ from typing import Any
 from qemu.qmp import EventListener, ExecuteError, QMPClient, QMPError
 
 from harness.errors import HostError
-from harness.machine.programs import PDEATHSIG, find_program, find_qemu
 from harness.machine.qemu_args import qemu_args
 from harness.machine.spec import Endpoints, MachineSpec
+from harness.programs import PDEATHSIG, find_program, find_qemu
 
 # Generous: under TCG on a loaded host the monitor may wait for the big lock of a busy device.
 _QMP_TIMEOUT_S = 60.0

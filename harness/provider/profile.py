@@ -62,6 +62,7 @@ class Images(_Model):
     formats: Claim[list[Literal["qcow2", "iso"]]]
     max_size_bytes: Claim[Annotated[int, Field(gt=0)]]
     quota_bytes: Claim[Annotated[int, Field(gt=0)]]
+    windows_permitted: Claim[bool]
 
 
 class Profile(_Model):

@@ -36,7 +36,7 @@ def print_result(console: Console, result: Result) -> None:
 
 def render(result: Result) -> RenderableType:
     """``result`` for a terminal: outcome, stages, findings with evidence and remedy, where."""
-    headline = _HEADLINES[result.outcome].format(provider=result.provider)
+    headline = _headline(result)
     first = Text.assemble((result.outcome.upper(), _STYLES[result.outcome]), "  ", headline)
     parts: list[RenderableType] = [Text(), first]
     if result.stage:
@@ -45,6 +45,12 @@ def render(result: Result) -> RenderableType:
         parts += [Text(), _finding(row, decides=row.id == result.cause)]
     parts += [Text(), _facts(result)]
     return Group(*parts)
+
+
+def _headline(result: Result) -> str:
+    if result.outcome == "pass" and result.stage is None:
+        return f"nothing in the file speaks against {result.provider}; it was not booted"
+    return _HEADLINES[result.outcome].format(provider=result.provider)
 
 
 def _ladder(result: Result) -> RenderableType:
@@ -81,21 +87,35 @@ def _facts(result: Result) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     tool = result.tool
     machine = f"QEMU {tool.qemu}, {tool.accel}" if tool.qemu else "not booted"
-    rows = {
-        "image": f"{printable(result.image.location)} ({_describe(result)})",
-        "machine": f"{result.provider}: {machine}",
-        "verdict": f"after {result.timings_s['verdict']:.1f} s",
-        "run": printable(result.run_dir),
-    }
+    image = result.image
+    rows = {"image": f"{printable(image.location)} ({_describe(result)})"}
+    if image.final_url not in (None, image.location):
+        rows["leads to"] = printable(str(image.final_url))
+    if image.content:
+        rows["content"] = printable(image.content)
+    rows["machine"] = f"{result.provider}: {machine}"
+    rows["verdict"] = _when(result)
+    if result.run_dir:
+        rows["run"] = printable(result.run_dir)
     for name, value in rows.items():
         # Folded, not cut: a path is there to be copied.
         table.add_row(Text(f"  {name}", "dim"), Text(value, overflow="fold"))
     return table
 
 
+def _when(result: Result) -> str:
+    """When the verdict was there, and for a check what it cost."""
+    if result.stage is not None:
+        return f"after {result.timings_s['verdict']:.1f} s"
+    read = result.image.bytes_read
+    cost = f", {size_text(read)} read" if read is not None else ""
+    return f"after {result.timings_s['check']:.2f} s{cost}"
+
+
 def _describe(result: Result) -> str:
     image = result.image
-    text = f"{image.format}, {size_text(image.file_size_bytes)}"
+    size = image.file_size_bytes
+    text = f"{image.format}, {size_text(size) if size is not None else 'of unknown size'}"
     if image.virtual_size_bytes is not None:
         text += f", a disk of {size_text(image.virtual_size_bytes)}"
     return text

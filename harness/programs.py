@@ -1,4 +1,4 @@
-"""The programs of the host that a machine needs."""
+"""The programs of the host that are started."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ DEBIAN_PACKAGES = {
     "qemu-system-x86_64": "qemu-system-x86",
     "qemu-img": "qemu-utils",
     "setpriv": "util-linux",
+    "prlimit": "util-linux",
 }
 """Program to the Debian and Ubuntu package that holds it."""
 

@@ -1,0 +1,145 @@
+"""A disc, held against what starts in the provider's machine."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator
+
+from harness.checks.finding import Finding, finding
+from harness.guest_text import printable
+from harness.image.disc import DiscFacts
+from harness.image.partitions import PartitionTable
+from harness.provider.profile import Profile
+
+_PVD_OFFSET = 32768
+_NEEDED_ARCHITECTURE = "x86-64"
+
+
+def check_disc(facts: DiscFacts, profile: Profile) -> list[Finding]:
+    """What is wrong with a disc as such, and with this provider."""
+    return [found for check in _CHECKS for found in check(facts, profile)]
+
+
+def check_disc_in_disk(location: str, identifier: str) -> list[Finding]:
+    """The finding about a disk image that holds a disc."""
+    name = f" {printable(identifier, 40)!r}" if identifier else ""
+    statement = (
+        f"The disk in this qcow2 holds the content of a disc{name}: a provider attaches a "
+        "qcow2 as a disk, and a disc does not start from there."
+    )
+    evidence = (f"byte {_PVD_OFFSET} of the disk: CD001",)
+    command = f"qemu-img convert -f qcow2 -O raw {shlex.quote(location)} disc.iso"
+    return [finding("iso.data-in-disk-image", statement, evidence, command)]
+
+
+def holds_a_disc(table: PartitionTable) -> bool:
+    """Whether a disk with this partition table and a disc's descriptor is that disc.
+
+    A partition that covers the descriptor belongs to a hybrid disc; one that leaves it out shows a
+    disk on which a disc lay before.
+    """
+    if not table.partitions:
+        return True
+    return any(
+        part.start_bytes <= _PVD_OFFSET < part.start_bytes + part.size_bytes
+        for part in table.partitions
+    )
+
+
+def describe_disc(facts: DiscFacts) -> str:
+    """The disc in a few words: what is on it, and which firmware starts it."""
+    kind = "disc"
+    if facts.systems:
+        first = facts.systems[0]
+        kind = f"{first.family} installer disc" if first.kind == "installer" else first.family
+        kind += " live disc" if first.kind == "live" else ""
+    starts = ["BIOS"] if facts.bios_entry else []
+    if facts.efi_entries:
+        architectures = ", ".join(facts.efi_architectures) or "of an unknown processor"
+        starts.append(f"UEFI ({architectures})")
+    how = f"starts from {' and '.join(starts)}" if starts else "starts from no firmware"
+    name = f" {printable(facts.identifier, 40)!r}" if facts.identifier else ""
+    return f"{kind}{name}, {how}"
+
+
+def _malformed(facts: DiscFacts, _: Profile) -> Iterator[Finding]:
+    if facts.faults:
+        offset, what = facts.faults[0]
+        evidence = tuple(f"byte {offset}: {what}" for offset, what in facts.faults[:8])
+        yield finding("iso.malformed", f"The disc is malformed at byte {offset}: {what}.", evidence)
+
+
+def _truncated(facts: DiscFacts, _: Profile) -> Iterator[Finding]:
+    # A volume whose fields are nonsense says nothing about the file's size either.
+    if facts.missing_bytes and facts.volume and not facts.volume.faults:
+        statement = (
+            f"The file is cut off: the disc is {facts.volume.size_bytes} bytes large by its own "
+            f"word, and {facts.missing_bytes} of them are missing."
+        )
+        evidence = (f"byte {_PVD_OFFSET + 80}: volume space size",)
+        yield finding("format.truncated", statement, evidence)
+
+
+def _not_bootable(facts: DiscFacts, _: Profile) -> Iterator[Finding]:
+    if facts.missing_bytes:
+        return
+    if facts.boot_entries is None:
+        statement = "The disc holds data and no boot record: no machine starts from it."
+        yield finding("iso.not-bootable", statement, ("sector 17: no El Torito boot record",))
+        return
+    if not facts.boot_entries:
+        statement = "The boot catalog of the disc has no bootable entry."
+        yield finding("iso.not-bootable", statement)
+        return
+    useful = [row for row in facts.boot_entries if row.target == "present"]
+    if not useful:
+        evidence = tuple(
+            f"{row.platform} entry: byte {row.offset} is {row.target}" for row in facts.boot_entries
+        )
+        statement = "What the boot catalog of the disc points at is not there."
+        yield finding("iso.not-bootable", statement, evidence)
+
+
+def _firmware(facts: DiscFacts, profile: Profile) -> Iterator[Finding]:
+    if not facts.boot_entries or profile.machine.firmware.value != "bios":
+        return
+    if facts.bios_entry and facts.bios_entry.target == "present":
+        return
+    if facts.efi_entries:
+        statement = f"The disc starts from UEFI only; {profile.title} has a BIOS."
+        evidence = ("boot catalog: the initial entry is not for platform 0 (x86 BIOS)",)
+        yield finding("firmware.uefi-only", statement, evidence)
+
+
+def _architecture(facts: DiscFacts, _: Profile) -> Iterator[Finding]:
+    found = facts.efi_architectures
+    if found and _NEEDED_ARCHITECTURE not in found and not facts.bios_entry:
+        statement = f"The disc is for {', '.join(found)}; the provider's machines are x86-64."
+        evidence = tuple(f"EFI boot loader for {name}" for name in found)
+        yield finding("arch.not-x86-64", statement, evidence)
+
+
+def _no_installer(facts: DiscFacts, _: Profile) -> Iterator[Finding]:
+    if not facts.boot_entries or facts.missing_bytes or not facts.complete:
+        return
+    if not facts.systems:
+        statement = "The disc starts, and no installer that is known is on it."
+        yield finding("iso.no-installer", statement)
+    elif all(row.kind == "live" for row in facts.systems):
+        statement = (
+            f"The disc is a live system ({facts.systems[0].family}); whether it can install "
+            "itself is not known."
+        )
+        yield finding("iso.no-installer", statement)
+
+
+def _windows(facts: DiscFacts, profile: Profile) -> Iterator[Finding]:
+    policy = profile.images.windows_permitted
+    if policy.value is False and any(row.family.startswith("Windows") for row in facts.systems):
+        statement = f"The disc is of Windows; {profile.title} does not permit own Windows images."
+        yield finding("windows.licence", statement, (policy.source,))
+
+
+_CHECKS: tuple[Callable[[DiscFacts, Profile], Iterator[Finding]], ...] = (
+    *(_malformed, _truncated, _not_bootable, _firmware, _architecture, _no_installer, _windows),
+)

@@ -1,0 +1,160 @@
+"""An image before its boot: the gate, and what may look at the file once the gate lets it through.
+
+Here a file and a link become the same facts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+from harness.checks.container import check_consistency
+from harness.checks.finding import Finding, finding
+from harness.checks.gate import Gate, gate
+from harness.checks.link import check_link, link_fault
+from harness.image.download import ChecksumError, Limits, Progress, download
+from harness.image.link import LinkError, is_url, without_password
+from harness.image.qemu_check import check_with_qemu
+from harness.image.remote import RemoteFile
+from harness.image.source import LocalFile
+from harness.provider.profile import Profile
+
+# Of the tables of a remote qcow2: with its header and first clusters, well below the budget.
+_REMOTE_L2_BYTES = 384 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """What is known of an image before its boot.
+
+    ``path`` is where it lies on this host, None for a link that was not downloaded. ``format`` is
+    ``unknown`` where nothing could be fetched. ``final_url`` is where a link led in the end.
+    ``bytes_read`` and ``took_s`` are what that cost. ``held`` keeps a cached file from being
+    removed.
+    """
+
+    location: str
+    path: Path | None
+    format: str
+    content: str
+    file_size_bytes: int | None
+    virtual_size_bytes: int | None
+    findings: tuple[Finding, ...]
+    passes: bool
+    bytes_read: int
+    took_s: float
+    final_url: str | None = None
+    held: BinaryIO | None = None
+
+    @property
+    def file(self) -> Path:
+        """The image on this host; raises ValueError where it was not downloaded."""
+        if self.path is None:
+            raise ValueError(f"{self.location}: was not downloaded")
+        return self.path
+
+
+def examine(location: str, profile: Profile) -> ImageFacts:
+    """The facts of the file or link that ``location`` names, held against ``profile``.
+
+    Raises UsageError for what is neither, HostError where this host cannot read it.
+    """
+    started_s = time.monotonic()
+    if is_url(location):
+        facts = _examine_link(location, profile)
+    else:
+        facts = _examine_file(Path(location), profile)
+    return replace(facts, took_s=time.monotonic() - started_s)
+
+
+def fetch(
+    facts: ImageFacts, url: str, profile: Profile, progress: Progress, sha256: str | None
+) -> ImageFacts:
+    """The same image, downloaded and looked at again: a server may give other bytes than before.
+
+    Blocks until it is there. Raises HostError where this host has no room or no network.
+    """
+    limits = Limits(max_bytes=profile.images.max_size_bytes.value)
+    try:
+        got = asyncio.run(download(url, limits, progress, sha256))
+    except LinkError as error:
+        return _with(facts, link_fault(error))
+    except ChecksumError as error:
+        statement = f"The file is not the one that {error.source} names."
+        evidence = (f"expected {error.expected}", f"found    {error.found}")
+        return _with(facts, finding("url.checksum-mismatch", statement, evidence))
+    local = _examine_file(got.path, profile)
+    of_link = tuple(row for row in facts.findings if row.id.startswith("url."))
+    of_file = tuple(row for row in local.findings if row.id != "format.name-mismatch")
+    return replace(
+        local,
+        location=facts.location,
+        final_url=facts.final_url,
+        findings=of_link + of_file,
+        held=got.held,
+    )
+
+
+def _with(facts: ImageFacts, found: Finding) -> ImageFacts:
+    return replace(facts, findings=(*facts.findings, found), passes=False)
+
+
+def _examine_file(path: Path, profile: Profile) -> ImageFacts:
+    with LocalFile(path) as source:
+        gated = gate(source, profile)
+        bytes_read = source.bytes_read
+    findings = list(gated.findings)
+    if gated.format == "qcow2" and gated.passes:
+        findings += check_consistency(check_with_qemu(path), str(path))
+    passes = gated.passes and all(row.id != "qcow2.corrupt" for row in findings)
+    return _facts(gated, str(path), path, tuple(findings), bytes_read, passes=passes)
+
+
+def _examine_link(url: str, profile: Profile) -> ImageFacts:
+    source = RemoteFile(url)
+    try:
+        with source:
+            link = source.facts
+            gated = gate(source, profile, l2_budget_bytes=_REMOTE_L2_BYTES)
+    except LinkError as error:
+        return ImageFacts(
+            location=without_password(url),
+            path=None,
+            format="unknown",
+            content="",
+            file_size_bytes=None,
+            virtual_size_bytes=None,
+            findings=(link_fault(error),),
+            passes=False,
+            bytes_read=source.bytes_read,
+            took_s=0.0,
+        )
+    findings = (*gated.findings, *check_link(link))
+    facts = _facts(gated, source.location, None, findings, source.bytes_read, passes=gated.passes)
+    return replace(facts, final_url=link.final_url)
+
+
+def _facts(
+    gated: Gate,
+    location: str,
+    path: Path | None,
+    findings: tuple[Finding, ...],
+    bytes_read: int,
+    *,
+    passes: bool,
+) -> ImageFacts:
+    return ImageFacts(
+        location=location,
+        path=path,
+        format=gated.format,
+        content=gated.content,
+        file_size_bytes=gated.file_size_bytes,
+        virtual_size_bytes=gated.virtual_size_bytes,
+        findings=findings,
+        passes=passes,
+        bytes_read=bytes_read,
+        took_s=0.0,
+    )

@@ -1,0 +1,39 @@
+"""What a finding means, on a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from harness.checks.finding import Explanation, catalog
+
+_COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
+
+
+def print_explanation(console: Console, finding_id: str, entry: Explanation) -> None:
+    """Print one finding: meaning, how it is seen, remedy, source."""
+    head = Text.assemble((finding_id, "bold"), "  ", (entry.severity, _COLOURS[entry.severity]))
+    if entry.reserved:
+        head.append("  reserved: nothing produces it yet", "dim")
+    console.print(head)
+    console.print(Padding(Text(entry.meaning), (0, 0, 1, 2)))
+    table = Table.grid(padding=(0, 2))
+    for name in ("seen", "remedy", "source"):
+        table.add_row(Text(f"  {name}", "dim"), Text(getattr(entry, name), overflow="fold"))
+    console.print(table)
+
+
+def print_catalog(console: Console, groups: dict[str, list[str]]) -> None:
+    """Print every id with the first sentence of its meaning, group by group."""
+    table = Table.grid(padding=(0, 2))
+    for ids in groups.values():
+        for finding_id in ids:
+            entry = catalog()[finding_id]
+            style = "dim" if entry.reserved else _COLOURS[entry.severity]
+            meaning = entry.meaning.split(". ")[0].rstrip(".")
+            table.add_row(Text(finding_id, style), Text(meaning, "dim" if entry.reserved else ""))
+        table.add_row()
+    console.print(table)
+    console.print(Text("Dim ids are reserved: nothing produces them yet.", "dim"))
