@@ -13,7 +13,7 @@ setup: ## install everything needed: Debian packages and .venv
 	@tools/setup
 
 demo: setup ## build the Debian 12 sample and verify it
-	.venv/bin/harness verify "$$($(PYTHON) -m images.build debian-12)"
+	image=$$($(PYTHON) -m images.build debian-12) && .venv/bin/harness verify "$$image"
 
 test: setup ## format, lint, types, and all tests but the nightly ones
 	$(MAKE) --no-print-directory check

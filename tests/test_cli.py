@@ -29,7 +29,7 @@ def harness(*words: object, env: dict[str, str] | None = None) -> subprocess.Com
     ("words", "said"),
     [
         ((), "Usage: harness"),
-        (("verify",), "Missing argument 'IMAGE'"),
+        (("verify",), "Missing argument 'IMAGE_OR_URL'"),
         (("verify", "x", "--until", "dawn"), "'dawn' is not one of"),
         (("verify", "x", "--timeout", "0"), "Invalid value for '--timeout'"),
         (("verify", "x", "--nonsense"), "No such option"),

@@ -5,7 +5,10 @@ A provider fetches a link with a plain client: no cookies, no log-in, no script.
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import ipaddress
+import os
 import re
 import socket
 import ssl
@@ -193,11 +196,14 @@ def translate(error: Exception, url: URL) -> Exception:
         )
     if isinstance(error, aiohttp.ClientResponseError):
         return LinkError("unreachable", f"{host} answers with what is no HTTP: {error.message}")
-    said = getattr(os_error, "strerror", None) or str(error) or type(error).__name__
+    if isinstance(os_error, OSError) and os_error.errno:
+        said = os.strerror(os_error.errno)
+    else:
+        said = str(error) or type(error).__name__
     return LinkError("unreachable", f"{host} cannot be reached: {said}")
 
 
-_NO_ROUTE = frozenset({101})  # ENETUNREACH: this host has no way out
+_NO_ROUTE = frozenset({errno.ENETUNREACH})  # this host has no way out
 
 
 def check_status(response: aiohttp.ClientResponse) -> None:
@@ -262,15 +268,17 @@ def promised_size(response: aiohttp.ClientResponse) -> tuple[int | None, bool]:
     return (int(length) if length.isdigit() else None), False
 
 
-def private_peer(response: aiohttp.ClientResponse) -> str:
-    """The address of the server where it is none of the public internet."""
-    connection = response.connection
-    transport = connection.transport if connection else None
-    peer = transport.get_extra_info("peername") if transport else None
-    if not peer:
+async def private_address(url: URL) -> str:
+    """The address of the link's host where it has none of the public internet, else ""."""
+    loop = asyncio.get_running_loop()
+    try:
+        rows = await loop.getaddrinfo(url.host, url.port, type=socket.SOCK_STREAM)
+    except OSError:
         return ""
-    address = ipaddress.ip_address(str(peer[0]).split("%")[0])
-    return "" if address.is_global else str(address)
+    addresses = [ipaddress.ip_address(str(row[4][0]).split("%")[0]) for row in rows]
+    if any(address.is_global for address in addresses):
+        return ""
+    return str(addresses[0]) if addresses else ""
 
 
 def validator(response: aiohttp.ClientResponse) -> str:

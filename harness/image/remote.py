@@ -25,7 +25,7 @@ from harness.image.link import (
     follow,
     parse_content_range,
     parse_url,
-    private_peer,
+    private_address,
     promised_size,
     read_up_to,
     translate,
@@ -141,7 +141,7 @@ class RemoteFile:
                 size_bytes=size_bytes,
                 ranges=ranges,
                 validator=validator(response),
-                private=private_peer(response),
+                private=await private_address(response.url),
                 head=Head(0),
             )
         if size_bytes is not None:

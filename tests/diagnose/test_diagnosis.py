@@ -271,5 +271,5 @@ def test_an_image_that_changed_takes_the_verdict_back() -> None:
 
 def test_what_the_checks_refuse_fails_without_a_stage() -> None:
     bad = Finding(id="format.archive", severity="error", statement="It is an archive.")
-    script = Script().add("check", "finding", finding=bad.model_dump()).add("run", "refused")
+    script = Script().add("check", "finding", finding=bad.model_dump()).add("run", "checked")
     assert said(script) == ("fail", None, "format.archive")
