@@ -100,7 +100,8 @@ def build_disk(root: Root, scratch: Path, output: Path, data: Path | None = None
         run(*mke2fs, as_root=True)
     else:
         # One command, so that both halves see the same owners where root is only believed.
-        script = 'tar -x -f "$1" -C "$2" --numeric-owner --xattrs; shift 2; exec "$@"'
+        # Without extended attributes: fakeroot forgets the type of a file that it is told of so.
+        script = 'tar -x -f "$1" -C "$2" --numeric-owner; shift 2; exec "$@"'
         run("sh", "-ec", script, "sh", root.tar, root.folder, *mke2fs, as_root=True)
     if data:
         run(

@@ -28,6 +28,7 @@ class Server(ThreadingHTTPServer):
         self.files = files
         self.requests: list[tuple[str, str, str]] = []
         self.cuts_left = 0
+        self.dead_after_cut = False
         self.etag = '"v1"'
         self.stopped = threading.Event()
 
@@ -228,6 +229,9 @@ def _cut(handler: _Handler, content: bytes) -> None:
         _good(handler, content)
         return
     start, end = span
+    if handler.server.dead_after_cut:
+        handler.answer(503)
+        return
     if end - start <= 1 << 17:
         _good(handler, content)  # the static check is served whole
         return

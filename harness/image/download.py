@@ -240,8 +240,7 @@ class _Fetch:
         mark_s, mark_bytes = loop.time(), start
         with target.open("ab" if start else "wb") as file:
             while True:
-                async with asyncio.timeout(self._limits.stall_s):
-                    chunk = await response.content.read(_CHUNK_BYTES)
+                chunk = await self._next_chunk(response, total)
                 if not chunk:
                     break
                 if received == 0:
@@ -264,6 +263,16 @@ class _Fetch:
             what = f"the server promises {total} bytes and ends after {received}"
             raise LinkError("unreachable", what, passing=True)
         target.with_suffix(".etag").unlink(missing_ok=True)
+
+    async def _next_chunk(self, response: aiohttp.ClientResponse, total: int | None) -> bytes:
+        """What comes next; nothing at the end, and where the server ends too early."""
+        try:
+            async with asyncio.timeout(self._limits.stall_s):
+                return await response.content.read(_CHUNK_BYTES)
+        except aiohttp.ClientPayloadError:
+            if total is None:
+                raise
+            return b""
 
 
 def _key(response: aiohttp.ClientResponse, total: int | None) -> str:

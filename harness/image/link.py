@@ -212,9 +212,11 @@ def check_status(response: aiohttp.ClientResponse) -> None:
         return
     if response.status in (401, 403, 407):
         what = f"the server wants a log-in: {response.status} {response.reason}"
-        raise LinkError("not-direct", what, (f"{response.method} {response.url}",))
+        raise LinkError("not-direct", what, (f"HTTP status {response.status}",))
     what = f"the server answers {response.status} {response.reason or ''}".rstrip()
-    raise LinkError("unreachable", what, (f"{response.method} {response.url}",))
+    passing = response.status >= 500 or response.status == 429
+    evidence = (f"{response.method} {without_password(str(response.url))}",)
+    raise LinkError("unreachable", what, evidence, passing=passing)
 
 
 def check_page(content_type: str, start: bytes) -> None:

@@ -31,7 +31,15 @@ def test_gpt(tmp_path: Path) -> None:
 
 
 def test_mbr_with_logical_partitions(tmp_path: Path) -> None:
-    script = "label: dos\n1: size=8M, type=83, bootable\n2: size=40M, type=5\n5: size=8M, type=83\n6: size=8M, type=82\n"
+    rows = (
+        "size=8M, type=83, bootable",
+        "size=40M, type=5",
+        "size=8M, type=83",
+        "size=8M, type=82",
+    )
+    script = "label: dos\n" + "".join(
+        f"{number}: {row}\n" for number, row in zip((1, 2, 5, 6), rows, strict=True)
+    )
     table = table_of(tmp_path / "disk", script)
     assert table.kind == "mbr"
     assert [(part.number, part.type, part.active) for part in table.partitions] == [
