@@ -70,8 +70,7 @@ def _malformed(facts: DiscFacts, _: Profile) -> Iterator[Finding]:
 
 
 def _truncated(facts: DiscFacts, _: Profile) -> Iterator[Finding]:
-    # A volume whose fields are nonsense says nothing about the file's size either.
-    if facts.missing_bytes and facts.volume and not facts.volume.faults:
+    if facts.missing_bytes and facts.volume:
         statement = (
             f"The file is cut off: the disc is {facts.volume.size_bytes} bytes large by its own "
             f"word, and {facts.missing_bytes} of them are missing."

@@ -129,9 +129,16 @@ def read_disc(source: ImageSource) -> DiscFacts:
         efi_architectures=loaders or (),
         systems=tuple(systems),
         faults=(volume.faults if volume else ()) + (catalog.faults if catalog else ()),
-        missing_bytes=max(0, volume.size_bytes - source.size_bytes) if volume else 0,
+        missing_bytes=_missing_bytes(volume, source),
         complete=reach.complete,
     )
+
+
+def _missing_bytes(volume: Volume | None, source: ImageSource) -> int:
+    """How much of the volume is not in the file; nonsense in its fields says nothing."""
+    if volume is None or volume.faults:
+        return 0
+    return max(0, volume.size_bytes - source.size_bytes)
 
 
 class _Reach:

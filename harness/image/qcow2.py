@@ -58,6 +58,7 @@ _MAX_EXTENSIONS = 64
 
 _COPIED_MASK = 0x00FFFFFFFFFFFE00  # bits 9-55 of an L1 or L2 entry: a host offset
 _L2_COMPRESSED = 1 << 62
+_SECTOR_BYTES = 512
 
 # QEMU's own limits (block/qcow2.h: MIN/MAX_CLUSTER_BITS, QCOW_MAX_L1_SIZE,
 # QCOW_MAX_REFTABLE_SIZE, QCOW_MAX_SNAPSHOTS; block/qcow2.c: backing file name of at most 1023).
@@ -362,8 +363,11 @@ def _l1_entries(source: ImageSource, header: _Header) -> Iterator[tuple[int, int
 
 
 def _walk_l2(source: ImageSource, header: _Header, offset: int, length: int, walk: _Walk) -> None:
-    """Take the furthest cluster that one L2 table names, and whether any is compressed."""
-    cluster = 1 << header.cluster_bits
+    """Take the furthest cluster that one L2 table names, and whether any is compressed.
+
+    Of that cluster only the first sector has to be there: a writer may leave out what is zero at
+    the file's end, and QEMU reads zeros there.
+    """
     table = source.read_at(offset, length)
     entries = struct.unpack_from(f">{len(table) // 8}Q", table)
     if header.incompatible >> 4 & 1:
@@ -375,7 +379,7 @@ def _walk_l2(source: ImageSource, header: _Header, offset: int, length: int, wal
             walk.compressed = True
             furthest = max(furthest, _compressed_end(entry, header.cluster_bits))
         elif entry & _COPIED_MASK:
-            furthest = max(furthest, (entry & _COPIED_MASK) + cluster)
+            furthest = max(furthest, (entry & _COPIED_MASK) + _SECTOR_BYTES)
     walk.end_offset = max(walk.end_offset, furthest)
 
 

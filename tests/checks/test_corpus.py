@@ -1,0 +1,68 @@
+"""Third-party files, with what is right to say of each."""
+
+from __future__ import annotations
+
+import lzma
+import os
+from pathlib import Path
+
+import pytest
+
+from harness.examine import examine
+from harness.provider.profile import load_profile
+
+CORPUS = Path(os.environ.get("HARNESS_CORPUS", Path(__file__).parents[3] / "shared" / "corpus"))
+
+pytestmark = [
+    pytest.mark.corpus,
+    pytest.mark.skipif(
+        not CORPUS.is_dir(), reason=f"no corpus at {CORPUS}: HARNESS_CORPUS names another place"
+    ),
+]
+
+_RIGHT = {
+    "backing-chain-1.qcow2": {"qcow2.backing-file"},
+    "backing-chain-2.qcow2": {"qcow2.backing-file"},
+    "backing-chain-3.qcow2": set(),
+    "bios-tables-test.aarch64.iso.qcow2": {"iso.data-in-disk-image", "qcow2.compressed"},
+    "bios-tables-test.x86_64.iso.qcow2": {"iso.data-in-disk-image", "qcow2.compressed"},
+    "cloud-init.iso": {"iso.not-bootable"},
+    "data-file.qcow2": {"qcow2.data-file"},
+    "ext2.qcow2": set(),
+    "fake-centos65-label.iso": {"iso.no-installer"},
+    "fake-no-osinfo.iso": {"iso.not-bootable"},
+    "flpnxrtl.img.xz": {"format.unsupported"},
+    "gpt.raw.xz": {"format.unsupported"},
+    "grub_mbr.raw": {"format.unsupported"},
+    "hyperv2012r2-dynamic.vhd": {"format.unsupported"},
+    "invalid-qcow-backing-file.img": {"format.unsupported"},
+    "invalid-qcow-large-memory.img": {"format.unsupported"},
+    "iotest-version3.vmdk": {"format.unsupported"},
+    "iso-with-qcow2-in-system.iso.xz": {"format.polyglot"},
+    "luks1.raw.xz": {"format.unsupported"},
+    "lvm.raw.xz": {"format.unsupported"},
+    "malformed.iso": {"iso.malformed", "iso.not-bootable"},
+    "ntfs.raw.xz": {"format.unsupported"},
+    "test-udf1.iso.xz": {"iso.not-bootable"},
+    "windows_volume.qcow2.xz": set(),
+    "x.iso": {"format.truncated"},
+}
+
+
+def unpacked(name: str, folder: Path) -> Path:
+    packed = CORPUS / "images" / name
+    if not name.endswith(".xz"):
+        return packed
+    path = folder / name.removesuffix(".xz")
+    path.write_bytes(lzma.decompress(packed.read_bytes()))
+    return path
+
+
+@pytest.mark.parametrize("name", _RIGHT)
+def test_what_is_said_of_the_file(tmp_path: Path, name: str) -> None:
+    facts = examine(str(unpacked(name, tmp_path)), load_profile("contabo"))
+    assert {row.id for row in facts.findings} == _RIGHT[name]
+
+
+def test_every_image_of_the_corpus_is_in_the_table() -> None:
+    assert {path.name for path in (CORPUS / "images").iterdir()} == set(_RIGHT)
