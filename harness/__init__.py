@@ -1,5 +1,3 @@
 """harness says whether a cloud will boot a disk image, before it is uploaded."""
 
-from importlib.metadata import version
-
-__version__ = version("harness")
+__version__ = "0.1.0"

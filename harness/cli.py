@@ -1,4 +1,8 @@
-"""The command line: reads words, calls the rooms, prints. Nothing is decided here."""
+"""The command line: reads words, calls the rooms, prints. Nothing is decided here.
+
+A command imports what only it needs where it begins, so that a check does not wait for the parts
+that boot.
+"""
 
 from __future__ import annotations
 
@@ -11,28 +15,21 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Literal, NoReturn, TypeVar
 
 import click
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from harness import __version__
+from harness.case import Case, conclude
 from harness.diagnose.stages import Until
-from harness.doctor import examine_host, install_command
 from harness.errors import HarnessError, HostError, UsageError
 from harness.examine import examine, fetch
-from harness.explain import explain, groups, markdown
 from harness.image.link import is_url, name_in_url
-from harness.machine.acceleration import Choice, choose_acceleration
 from harness.provider.profile import load_profile
-from harness.report.explanation import print_catalog, print_explanation
-from harness.report.live import Progress
 from harness.report.text import print_result
-from harness.report.transfer import Transfer
 from harness.result import Result, replay
-from harness.run import Case, boot, conclude
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -119,7 +116,7 @@ def verify(
     image: str,
     sha256: str | None,
     provider: str,
-    accel: Choice,
+    accel: Literal["auto", "kvm", "tcg"],
     until: Until,
     run_dir: Path | None,
     timeout_s: float | None,
@@ -131,6 +128,11 @@ def verify(
 
     A link is looked at first, and downloaded only if nothing speaks against it.
     """
+    from harness.machine.acceleration import choose_acceleration
+    from harness.report.live import Progress
+    from harness.report.transfer import Transfer
+    from harness.run import boot
+
     if sha256 and not is_url(image):
         raise UsageError("--sha256: is for a link; sha256sum checks a file.")
     profile = load_profile(provider)
@@ -187,6 +189,9 @@ def check(image: str, provider: str, run_dir: Path | None, strict: bool, as_json
 @click.option("--markdown", "as_markdown", is_flag=True, help="All of it, as a page.")
 def explain_command(finding_id: str | None, as_markdown: bool) -> None:
     """Say what the finding ID means, how it is seen and what mends it; without ID, list all."""
+    from harness.explain import explain, groups, markdown
+    from harness.report.explanation import print_catalog, print_explanation
+
     if as_markdown:
         click.echo(markdown(), nl=False)
     elif finding_id:
@@ -206,6 +211,10 @@ def replay_command(run: Path, as_json: bool) -> None:
 @cli.command()
 def doctor() -> None:
     """Say what this host can do, and what to install."""
+    from rich.table import Table
+
+    from harness.doctor import examine_host, install_command
+
     console = Console()
     checks = examine_host()
     table = Table.grid(padding=(0, 2))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -15,10 +16,8 @@ from harness.checks.container import check_consistency
 from harness.checks.finding import Finding, finding
 from harness.checks.gate import Gate, gate
 from harness.checks.link import check_link, link_fault
-from harness.image.download import ChecksumError, Limits, Progress, download
 from harness.image.link import LinkError, is_url, without_password
 from harness.image.qemu_check import check_with_qemu
-from harness.image.remote import RemoteFile
 from harness.image.source import LocalFile
 from harness.provider.profile import Profile
 
@@ -71,12 +70,20 @@ def examine(location: str, profile: Profile) -> ImageFacts:
 
 
 def fetch(
-    facts: ImageFacts, url: str, profile: Profile, progress: Progress, sha256: str | None
+    facts: ImageFacts,
+    url: str,
+    profile: Profile,
+    progress: Callable[[int, int | None], None],
+    sha256: str | None,
 ) -> ImageFacts:
     """The same image, downloaded and looked at again: a server may give other bytes than before.
 
-    Blocks until it is there. Raises HostError where this host has no room or no network.
+    ``progress`` is told how many bytes are there, and of how many (None where that is not known).
+    Blocks until the file is there. Raises HostError where this host has no room or no network.
     """
+    # Here and below: the HTTP client takes a while to import, and most images are files.
+    from harness.image.download import ChecksumError, Limits, download
+
     limits = Limits(max_bytes=profile.images.max_size_bytes.value)
     try:
         got = asyncio.run(download(url, limits, progress, sha256))
@@ -114,6 +121,8 @@ def _examine_file(path: Path, profile: Profile) -> ImageFacts:
 
 
 def _examine_link(url: str, profile: Profile) -> ImageFacts:
+    from harness.image.remote import RemoteFile
+
     source = RemoteFile(url)
     try:
         with source:

@@ -9,17 +9,11 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from harness import __version__
-from harness.checks.finding import finding
-from harness.diagnose.diagnosis import Diagnosis
-from harness.diagnose.stages import Until, rank
+from harness.case import Case, Recorder, open_log, start_rows, write_result
 from harness.errors import HostError, UsageError
-from harness.evidence import EvidenceLog, Observation, Subscriber
-from harness.examine import ImageFacts
+from harness.evidence import EvidenceLog, Subscriber
 from harness.guest_network import GuestNetwork
 from harness.machine.acceleration import Acceleration
 from harness.machine.qemu import Machine, launch_qemu
@@ -32,79 +26,10 @@ from harness.observe.network import FrameObserver, follow_capture, knock
 from harness.observe.receiver import observe_receiver
 from harness.observe.sampler import sample
 from harness.observe.screen import take_screenshot
-from harness.programs import qemu_version
-from harness.provider.profile import Profile
-from harness.result import EVIDENCE_FILE, RESULT_FILE, Result, compose, judge
+from harness.result import Result
 from harness.seed import Seed, new_seed, write_seed
 
 _CHUNK_BYTES = 4 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """What to try, and how.
-
-    ``silence_s`` and ``timeout_s`` are None where the clock may choose them. ``run_dir`` is None
-    where nothing is to be kept, which only a case that is not booted may ask for.
-    """
-
-    image: ImageFacts
-    profile: Profile
-    until: Until
-    strict: bool
-    silence_s: float | None
-    timeout_s: float | None
-    run_dir: Path | None
-
-    @property
-    def folder(self) -> Path:
-        """The run folder; raises ValueError where nothing is to be kept."""
-        if self.run_dir is None:
-            raise ValueError("a run needs a folder")
-        return self.run_dir
-
-
-class Recorder:
-    """The log of a run, the diagnosis that it feeds, and the moment of the verdict."""
-
-    def __init__(self, log: EvidenceLog) -> None:
-        self.log = log
-        self.diagnosis = Diagnosis()
-        self.observations: list[Observation] = []
-        self.decided = asyncio.Event()
-        self.stage_changed = asyncio.Event()
-        self.network_proved = asyncio.Event()
-        log.subscribe(self._take)
-
-    def _take(self, observation: Observation) -> None:
-        stage = self.diagnosis.timeline.furthest
-        # The lines of a console are on disk and judged; only the few facts are kept in memory.
-        if observation.channel in ("run", "image"):
-            self.observations.append(observation)
-        if self.diagnosis.feed(observation):
-            self.decided.set()
-        if self.diagnosis.timeline.furthest != stage:
-            self.stage_changed.set()
-        if rank(self.diagnosis.timeline.furthest) >= rank("network"):
-            self.network_proved.set()
-
-    def fault(self, finding_id: str, statement: str, **more: int) -> None:
-        """Record that this host cannot go on."""
-        self.log.record("host", "fault", finding=finding_id, statement=statement, **more)
-
-
-def conclude(case: Case, subscriber: Subscriber) -> Result:
-    """The result of a case that is not booted: of its checks alone, recorded like a run."""
-    rows = [*_start(case, None, None), ("run", "checked", {})]
-    if case.run_dir is None:
-        observations = [Observation(0.0, *row) for row in rows]
-        return judge(observations, None)
-    with _open_log(case.run_dir) as log:
-        recorder = Recorder(log)
-        log.subscribe(subscriber)
-        for channel, kind, data in rows:
-            log.record(channel, kind, **data)
-        return _write_result(recorder, case.run_dir)
 
 
 async def boot(case: Case, acceleration: Acceleration, subscriber: Subscriber) -> Result:
@@ -114,11 +39,11 @@ async def boot(case: Case, acceleration: Acceleration, subscriber: Subscriber) -
     what is known by then. Whatever was started or made outside ``case.folder`` is gone at the
     end.
     """
-    with _open_log(case.folder) as log:
+    with open_log(case.folder) as log:
         recorder = Recorder(log)
         log.subscribe(subscriber)
         seed = new_seed(case.profile.machine.mac_prefix.value, GuestNetwork())
-        for channel, kind, data in _start(case, acceleration, seed):
+        for channel, kind, data in start_rows(case, acceleration, seed):
             log.record(channel, kind, **data)
         before = case.image.file.stat()
         with _signals(recorder):
@@ -133,7 +58,7 @@ async def boot(case: Case, acceleration: Acceleration, subscriber: Subscriber) -
             after.st_ino,
         ):
             log.record("host", "image-changed")
-        return _write_result(recorder, case.folder)
+        return write_result(recorder, case.folder)
 
 
 async def _boot(case: Case, acceleration: Acceleration, seed: Seed, recorder: Recorder) -> None:
@@ -262,64 +187,6 @@ def _signals(recorder: Recorder) -> Iterator[None]:
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
-
-
-def _write_result(recorder: Recorder, run_dir: Path) -> Result:
-    """The result of the run, also written to its folder."""
-    result = compose(recorder.diagnosis, recorder.observations, run_dir)
-    (run_dir / RESULT_FILE).write_text(result.to_json() + "\n", encoding="utf-8")
-    return result
-
-
-def _open_log(run_dir: Path) -> EvidenceLog:
-    """The log of a new run; raises UsageError where the folder holds one already."""
-    try:
-        run_dir.mkdir(parents=True, exist_ok=True)
-        return EvidenceLog(run_dir / EVIDENCE_FILE)
-    except FileExistsError as error:
-        raise UsageError(f"{run_dir}: holds a run already: name another --run-dir.") from error
-    except OSError as error:
-        raise UsageError(f"{run_dir}: no run can be kept there: {error.strerror}.") from error
-
-
-def _start(
-    case: Case, acceleration: Acceleration | None, seed: Seed | None
-) -> list[tuple[str, str, dict[str, Any]]]:
-    """The first observations: all that the diagnosis must know of the run."""
-    accelerator = acceleration.accelerator if acceleration else None
-    image = case.image
-    start: dict[str, Any] = {
-        "provider": case.profile.name,
-        "image": {
-            "location": image.location,
-            "format": image.format,
-            "content": image.content,
-            "file_size_bytes": image.file_size_bytes,
-            "virtual_size_bytes": image.virtual_size_bytes,
-            "final_url": image.final_url,
-            "bytes_read": image.bytes_read,
-        },
-        "check_s": round(image.took_s, 3),
-        "tool": {
-            "version": __version__,
-            "qemu": qemu_version() if acceleration else None,
-            "accel": accelerator,
-            "backend": "qemu",
-        },
-        "until": case.until,
-        "strict": case.strict,
-        "seed": {
-            "address": str(seed.network.guest) if seed else "",
-            "mac": seed.mac if seed else "",
-            "phone_home_path": seed.phone_home_path if seed else "",
-            "ready_path": seed.ready_path if seed else "",
-        },
-    }
-    findings = list(image.findings)
-    if acceleration and acceleration.note:
-        findings.append(finding("host.kvm-unusable", f"{acceleration.note}."))
-    rows = [("check", "finding", {"finding": row.model_dump(mode="json")}) for row in findings]
-    return [("run", "start", start), *rows]
 
 
 def _endpoints(scratch: Path, run_dir: Path) -> Endpoints:

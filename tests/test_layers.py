@@ -19,6 +19,7 @@ LAYERS = [
     {"diagnose"},
     {"result"},
     {"examine", "explain"},
+    {"case"},
     {"run", "doctor"},
     {"report"},
     {"cli"},

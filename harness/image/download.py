@@ -24,13 +24,11 @@ import aiohttp
 from yarl import URL
 
 from harness.errors import HostError
-from harness.image.link import (
-    LinkError,
+from harness.image.http import (
     check_page,
     check_status,
     client,
     follow,
-    name_in_url,
     parse_content_range,
     parse_url,
     promised_size,
@@ -38,6 +36,7 @@ from harness.image.link import (
     translate,
     validator,
 )
+from harness.image.link import LinkError, name_in_url
 
 STALL_S = 60.0
 """A download that gives less than ``STALL_BYTES`` in this time is given up."""

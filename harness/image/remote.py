@@ -15,10 +15,7 @@ from typing import Any, Self, TypeVar
 
 import aiohttp
 
-from harness.image.link import (
-    Head,
-    LinkError,
-    LinkFacts,
+from harness.image.http import (
     check_page,
     check_status,
     client,
@@ -30,8 +27,8 @@ from harness.image.link import (
     read_up_to,
     translate,
     validator,
-    without_password,
 )
+from harness.image.link import Head, LinkError, LinkFacts, without_password
 from harness.image.source import UNKNOWN_SIZE_BYTES, OutOfReachError
 
 DEADLINE_S = 30.0

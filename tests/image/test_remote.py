@@ -12,7 +12,8 @@ import pytest
 
 from harness.errors import UsageError
 from harness.examine import examine
-from harness.image.link import LinkError, parse_content_range, without_password
+from harness.image.http import parse_content_range
+from harness.image.link import LinkError, without_password
 from harness.image.remote import BUDGET_BYTES, RemoteFile
 from harness.image.source import OutOfReachError
 from harness.provider.profile import load_profile

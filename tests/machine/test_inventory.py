@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from harness.case import Case
+from harness.examine import examine
 from harness.guest_network import GuestNetwork
 from harness.machine.acceleration import Acceleration
 from harness.machine.qemu import launch_qemu
 from harness.provider.profile import load_profile
-from harness.run import Case, ImageFacts, _endpoints, _machine_spec
+from harness.run import _endpoints, _machine_spec
 from harness.seed import new_seed, write_seed
 
 pytestmark = pytest.mark.boot
@@ -43,8 +45,8 @@ async def ask(folder: Path) -> dict[str, Any]:
     """The answers of a machine around an empty disk, which is never started."""
     image = folder / "image.qcow2"
     seed = new_seed("00:50:56", GuestNetwork())
-    facts = ImageFacts(image, "qcow2", image.stat().st_size, 64 << 20, ())
-    case = Case(facts, load_profile("contabo"), "network", False, None, None, folder)
+    profile = load_profile("contabo")
+    case = Case(examine(str(image), profile), profile, "network", False, None, None, folder)
     spec = _machine_spec(case, Acceleration("tcg", "max", 1.0, ""), seed, folder)
     endpoints = _endpoints(folder, folder)
     write_seed(seed, spec.seed)

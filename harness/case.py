@@ -1,0 +1,151 @@
+"""A case: what to try and how, and the record that is kept of it.
+
+A case that is not booted ends here, with the verdict of its checks; :mod:`harness.run` boots.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness import __version__
+from harness.checks.finding import finding
+from harness.diagnose.diagnosis import Diagnosis
+from harness.diagnose.stages import Until, rank
+from harness.errors import UsageError
+from harness.evidence import EvidenceLog, Observation, Subscriber
+from harness.examine import ImageFacts
+from harness.machine.acceleration import Acceleration
+from harness.programs import qemu_version
+from harness.provider.profile import Profile
+from harness.result import EVIDENCE_FILE, RESULT_FILE, Result, compose, judge
+
+if TYPE_CHECKING:
+    from harness.seed import Seed
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What to try, and how.
+
+    ``silence_s`` and ``timeout_s`` are None where the clock may choose them. ``run_dir`` is None
+    where nothing is to be kept, which only a case that is not booted may ask for.
+    """
+
+    image: ImageFacts
+    profile: Profile
+    until: Until
+    strict: bool
+    silence_s: float | None
+    timeout_s: float | None
+    run_dir: Path | None
+
+    @property
+    def folder(self) -> Path:
+        """The run folder; raises ValueError where nothing is to be kept."""
+        if self.run_dir is None:
+            raise ValueError("a run needs a folder")
+        return self.run_dir
+
+
+class Recorder:
+    """The log of a run, the diagnosis that it feeds, and the moment of the verdict."""
+
+    def __init__(self, log: EvidenceLog) -> None:
+        self.log = log
+        self.diagnosis = Diagnosis()
+        self.observations: list[Observation] = []
+        self.decided = asyncio.Event()
+        self.stage_changed = asyncio.Event()
+        self.network_proved = asyncio.Event()
+        log.subscribe(self._take)
+
+    def _take(self, observation: Observation) -> None:
+        stage = self.diagnosis.timeline.furthest
+        # The lines of a console are on disk and judged; only the few facts are kept in memory.
+        if observation.channel in ("run", "image"):
+            self.observations.append(observation)
+        if self.diagnosis.feed(observation):
+            self.decided.set()
+        if self.diagnosis.timeline.furthest != stage:
+            self.stage_changed.set()
+        if rank(self.diagnosis.timeline.furthest) >= rank("network"):
+            self.network_proved.set()
+
+    def fault(self, finding_id: str, statement: str, **more: int) -> None:
+        """Record that this host cannot go on."""
+        self.log.record("host", "fault", finding=finding_id, statement=statement, **more)
+
+
+def conclude(case: Case, subscriber: Subscriber) -> Result:
+    """The result of a case that is not booted: of its checks alone, recorded like a run."""
+    rows = [*start_rows(case, None, None), ("run", "checked", {})]
+    if case.run_dir is None:
+        observations = [Observation(0.0, *row) for row in rows]
+        return judge(observations, None)
+    with open_log(case.run_dir) as log:
+        recorder = Recorder(log)
+        log.subscribe(subscriber)
+        for channel, kind, data in rows:
+            log.record(channel, kind, **data)
+        return write_result(recorder, case.run_dir)
+
+
+def write_result(recorder: Recorder, run_dir: Path) -> Result:
+    """The result of the run, also written to its folder."""
+    result = compose(recorder.diagnosis, recorder.observations, run_dir)
+    (run_dir / RESULT_FILE).write_text(result.to_json() + "\n", encoding="utf-8")
+    return result
+
+
+def open_log(run_dir: Path) -> EvidenceLog:
+    """The log of a new run; raises UsageError where the folder holds one already."""
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        return EvidenceLog(run_dir / EVIDENCE_FILE)
+    except FileExistsError as error:
+        raise UsageError(f"{run_dir}: holds a run already: name another --run-dir.") from error
+    except OSError as error:
+        raise UsageError(f"{run_dir}: no run can be kept there: {error.strerror}.") from error
+
+
+def start_rows(
+    case: Case, acceleration: Acceleration | None, seed: Seed | None
+) -> list[tuple[str, str, dict[str, Any]]]:
+    """The first observations: all that the diagnosis must know of the run."""
+    accelerator = acceleration.accelerator if acceleration else None
+    image = case.image
+    start: dict[str, Any] = {
+        "provider": case.profile.name,
+        "image": {
+            "location": image.location,
+            "format": image.format,
+            "content": image.content,
+            "file_size_bytes": image.file_size_bytes,
+            "virtual_size_bytes": image.virtual_size_bytes,
+            "final_url": image.final_url,
+            "bytes_read": image.bytes_read,
+        },
+        "check_s": round(image.took_s, 3),
+        "tool": {
+            "version": __version__,
+            "qemu": qemu_version() if acceleration else None,
+            "accel": accelerator,
+            "backend": "qemu",
+        },
+        "until": case.until,
+        "strict": case.strict,
+        "seed": {
+            "address": str(seed.network.guest) if seed else "",
+            "mac": seed.mac if seed else "",
+            "phone_home_path": seed.phone_home_path if seed else "",
+            "ready_path": seed.ready_path if seed else "",
+        },
+    }
+    findings = list(image.findings)
+    if acceleration and acceleration.note:
+        findings.append(finding("host.kvm-unusable", f"{acceleration.note}."))
+    rows = [("check", "finding", {"finding": row.model_dump(mode="json")}) for row in findings]
+    return [("run", "start", start), *rows]
