@@ -58,7 +58,7 @@ def program_env(scratch: Path) -> dict[str, str]:
 def verify(tmp_path: Path, scratch: Path, program_env: dict[str, str]) -> Callable[..., Ran]:
     """Run ``harness verify --json`` and wait for it."""
 
-    def run(image: Path, *options: str) -> Ran:
+    def run(image: Path | str, *options: str) -> Ran:
         run_dir = tmp_path / "run"
         words = [HARNESS, "verify", image, "--json", "--accel", "tcg", "--run-dir", run_dir]
         done = subprocess.run(

@@ -45,7 +45,7 @@ def test_a_sound_image_passes_and_nothing_is_kept(disk: Path, tmp_path: Path) ->
     assert (result["run_dir"], result["tool"]["qemu"]) == (None, None)
     assert result["timings_s"]["check"] >= 0
     assert list(tmp_path.iterdir()) == []
-    assert "it was not booted" in harness("check", disk).stdout
+    assert "contabo takes this image; it was not booted" in harness("check", disk).stdout
 
 
 def test_a_check_can_be_kept_and_judged_again(disk: Path, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import pytest
 from harness.result import replay
 from images.build import build
 from tests.conftest import HARNESS, Ran, machines_of
+from tests.server import serving
 
 Verify = Callable[..., Ran]
 
@@ -49,6 +50,31 @@ def test_a_guest_that_reaches_the_network_passes(verify: Verify, tiny: Path) -> 
     assert json.loads((ran.run_dir / "result.json").read_text()) == result
     assert json.loads(replay(ran.run_dir).to_json()) == result
     assert (ran.run_dir / "screen-end.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "harness" / "downloads"
+
+
+def test_a_link_is_downloaded_over_a_cut_and_boots(
+    tiny: Path, own_cache: Path, verify: Verify
+) -> None:
+    content = tiny.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    files = {"tiny.qcow2": content, "SHA256SUMS": f"{digest}  tiny.qcow2\n".encode()}
+    with serving(files) as server:
+        server.cuts_left = 2
+        url = server.url("cut/tiny.qcow2")
+        ran = verify(url)
+    assert ran.brief() == ("pass", "network", None)
+    assert (ran.result["image"]["location"], ran.result["image"]["sha256"]) == (url, digest)
+    assert "downloading: 100 %" in ran.stderr
+    (kept,) = own_cache.glob("*/image-*")
+    assert kept.read_bytes() == content
+    assert nothing_is_left(ran)
+    assert json.loads(replay(ran.run_dir).to_json()) == ran.result
 
 
 def test_the_answer_to_a_knock_is_proof_before_the_guest_calls(verify: Verify) -> None:

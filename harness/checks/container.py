@@ -73,10 +73,16 @@ def check_container(container: Container, location: str, profile: Profile) -> li
 
 def _where(container: Container) -> tuple[str, ...]:
     return tuple(
-        f"byte {reading.offset}: {reading.magic!r}"
+        f"byte {reading.offset}: {_shown(reading.magic)}"
         for reading in container.readings
         if reading.magic
     )
+
+
+def _shown(magic: bytes) -> str:
+    """Bytes in hexadecimal, and as text."""
+    text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in magic)
+    return f"{magic.hex(' ')}  {text}"
 
 
 def _check_name(container: Container, location: str) -> list[Finding]:

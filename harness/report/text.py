@@ -41,16 +41,28 @@ def render(result: Result) -> RenderableType:
     parts: list[RenderableType] = [Text(), first]
     if result.stage:
         parts += [Text(), _ladder(result)]
-    for row in sorted(result.findings, key=lambda row: row.id != result.cause):
+    for row in sorted(result.findings, key=lambda row: _order(row, result.cause)):
         parts += [Text(), _finding(row, decides=row.id == result.cause)]
     parts += [Text(), _facts(result)]
     return Group(*parts)
 
 
+def _order(row: Finding, cause: str | None) -> tuple[bool, int]:
+    """The cause first, then by severity."""
+    return row.id != cause, ("error", "warning", "info").index(row.severity)
+
+
 def _headline(result: Result) -> str:
-    if result.outcome == "pass" and result.stage is None:
-        return f"nothing in the file speaks against {result.provider}; it was not booted"
-    return _HEADLINES[result.outcome].format(provider=result.provider)
+    provider = result.provider
+    if result.stage is None and result.outcome == "pass":
+        warnings = sum(row.severity == "warning" for row in result.findings)
+        but = f", with {warnings} warning{'s' * (warnings > 1)}" if warnings else ""
+        return f"{provider} takes this image{but}; it was not booted"
+    if result.stage is None and str(result.cause).startswith("url."):
+        return f"{provider} cannot fetch this image"
+    if result.stage is None and result.outcome == "fail":
+        return f"{provider} does not take this image"
+    return _HEADLINES[result.outcome].format(provider=provider)
 
 
 def _ladder(result: Result) -> RenderableType:
