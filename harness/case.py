@@ -128,6 +128,7 @@ def start_rows(
             "final_url": image.final_url,
             "bytes_read": image.bytes_read,
         },
+        "prediction": image.prediction.model_dump(mode="json"),
         "check_s": round(image.took_s, 3),
         "tool": {
             "version": __version__,

@@ -136,7 +136,8 @@ def verify(
     if sha256 and not is_url(image):
         raise UsageError("--sha256: is for a link; sha256sum checks a file.")
     profile = load_profile(provider)
-    facts = examine(image, profile)
+    # Of a link only what says whether it is worth a download.
+    facts = examine(image, profile, inside=not is_url(image))
     if facts.passes and facts.format != "qcow2":
         raise UsageError(
             f"{facts.location}: is a disc; verify boots disk images (qcow2) so far. "
@@ -171,15 +172,22 @@ def verify(
     type=click.Path(path_type=Path),
     help="Keep what was found there, for harness replay.  [default: nothing is kept]",
 )
+@click.option(
+    "--inside/--no-inside",
+    default=True,
+    help="Look at the system on the disk, too, and predict its boot.  [default: inside]",
+)
 @_STRICT
 @_JSON
-def check(image: str, provider: str, run_dir: Path | None, strict: bool, as_json: bool) -> None:
-    """Look at IMAGE without booting it: what it is, and what speaks against it.
+def check(
+    image: str, provider: str, run_dir: Path | None, inside: bool, strict: bool, as_json: bool
+) -> None:
+    """Look at IMAGE without booting it: what it is, what is in it, what speaks against it.
 
-    Of a link less than a megabyte is fetched.
+    Of a link only what is needed is fetched: with --no-inside, less than a megabyte.
     """
     profile = load_profile(provider)
-    facts = examine(image, profile)
+    facts = examine(image, profile, inside=inside)
     case = Case(facts, profile, "network", strict, None, None, run_dir)
     _finish(conclude(case, lambda _: None), as_json=as_json)
 

@@ -15,10 +15,13 @@ from typing import BinaryIO
 from harness.checks.container import check_consistency
 from harness.checks.finding import Finding, finding
 from harness.checks.gate import Gate, gate
+from harness.checks.inside import Prediction, check_inside, describe_disk, predict
 from harness.checks.link import check_link, link_fault
+from harness.guest_text import printable
 from harness.image.link import LinkError, is_url, without_password
 from harness.image.qemu_check import check_with_qemu
 from harness.image.source import LocalFile
+from harness.inspection import inspect
 from harness.provider.profile import Profile
 
 # Of the tables of a remote qcow2: with its header and first clusters, well below the budget.
@@ -31,6 +34,7 @@ class ImageFacts:
 
     ``path`` is where it lies on this host, None for a link that was not downloaded. ``format`` is
     ``unknown`` where nothing could be fetched. ``final_url`` is where a link led in the end.
+    ``prediction`` is what was found inside comes to.
     ``bytes_read`` and ``took_s`` are what that cost. ``held`` keeps a cached file from being
     removed.
     """
@@ -47,6 +51,7 @@ class ImageFacts:
     took_s: float
     final_url: str | None = None
     held: BinaryIO | None = None
+    prediction: Prediction = Prediction()
 
     @property
     def file(self) -> Path:
@@ -56,16 +61,19 @@ class ImageFacts:
         return self.path
 
 
-def examine(location: str, profile: Profile) -> ImageFacts:
+def examine(location: str, profile: Profile, *, inside: bool = True) -> ImageFacts:
     """The facts of the file or link that ``location`` names, held against ``profile``.
 
-    Raises UsageError for what is neither, HostError where this host cannot read it.
+    With ``inside``, also of the system on its disk; without it, less than a megabyte is fetched of
+    a link. Raises UsageError for what is neither, HostError where this host cannot read it.
     """
     started_s = time.monotonic()
     if is_url(location):
         facts = _examine_link(location, profile)
     else:
         facts = _examine_file(Path(location), profile)
+    if inside:
+        facts = _look_inside(facts, location, profile)
     return replace(facts, took_s=time.monotonic() - started_s)
 
 
@@ -93,12 +101,14 @@ def fetch(
         statement = f"The file is not the one that {error.source} names."
         evidence = (f"expected {error.expected}", f"found    {error.found}")
         return _with(facts, finding("url.checksum-mismatch", statement, evidence))
-    local = _examine_file(got.path, profile)
+    fetched_s = time.monotonic()
+    local = _look_inside(_examine_file(got.path, profile), str(got.path), profile)
     of_link = tuple(row for row in facts.findings if row.id.startswith("url."))
     of_file = tuple(row for row in local.findings if row.id != "format.name-mismatch")
     return replace(
         local,
         location=facts.location,
+        took_s=facts.took_s + time.monotonic() - fetched_s,
         final_url=facts.final_url,
         findings=of_link + of_file,
         held=got.held,
@@ -118,6 +128,31 @@ def _examine_file(path: Path, profile: Profile) -> ImageFacts:
         findings += check_consistency(check_with_qemu(path), str(path))
     passes = gated.passes and all(row.id != "qcow2.corrupt" for row in findings)
     return _facts(gated, str(path), path, tuple(findings), bytes_read, passes=passes)
+
+
+def _look_inside(facts: ImageFacts, location: str, profile: Profile) -> ImageFacts:
+    """The same, and what is on the disk in it, where the container is sound."""
+    if not facts.passes or facts.format != "qcow2":
+        return facts
+    found = inspect(location)
+    if found.disk is None:
+        statement = f"The disk was not looked into: {printable(found.problem, 300)}."
+        unread = finding("linux.inside-unread", statement)
+        prediction = Prediction(unknown=(printable(found.problem, 300),))
+        return replace(facts, findings=(*facts.findings, unread), prediction=prediction)
+    rows = check_inside(found.disk, profile)
+    prediction = predict(found.disk, rows)
+    if prediction.will_boot is None:
+        unknown = tuple(printable(row, 300) for row in prediction.unknown)
+        statement = "Not all was found inside the disk that a prediction needs."
+        rows.append(finding("linux.inside-unread", statement, unknown))
+    return replace(
+        facts,
+        content=describe_disk(found.disk),
+        findings=(*facts.findings, *rows),
+        bytes_read=facts.bytes_read + found.bytes_read,
+        prediction=prediction,
+    )
 
 
 def _examine_link(url: str, profile: Profile) -> ImageFacts:

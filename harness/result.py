@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from harness.checks.finding import Finding
+from harness.checks.inside import Prediction
 from harness.diagnose.diagnosis import Diagnosis, Outcome, diagnose
 from harness.diagnose.stages import Stage
 from harness.errors import UsageError
@@ -39,13 +40,6 @@ class Image(_Model):
     content: str = ""
     final_url: str | None = None
     bytes_read: int | None = None
-
-
-class Prediction(_Model):
-    """What inspection expects of the boot; null where it says nothing."""
-
-    will_boot: bool | None = None
-    because: tuple[str, ...] = ()
 
 
 class Tool(_Model):
@@ -120,6 +114,7 @@ def compose(diagnosis: Diagnosis, observations: list[Observation], run_dir: Path
         stage=verdict.stage,
         cause=verdict.cause,
         findings=verdict.findings,
+        prediction=Prediction.model_validate(start["prediction"]),
         timings_s={"check": start["check_s"], **timings_s, "verdict": round(verdict.at_s, 3)},
         run_dir=str(run_dir) if run_dir else None,
         tool=Tool(**start["tool"]),

@@ -22,8 +22,15 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    image = tmp_path_factory.mktemp("disk") / "disk.qcow2"
-    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", image, "3G"], check=True)
+    """A disk with code in its first sector that nobody knows: nothing speaks against it."""
+    folder = tmp_path_factory.mktemp("disk")
+    raw, image = folder / "disk.raw", folder / "disk.qcow2"
+    with raw.open("wb") as file:
+        file.write(b"\xfa\xf4\xeb\xfd")
+        file.truncate(3 << 30)
+    script = "label: dos\n,,83\n"
+    subprocess.run(["sfdisk", "-q", raw], input=script, text=True, check=True)
+    subprocess.run(["qemu-img", "convert", "-O", "qcow2", raw, image], check=True)
     return image
 
 

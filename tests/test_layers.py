@@ -18,6 +18,7 @@ LAYERS = [
     {"observe"},
     {"diagnose"},
     {"result"},
+    {"inspection"},
     {"examine", "explain"},
     {"case"},
     {"run", "doctor"},

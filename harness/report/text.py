@@ -105,6 +105,8 @@ def _facts(result: Result) -> RenderableType:
         rows["leads to"] = printable(str(image.final_url))
     if image.content:
         rows["content"] = printable(image.content)
+    if expected := _expected(result):
+        rows["expected"] = expected
     rows["machine"] = f"{result.provider}: {machine}"
     rows["verdict"] = _when(result)
     if result.run_dir:
@@ -113,6 +115,23 @@ def _facts(result: Result) -> RenderableType:
         # Folded, not cut: a path is there to be copied.
         table.add_row(Text(f"  {name}", "dim"), Text(value, overflow="fold"))
     return table
+
+
+def _expected(result: Result) -> str:
+    """What inspection expects of the boot; beside it what the boot came to, where it had one."""
+    prediction = result.prediction
+    if prediction.will_boot is None:
+        return f"not known: {printable(prediction.unknown[0], 200)}" if prediction.unknown else ""
+    text = "the system comes up"
+    if not prediction.will_boot:
+        text = f"the system does not come up ({', '.join(prediction.because)})"
+    if result.stage is None or result.outcome not in ("pass", "fail"):
+        return text
+    came_up = STAGES.index(result.stage) >= STAGES.index("userspace")
+    if came_up == prediction.will_boot:
+        return f"{text}, and so it was"
+    seen = "came up" if came_up else f"stopped at the stage {result.stage}"
+    return f"{text}, which was wrong: it {seen}"
 
 
 def _when(result: Result) -> str:

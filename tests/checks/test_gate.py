@@ -28,7 +28,7 @@ def ids(path: Path) -> list[str]:
 
 
 def examined(path: Path) -> ImageFacts:
-    return examine(str(path), load_profile("contabo"))
+    return examine(str(path), load_profile("contabo"), inside=False)
 
 
 def run(*words: object, cwd: Path | None = None) -> None:

@@ -36,7 +36,7 @@ def server(qcow2: Path) -> Iterator[Server]:
 
 
 def ids(url: str) -> set[str]:
-    found = {row.id for row in examine(url, load_profile("contabo")).findings}
+    found = {row.id for row in examine(url, load_profile("contabo"), inside=False).findings}
     return found - {"url.private-address"}
 
 
@@ -58,7 +58,7 @@ def test_a_good_link_gives_its_bytes(server: Server, qcow2: Path) -> None:
 
 
 def test_a_server_on_a_private_address_is_told(server: Server) -> None:
-    facts = examine(server.url("image.qcow2"), load_profile("contabo"))
+    facts = examine(server.url("image.qcow2"), load_profile("contabo"), inside=False)
     (found,) = facts.findings
     assert found.id == "url.private-address"
     assert "127.0.0.1" in found.statement
@@ -113,7 +113,7 @@ def test_the_fault_is_named(server: Server, path: str, said: str) -> None:
 
 
 def test_the_final_address_is_named(server: Server) -> None:
-    facts = examine(server.url("away/image.qcow2"), load_profile("contabo"))
+    facts = examine(server.url("away/image.qcow2"), load_profile("contabo"), inside=False)
     assert facts.final_url == server.url("image.qcow2")
 
 
@@ -198,7 +198,7 @@ def test_a_large_remote_qcow2_costs_less_than_a_megabyte(tmp_path: Path) -> None
     create = ["qemu-img", "create", "-q", "-f", "qcow2", "-o", "preallocation=metadata"]
     subprocess.run([*create, image, "25G"], check=True)
     with serving({"large.qcow2": Sparse(image)}) as server:
-        facts = examine(server.url("large.qcow2"), load_profile("contabo"))
+        facts = examine(server.url("large.qcow2"), load_profile("contabo"), inside=False)
     assert facts.passes
     assert facts.virtual_size_bytes == 25 << 30
     assert facts.file_size_bytes == image.stat().st_size > 25 << 30
@@ -212,6 +212,6 @@ def test_a_truncated_remote_qcow2_is_seen(tmp_path: Path) -> None:
     with image.open("r+b") as file:
         file.truncate(image.stat().st_size // 2)
     with serving({"large.qcow2": Sparse(image)}) as server:
-        facts = examine(server.url("large.qcow2"), load_profile("contabo"))
+        facts = examine(server.url("large.qcow2"), load_profile("contabo"), inside=False)
     assert "format.truncated" in {row.id for row in facts.findings}
     assert facts.bytes_read <= BUDGET_BYTES

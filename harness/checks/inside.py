@@ -1,0 +1,299 @@
+"""What is on a disk, held against the provider's machine; and the boot that is to be expected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from harness.checks.finding import Finding, finding
+from harness.guest_text import printable
+from harness.image.disk import DiskFacts
+from harness.image.linux import Blacklisted, LinuxFacts
+from harness.provider.profile import Profile
+
+_NEEDED_ARCHITECTURE = "x86-64"
+_DISK_DRIVERS = ("virtio_pci", "virtio_scsi", "sd_mod")
+_SEED_DRIVERS = ("ata_piix", "sr_mod", "isofs")
+_EARLY = ("built in", "initramfs")
+_AT_ALL = ("built in", "initramfs", "root")
+
+# What keeps a machine from coming up; the rest keeps it from the network or the seed.
+_BLOCKING = frozenset(
+    {
+        *("disk.empty", "disk.no-bootloader", "disk.encrypted", "firmware.uefi-only"),
+        *("arch.not-x86-64", "linux.no-kernel", "linux.virtio-scsi-missing"),
+        *("linux.root-device-name", "linux.root-missing"),
+    }
+)
+
+
+class Prediction(BaseModel):
+    """What inspection expects of the boot: ``will_boot`` is None where something is not known.
+
+    Then ``unknown`` says what.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    will_boot: bool | None = None
+    because: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
+def check_inside(facts: DiskFacts, profile: Profile) -> list[Finding]:
+    """What speaks against the system on a disk."""
+    found = [row for check in _DISK_CHECKS for row in check(facts, profile)]
+    if facts.linux:
+        found += [row for check in _LINUX_CHECKS for row in check(facts.linux, facts)]
+    return found
+
+
+def describe_disk(facts: DiskFacts) -> str:
+    """The disk in a few words: the system, its kernel, and which firmware starts it."""
+    if facts.empty:
+        return "an empty disk"
+    system = "no system that is known here"
+    if facts.linux:
+        version = facts.linux.kernel_version
+        system = facts.linux.name + (f", kernel {version}" if version else "")
+    elif facts.windows:
+        system = "Windows"
+    starts = ["BIOS"] if facts.bios_starts else []
+    if facts.efi_architectures:
+        starts.append(f"UEFI ({', '.join(facts.efi_architectures)})")
+    if facts.bios_starts is None:
+        starts.insert(0, "BIOS perhaps")
+    how = f"starts from {' and '.join(starts)}" if starts else "starts from no firmware"
+    return printable(f"{system}; {how}", 300)
+
+
+def predict(facts: DiskFacts, findings: list[Finding]) -> Prediction:
+    """The boot that is to be expected of a disk about which this was found. Never a guess."""
+    because = tuple(
+        row.id for row in findings if row.id in _BLOCKING and not _boots_anyway(facts, row)
+    )
+    if because:
+        return Prediction(will_boot=False, because=because)
+    unknown = tuple(_unknown(facts))
+    return Prediction(will_boot=None if unknown else True, unknown=unknown)
+
+
+def _boots_anyway(facts: DiskFacts, row: Finding) -> bool:
+    """An i386 kernel starts on an x86-64 machine; a mount with nofail may be missing."""
+    linux = facts.linux
+    if row.id == "arch.not-x86-64":
+        return linux is not None and linux.kernel_architecture == "i386"
+    if row.id == "linux.root-device-name" and linux:
+        return all("(nofail)" in place for place in linux.device_names)
+    return False
+
+
+def _unknown(facts: DiskFacts) -> Iterator[str]:
+    """What would have to be known for a prediction."""
+    yield from facts.unread
+    if facts.bios_starts is None:
+        yield facts.bios_evidence
+    if facts.linux is None:
+        yield "no system was found that is known here"
+        return
+    linux = facts.linux
+    if not linux.kernel:
+        yield "no configuration of a boot loader was understood"
+    if linux.initramfs_fault:
+        yield linux.initramfs_fault
+    yield from (
+        f"where {name} is" for name in _disk_drivers(linux) if linux.drivers.get(name) == "unknown"
+    )
+
+
+# The disk
+
+
+def _encrypted(facts: DiskFacts, _: Profile) -> Iterator[Finding]:
+    if facts.encrypted and facts.linux is None:
+        statement = "The system's disk is encrypted: nobody will type its key at boot."
+        yield finding("disk.encrypted", statement, facts.encrypted)
+
+
+def _boot_path(facts: DiskFacts, profile: Profile) -> Iterator[Finding]:
+    if facts.empty:
+        yield finding("disk.empty", "The disk is empty.", ("only zeros where a system begins",))
+        return
+    if facts.bios_starts is not False or profile.machine.firmware.value != "bios":
+        return
+    evidence: tuple[str, ...] = (facts.bios_evidence,)
+    if facts.efi_architectures:
+        loaders = ", ".join(facts.efi_architectures)
+        evidence += (f"\\EFI\\BOOT holds a loader for {loaders}",)
+        statement = f"The disk starts from UEFI only; {profile.title} has a BIOS."
+        yield finding("firmware.uefi-only", statement, evidence)
+    else:
+        yield finding(
+            "disk.no-bootloader", "The disk holds nothing that a BIOS can start.", evidence
+        )
+
+
+def _architecture(facts: DiskFacts, _: Profile) -> Iterator[Finding]:
+    linux = facts.linux
+    seen = {}
+    if linux and linux.kernel_architecture:
+        seen[f"{linux.kernel} is a kernel for"] = linux.kernel_architecture
+    elif linux and linux.architecture:
+        seen["the programs are for"] = linux.architecture
+    elif facts.efi_architectures and _NEEDED_ARCHITECTURE not in facts.efi_architectures:
+        seen["the EFI boot loader is for"] = facts.efi_architectures[0]
+    for what, architecture in seen.items():
+        if architecture != _NEEDED_ARCHITECTURE:
+            statement = f"The system is for {architecture}; the provider's machines are x86-64."
+            yield finding("arch.not-x86-64", statement, (f"{printable(what)} {architecture}",))
+
+
+def _windows(facts: DiskFacts, profile: Profile) -> Iterator[Finding]:
+    policy = profile.images.windows_permitted
+    if facts.windows and policy.value is False:
+        statement = f"The system is Windows; {profile.title} does not permit own Windows images."
+        yield finding(
+            "windows.licence", statement, (f"{facts.windows}: ntoskrnl.exe", policy.source)
+        )
+
+
+# Linux
+
+
+def _kernel(linux: LinuxFacts, facts: DiskFacts) -> Iterator[Finding]:
+    if linux.kernel and not linux.kernel_found:
+        statement = (
+            f"The boot loader names a kernel that is not there: {printable(linux.kernel, 200)}."
+        )
+        yield finding("linux.no-kernel", statement, (f"{linux.config}: {printable(linux.kernel)}",))
+    elif not linux.kernel and not any("cannot be read" in row for row in facts.unread):
+        yield finding(
+            "linux.no-kernel", "There is a Linux system on the disk, and no kernel in /boot."
+        )
+
+
+def _disk_drivers(linux: LinuxFacts) -> list[str]:
+    root = [linux.root_type] if linux.root_type in linux.drivers else []
+    return [*_DISK_DRIVERS, *root]
+
+
+def _virtio_scsi(linux: LinuxFacts, _: DiskFacts) -> Iterator[Finding]:
+    """Everything that stands between the kernel and its root must be there before the root is."""
+    if not linux.kernel_found or linux.initramfs_fault:
+        return
+    if linux.initrds_missing:
+        names = printable(", ".join(linux.initrds_missing), 200)
+        statement = f"The boot loader names an initramfs that is not there: {names}."
+        yield finding("linux.virtio-scsi-missing", statement, (printable(linux.config),))
+        return
+    absent = {
+        name: linux.drivers[name]
+        for name in _disk_drivers(linux)
+        if linux.drivers[name] not in (*_EARLY, "unknown")
+    }
+    if absent:
+        where = "the initramfs" if linux.initrds else "the kernel, and there is no initramfs"
+        statement = f"{' and '.join(absent)} {'are' if len(absent) > 1 else 'is'} not in {where}."
+        evidence = tuple(
+            f"{name}: {'only on the root file system' if place == 'root' else place}"
+            for name, place in absent.items()
+        )
+        images = tuple(printable(path) for path in (linux.kernel, *linux.initrds))
+        yield finding("linux.virtio-scsi-missing", statement, (*evidence, *images))
+        return
+    for row in _held_back(linux, _disk_drivers(linux), early=True):
+        statement = f"{row.driver} is kept from loading by {printable(row.by)}."
+        yield finding("linux.virtio-scsi-missing", statement, (printable(row.by),))
+
+
+def _held_back(linux: LinuxFacts, names: Any, *, early: bool) -> Iterator[Blacklisted]:
+    """Modules that are blacklisted; what is built in cannot be."""
+    for row in linux.blacklisted:
+        built_in = linux.drivers.get(row.driver) == "built in"
+        if row.driver in names and not built_in and (row.early or not early):
+            yield row
+
+
+def _virtio_net(linux: LinuxFacts, _: DiskFacts) -> Iterator[Finding]:
+    if linux.drivers["virtio_net"] == "missing":
+        statement = "The kernel has no virtio_net: the system will not see its NIC."
+        yield finding("linux.virtio-net-missing", statement, (f"kernel {linux.kernel_version}",))
+        return
+    for row in _held_back(linux, ("virtio_net",), early=False):
+        statement = f"virtio_net is kept from loading by {printable(row.by)}."
+        yield finding("linux.virtio-net-missing", statement, (printable(row.by),))
+
+
+def _seed_drive(linux: LinuxFacts, _: DiskFacts) -> Iterator[Finding]:
+    missing = [name for name in _SEED_DRIVERS if linux.drivers[name] == "missing"]
+    held = [row.driver for row in _held_back(linux, _SEED_DRIVERS, early=False)]
+    if missing or held:
+        names = ", ".join(dict.fromkeys([*missing, *held]))
+        statement = f"The seed is on an IDE CD-ROM, and the system cannot read it: no {names}."
+        yield finding("linux.seed-drive-missing", statement, (f"kernel {linux.kernel_version}",))
+
+
+def _cloud_init(linux: LinuxFacts, _: DiskFacts) -> Iterator[Finding]:
+    cloud = linux.cloud_init
+    if not cloud.installed:
+        instead = f"; in its place there is {cloud.stand_in}" if cloud.stand_in else ""
+        statement = (
+            f"cloud-init is not installed{instead}: nothing configures the network from the seed."
+        )
+        yield finding("linux.cloud-init-missing", statement, ("/usr/bin/cloud-init",))
+    elif cloud.disabled_by:
+        statement = f"cloud-init is disabled by {printable(cloud.disabled_by)}."
+        yield finding("linux.cloud-init-missing", statement, (printable(cloud.disabled_by),))
+    elif not cloud.enabled:
+        statement = "cloud-init is installed, and nothing starts it."
+        yield finding("linux.cloud-init-missing", statement)
+    if cloud.datasources is not None and "NoCloud" not in cloud.datasources:
+        named = printable(", ".join(cloud.datasources), 100)
+        statement = f"cloud-init looks for {named} only, and not for NoCloud, which the seed is."
+        evidence = (f"{cloud.datasources_in}: datasource_list: [{named}]",)
+        yield finding("linux.datasource-excluded", statement, evidence)
+    if cloud.network_disabled_by:
+        statement = (
+            f"cloud-init may not configure the network: {printable(cloud.network_disabled_by)}."
+        )
+        yield finding(
+            "linux.network-config-disabled", statement, (printable(cloud.network_disabled_by),)
+        )
+    if cloud.used_instance:
+        statement = "The image has been started before: cloud-init keeps what it did then."
+        evidence = (f"/var/lib/cloud: instance {printable(cloud.used_instance, 80)}",)
+        yield finding("linux.instance-used", statement, evidence)
+
+
+def _names(linux: LinuxFacts, facts: DiskFacts) -> Iterator[Finding]:
+    if linux.device_names:
+        statement = "A disk is named by a name that it does not have on virtio-scsi."
+        evidence = tuple(printable(row, 200) for row in linux.device_names)
+        yield finding("linux.root-device-name", statement, evidence)
+    known = {name for row in facts.volumes for name in (row.uuid.lower(), row.label)}
+    absent = [row for row in linux.mounts_needed if not known & _spellings(row)]
+    if absent and not facts.unread:
+        statement = f"A file system is wanted that is not on the disk: {printable(absent[0], 100)}."
+        yield finding("linux.root-missing", statement, tuple(printable(row) for row in absent))
+
+
+def _spellings(spec: str) -> set[str]:
+    """A UUID in the case that volumes are known by, or a label as it is."""
+    name = spec.partition("=")[2]
+    return {name, name.lower()}
+
+
+def _serial(linux: LinuxFacts, _: DiskFacts) -> Iterator[Finding]:
+    if linux.config and not linux.serial_console:
+        statement = "The kernel writes nothing to the serial console: a failure will be mute there."
+        yield finding("linux.serial-console-missing", statement, (printable(linux.cmdline, 300),))
+
+
+_DISK_CHECKS: tuple[Callable[[DiskFacts, Profile], Iterator[Finding]], ...] = (
+    *(_encrypted, _boot_path, _architecture, _windows),
+)
+_LINUX_CHECKS: tuple[Callable[[LinuxFacts, DiskFacts], Iterator[Finding]], ...] = (
+    *(_kernel, _virtio_scsi, _names, _virtio_net, _seed_drive, _cloud_init, _serial),
+)

@@ -1,0 +1,204 @@
+"""What a boot loader would start: the default entry of GRUB, of BLS files, of syslinux.
+
+GRUB's language is a shell; what is read here are the entries that distributions write. An entry
+whose paths depend on variables that only GRUB knows is left out rather than guessed.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from harness.image.tree import Tree
+
+_GRUB_CONFIGS = (
+    "/boot/grub/grub.cfg",
+    "/boot/grub2/grub.cfg",
+    "/boot/efi/EFI/*/grub.cfg",
+    "/grub/grub.cfg",
+    "/grub2/grub.cfg",
+)
+_SYSLINUX_CONFIGS = (
+    "/boot/syslinux/syslinux.cfg",
+    "/boot/extlinux/extlinux.conf",
+    "/boot/extlinux.conf",
+    "/extlinux.conf",
+    "/syslinux.cfg",
+    "/syslinux/syslinux.cfg",
+)
+_BLS_FOLDERS = ("/boot/loader/entries", "/boot/efi/loader/entries", "/loader/entries")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is started: paths as the system sees them. ``config`` is the file that says so."""
+
+    title: str
+    kernel: str
+    initrds: tuple[str, ...]
+    cmdline: str
+    config: str
+
+
+def default_entry(tree: Tree) -> Entry | None:
+    """The entry that starts by default; None where no configuration is understood."""
+    for pattern in _GRUB_CONFIGS:
+        for path in tree.match(pattern):
+            if found := _grub_default(tree, path):
+                return found
+    for pattern in _SYSLINUX_CONFIGS:
+        for path in tree.match(pattern):
+            if found := _syslinux_default(tree, path):
+                return found
+    return _bls_default(tree, "", {})
+
+
+def _grub_default(tree: Tree, path: str) -> Entry | None:
+    text = tree.text(path)
+    env = _grub_environment(tree, path)
+    variables = dict(re.findall(r'^\s*set (\w+)="?([^"$\n;}]*)"?\s*$', text, re.MULTILINE))
+    variables.update(env)
+    wanted = env.get("saved_entry", "") if re.search(r"\$\{?saved_entry", text) else ""
+    wanted = env.get("next_entry") or wanted or variables.get("default", "0")
+    entries = list(_menu_entries(text, path))
+    if re.search(r"^\s*blscfg\b", text, re.MULTILINE) and not entries:
+        return _bls_default(tree, wanted, variables)
+    chosen = _choose(entries, wanted)
+    return _placed(tree, chosen, path) if chosen else None
+
+
+def _grub_environment(tree: Tree, config: str) -> dict[str, str]:
+    """The variables of ``grubenv`` beside the configuration."""
+    folder = posixpath.dirname(config)
+    text = tree.text(f"{folder}/grubenv") or tree.text("/boot/grub2/grubenv")
+    rows = (line.partition("=") for line in text.splitlines() if not line.startswith("#"))
+    return {key: value for key, _, value in rows if value}
+
+
+@dataclass(slots=True)
+class _Open:
+    title: str
+    identifier: str
+    kernel: str = ""
+    cmdline: str = ""
+    initrds: tuple[str, ...] = ()
+
+
+def _menu_entries(text: str, path: str) -> Iterator[tuple[_Open, str]]:
+    """The entries of a GRUB configuration in order, those of submenus after their own place."""
+    current: _Open | None = None
+    for line in text.splitlines():
+        words = line.strip()
+        start = re.match(r"menuentry\s+(['\"])(.*?)\1(.*)", words)
+        if start:
+            if current and current.kernel:
+                yield current, path
+            identifier = re.search(r"(?:\$menuentry_id_option|--id)\s+['\"]?([^'\"\s{]+)", start[3])
+            current = _Open(start[2], identifier[1] if identifier else "")
+        elif current and (kernel := re.match(r"linux(?:16|efi)?\s+(\S+)\s*(.*)", words)):
+            current.kernel, current.cmdline = kernel[1], kernel[2]
+        elif current and (initrd := re.match(r"initrd(?:16|efi)?\s+(.+)", words)):
+            current.initrds = tuple(initrd[1].split())
+    if current and current.kernel:
+        yield current, path
+
+
+def _choose(entries: list[tuple[_Open, str]], wanted: str) -> _Open | None:
+    """The entry that ``default`` names by number, title or identifier; the first otherwise."""
+    wanted = wanted.split(">")[-1] if wanted.startswith(("gnulinux-advanced", "1>")) else wanted
+    for entry, _ in entries:
+        if wanted and wanted in (entry.title, entry.identifier):
+            return entry
+    if wanted.isdigit() and int(wanted) < len(entries):
+        return entries[int(wanted)][0]
+    return entries[0][0] if entries else None
+
+
+def _placed(tree: Tree, entry: _Open, config: str) -> Entry | None:
+    """The entry with paths as the system has them: on a /boot of its own they begin there."""
+    kernel = re.sub(r"^\([^)]*\)|\$\{?\w+\}?", "", entry.kernel)
+    prefix = "" if tree.exists(kernel) else _prefix(tree, kernel)
+    initrds = (re.sub(r"^\([^)]*\)|\$\{?\w+\}?", "", name) for name in entry.initrds)
+    return Entry(
+        title=entry.title,
+        kernel=prefix + kernel,
+        initrds=tuple(prefix + name for name in initrds if name.strip("/")),
+        cmdline=entry.cmdline,
+        config=config,
+    )
+
+
+def _prefix(tree: Tree, kernel: str) -> str:
+    for folder in ("/boot", "/boot/efi"):
+        if tree.exists(folder + "/" + kernel.lstrip("/")):
+            return folder
+    return ""
+
+
+def _bls_default(tree: Tree, wanted: str, variables: dict[str, str]) -> Entry | None:
+    """The newest entry of the Boot Loader Specification, or the one that was saved."""
+    for folder in _BLS_FOLDERS:
+        names = [name for name in tree.names(folder) if name.endswith(".conf")]
+        if not names:
+            continue
+        names.sort(key=_version_key, reverse=True)
+        named = [name for name in names if wanted and name.removesuffix(".conf") == wanted]
+        regular = [name for name in names if "rescue" not in name]
+        for name in (*named, *regular, *names):
+            if found := _bls_entry(tree, f"{folder}/{name}", variables):
+                return found
+    return None
+
+
+def _version_key(text: str) -> list[tuple[int, int, str]]:
+    """Sorts versions as rpm does: numbers by value, after words."""
+    parts = re.findall(r"\d+|[a-zA-Z]+", text)
+    return [(1, int(part), "") if part.isdigit() else (0, 0, part) for part in parts]
+
+
+def _bls_entry(tree: Tree, path: str, variables: dict[str, str]) -> Entry | None:
+    values: dict[str, list[str]] = {}
+    for line in tree.text(path).splitlines():
+        key, _, value = line.strip().partition(" ")
+        if key and not key.startswith("#"):
+            values.setdefault(key, []).append(value.strip())
+    if not values.get("linux"):
+        return None
+    options = " ".join(values.get("options", []))
+    for name, value in variables.items():
+        options = re.sub(rf"\$\{{?{name}\b\}}?", value.replace("\\", ""), options)
+    title = values.get("title", [""])[0]
+    initrds = tuple(word for row in values.get("initrd", []) for word in row.split())
+    initrds = tuple(word for word in initrds if not word.startswith("$"))
+    entry = _Open(title, "", values["linux"][0], options, initrds)
+    return _placed(tree, entry, path)
+
+
+def _syslinux_default(tree: Tree, path: str) -> Entry | None:
+    """The label that DEFAULT names, or the first (syslinux wiki, "Config")."""
+    labels: dict[str, _Open] = {}
+    wanted, current = "", None
+    for line in tree.text(path).splitlines():
+        key, _, value = line.strip().partition(" ")
+        key, value = key.lower(), value.strip()
+        if key == "default":
+            wanted = value
+        elif key == "label":
+            current = labels.setdefault(value, _Open(value, ""))
+        elif current and key in ("kernel", "linux"):
+            current.kernel = value
+        elif current and key == "append":
+            current.cmdline = value
+            if initrd := re.search(r"\binitrd=(\S+)", value):
+                current.initrds = tuple(initrd[1].split(","))
+        elif current and key == "initrd":
+            current.initrds = tuple(value.split(","))
+    entry = labels.get(wanted) or next(iter(labels.values()), None)
+    if entry is None or not entry.kernel:
+        return None
+    folder = posixpath.dirname(path)
+    entry.kernel = posixpath.join(folder, entry.kernel)
+    entry.initrds = tuple(posixpath.join(folder, name) for name in entry.initrds)
+    return _placed(tree, entry, path)

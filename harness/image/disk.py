@@ -1,0 +1,204 @@
+"""A disk as a whole: its boot path, its volumes, the system on it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from pydantic import BaseModel, ConfigDict
+
+from harness.image.bootcode import BiosPath, read_bios_path
+from harness.image.filesystem import Node
+from harness.image.kernel import HEAD_BYTES
+from harness.image.linux import LinuxFacts, is_linux_root, read_linux, starts_a_kernel
+from harness.image.partitions import PartitionTable, read_partitions
+from harness.image.pe import pe_architecture
+from harness.image.source import ImageSource, Memory
+from harness.image.tree import Tree
+from harness.image.volumes import Volume, volumes
+
+_ESP_TYPES = ("c12a7328-f81f-11d2-ba4b-00a0c93ec93b", "ef")
+_ENCRYPTED = ("crypto_LUKS", "BitLocker")
+# What holds no system: not reading it is no loss.
+_PASSED_OVER = ("swap", "zeros", "", "linux_raid_member", "iso9660", "squashfs")
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class VolumeFacts(_Model):
+    """A volume. ``fault`` says why it could not be read."""
+
+    name: str
+    type: str
+    size_bytes: int
+    uuid: str
+    label: str
+    fault: str = ""
+
+
+class DiskFacts(_Model):
+    """What is on a disk.
+
+    ``bios_starts`` is None where the boot code is of nobody that is known. ``unread`` names what
+    could not be read: where it is not empty, what is missing is not proved to be absent.
+    """
+
+    table: str
+    empty: bool
+    loader: str
+    bios_starts: bool | None
+    bios_evidence: str
+    efi_architectures: tuple[str, ...]
+    volumes: tuple[VolumeFacts, ...]
+    encrypted: tuple[str, ...]
+    windows: str
+    linux: LinuxFacts | None
+    unread: tuple[str, ...]
+
+
+def read_disk(disk: ImageSource) -> DiskFacts:
+    """The facts of a disk. What its file systems' readers raise becomes a part of ``unread``."""
+    table = read_partitions(disk)
+    bios = read_bios_path(disk, table)
+    unread: list[str] = []
+    found = _volumes(disk, table, unread)
+    roots: list[tuple[Volume, Node]] = []
+    rows = []
+    for volume in found:
+        fault = ""
+        try:
+            root = volume.open()
+            if root is not None:
+                root.names()
+                roots.append((volume, root))
+            elif volume.type not in (*_PASSED_OVER, *_ENCRYPTED):
+                fault = f"there is no reader for {volume.type}"
+        except Exception as error:  # the libraries raise what they like on hostile bytes
+            fault = f"{volume.type} cannot be read: {_brief(error)}"
+        if fault:
+            unread.append(f"{volume.name}: {fault}")
+        rows.append(_facts(volume, fault))
+    linux = _linux(roots, unread)
+    return DiskFacts(
+        table=table.kind,
+        empty=_is_empty(disk, rows, bios),
+        loader=bios.loader,
+        bios_starts=bios.starts,
+        bios_evidence=bios.evidence,
+        efi_architectures=tuple(sorted(_efi_architectures(roots))),
+        volumes=tuple(rows),
+        encrypted=tuple(f"{row.name}: {row.type}" for row in rows if row.type in _ENCRYPTED),
+        windows=_windows(roots),
+        linux=linux,
+        unread=tuple(unread),
+    )
+
+
+def _volumes(disk: ImageSource, table: PartitionTable, unread: list[str]) -> list[Volume]:
+    found: list[Volume] = []
+    try:
+        for volume in volumes(disk, table):
+            found.append(volume)  # noqa: PERF402  what came before a fault is kept
+    except Exception as error:
+        unread.append(f"LVM cannot be read: {_brief(error)}")
+    return found
+
+
+def _facts(volume: Volume, fault: str) -> VolumeFacts:
+    return VolumeFacts(
+        name=volume.name,
+        type=volume.type,
+        size_bytes=volume.source.size_bytes,
+        uuid=volume.uuid,
+        label=volume.label,
+        fault=fault,
+    )
+
+
+def _brief(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else ''}"
+
+
+def _is_empty(disk: ImageSource, rows: list[VolumeFacts], bios: BiosPath) -> bool:
+    """Whether nothing was ever written that a machine could start from."""
+    if bios.loader != "none" or any(row.type not in ("zeros", "") for row in rows):
+        return False
+    return not any(disk.read_at(0, 1 << 20)) or bool(
+        rows and all(row.type == "zeros" for row in rows)
+    )
+
+
+def _linux(roots: list[tuple[Volume, Node]], unread: list[str]) -> LinuxFacts | None:
+    """The system in the first volume that is the root of one; else what a boot loader starts."""
+    for is_root in (is_linux_root, starts_a_kernel):
+        for volume, node in roots:
+            try:
+                tree = Tree(node)
+                if is_root(tree):
+                    _mount_others(tree, volume, roots)
+                    others = [Tree(other) for row, other in roots if row.name != volume.name]
+                    return read_linux(tree, volume.type, others)
+            except Exception as error:
+                unread.append(f"{volume.name}: {volume.type} cannot be read: {_brief(error)}")
+    return None
+
+
+def _mount_others(tree: Tree, root: Volume, roots: list[tuple[Volume, Node]]) -> None:
+    """Mount what fstab mounts below /boot, and what looks like it where fstab is silent."""
+    others = [(volume, node) for volume, node in roots if volume.name != root.name]
+    for line in tree.text("/etc/fstab").splitlines():
+        words = line.split()
+        if len(words) >= 2 and words[1] in ("/boot", "/boot/efi", "/efi"):
+            for volume, node in others:
+                if _is_named(volume, words[0]):
+                    tree.mount(words[1], node)
+    if not tree.names("/boot"):
+        for _, node in others:
+            if any(re.match(r"(vmlinuz|kernel|bzImage)", name) for name in node.names()):
+                tree.mount("/boot", node)
+    if not tree.names("/boot/efi") and not tree.exists("/boot/EFI"):
+        for volume, node in others:
+            if volume.type == "vfat" and node.child("EFI") is not None:
+                tree.mount("/boot/efi", node)
+
+
+def _is_named(volume: Volume, spec: str) -> bool:
+    key, _, value = spec.partition("=")
+    value = value.strip('"')
+    if key == "UUID":
+        return value.lower() == volume.uuid.lower()
+    if key == "LABEL":
+        return bool(value) and value == volume.label
+    number = re.search(r"(\d+)$", spec)
+    return bool(number) and volume.name == f"partition {number[1]}" if number else False
+
+
+def _efi_architectures(roots: Iterable[tuple[Volume, Node]]) -> set[str]:
+    """Processors of the loaders at the removable media path (UEFI Specification 2.10, 3.5.1.1)."""
+    found = set()
+    for volume, node in roots:
+        if volume.type != "vfat":
+            continue
+        if volume.partition_type not in _ESP_TYPES and volume.partition_type:
+            continue
+        folder = Tree(node)
+        for path in folder.names("/EFI/BOOT"):
+            if re.match(r"boot\w+\.efi$", path, re.IGNORECASE):
+                head = folder.read(f"/EFI/BOOT/{path}", HEAD_BYTES) or b""
+                if architecture := pe_architecture(Memory(head)):
+                    found.add(architecture)
+    return found
+
+
+def _windows(roots: Iterable[tuple[Volume, Node]]) -> str:
+    """The volume that holds a Windows: its kernel and its registry, not a folder's name."""
+    for volume, node in roots:
+        if volume.type != "ntfs":
+            continue
+        tree = Tree(node)
+        needed = ("/Windows/System32/ntoskrnl.exe", "/Windows/System32/config/SYSTEM")
+        if all(tree.exists(path) for path in needed):
+            return volume.name
+    return ""
