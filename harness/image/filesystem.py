@@ -204,7 +204,7 @@ class BtrfsNode:
 
     def names(self) -> list[str]:
         """What is in a folder."""
-        return [entry.name for entry in self._source.entries(self._path, recursive=1)]
+        return [entry.name for entry in self._source.entries(self._path, recursive=0)]
 
     def child(self, name: str) -> Node | None:
         """The entry of a folder with this name."""

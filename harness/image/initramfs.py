@@ -20,7 +20,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-MAX_UNPACKED_BYTES = 768 << 20
+MAX_UNPACKED_BYTES = 512 << 20
 _KEPT_FILE_BYTES = 256 << 10
 _HEADER_BYTES = 110
 _LZ4_BLOCK_BYTES = 8 << 20

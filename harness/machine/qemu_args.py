@@ -17,6 +17,10 @@ NETDEV = "net"
 # (SeaBIOS docs/Debugging.md, "Diagnostic information").
 SEABIOS_DEBUG_PORT = 0x402
 
+# One thread for all processors: with one each, a kernel that patches its own code while another
+# processor runs it may die of an int3 (docs/decisions/0008).
+_TCG = "tcg,thread=single"
+
 
 def qemu_args(spec: MachineSpec, endpoints: Endpoints) -> list[str]:
     """The arguments after the program's name, for QEMU 7.1 or newer.
@@ -51,7 +55,7 @@ def _process() -> list[str]:
 def _board(spec: MachineSpec) -> list[str]:
     return [
         *("-machine", f"{spec.chipset},usb=off"),
-        *("-accel", "tcg,thread=multi" if spec.accelerator == "tcg" else "kvm"),
+        *("-accel", _TCG if spec.accelerator == "tcg" else "kvm"),
         *("-cpu", spec.cpu_model),
         *("-smp", f"cpus={spec.cpus}"),
         *("-m", f"size={spec.memory_mib}M"),

@@ -1,0 +1,296 @@
+"""Systems that are broken in one way each: what inspection says, and what it predicts."""
+
+from __future__ import annotations
+
+import subprocess
+import zlib
+from pathlib import Path
+
+import pytest
+
+from harness.examine import ImageFacts, examine
+from harness.provider.profile import load_profile
+from tests.image.discs import esp
+from tests.image.disks import ROOT_UUID, VERSION, Linux, as_qcow2, elf, kernel
+
+_INITRD = f"boot/initrd.img-{VERSION}"
+_KERNEL = f"boot/vmlinuz-{VERSION}"
+_ALL = Linux(Path()).early
+
+
+def looked_at(image: Path) -> ImageFacts:
+    return examine(str(image), load_profile("contabo"))
+
+
+def said(image: Path) -> tuple[bool | None, list[str]]:
+    facts = looked_at(image)
+    return facts.prediction.will_boot, [row.id for row in facts.findings]
+
+
+@pytest.fixture
+def linux(tmp_path: Path) -> Linux:
+    return Linux(tmp_path)
+
+
+def without(*names: str) -> tuple[str, ...]:
+    return tuple(name for name in _ALL if name not in names)
+
+
+def test_a_sound_system_is_predicted_to_boot(linux: Linux) -> None:
+    facts = looked_at(linux.write())
+    assert facts.findings == ()
+    assert facts.prediction.will_boot is True
+    assert facts.content == f"Debian GNU/Linux 12 (bookworm), kernel {VERSION}; starts from BIOS"
+
+
+@pytest.mark.parametrize("name", ["virtio_pci", "virtio_scsi", "sd_mod", "ext4"])
+def test_a_driver_that_is_not_in_the_initramfs(linux: Linux, name: str) -> None:
+    linux.early = without(name)
+    assert said(linux.write()) == (False, ["linux.virtio-scsi-missing"])
+
+
+@pytest.mark.parametrize("name", ["virtio_pci", "virtio_scsi", "sd_mod", "ext4"])
+def test_a_driver_that_is_built_in(linux: Linux, name: str) -> None:
+    linux.early, linux.built_in = without(name), (name,)
+    assert said(linux.write()) == (True, [])
+
+
+def test_a_kernel_without_an_initramfs_has_all_built_in(linux: Linux) -> None:
+    linux.files["boot/grub/grub.cfg"] = (
+        f"menuentry 'x' {{\n linux /{_KERNEL} root=/dev/sda2 console=ttyS0\n}}\n".encode()
+    )
+    assert said(linux.write()) == (False, ["linux.virtio-scsi-missing"])
+
+
+def test_an_initramfs_that_is_not_there(linux: Linux) -> None:
+    linux.files[_INITRD] = None
+    assert said(linux.write()) == (False, ["linux.virtio-scsi-missing"])
+
+
+def test_an_initramfs_that_cannot_be_read_predicts_nothing(linux: Linux) -> None:
+    linux.files[_INITRD] = b"\x1f\x8b\x08\x00 no longer what it was"
+    assert said(linux.write()) == (None, ["linux.inside-unread"])
+
+
+@pytest.mark.parametrize(
+    ("cmdline", "files"),
+    [
+        (" modprobe.blacklist=virtio_scsi", {}),
+        (" module_blacklist=floppy,virtio_scsi", {}),
+        ("", {"etc__modprobe.d__x.conf": "blacklist virtio_scsi\n"}),
+        ("", {"etc__modprobe.d__x.conf": "install virtio-scsi /bin/false\n"}),
+    ],
+)
+def test_a_driver_that_is_kept_from_loading(
+    linux: Linux, cmdline: str, files: dict[str, str]
+) -> None:
+    linux.cmdline += cmdline
+    linux.initramfs_files = files
+    assert said(linux.write()) == (False, ["linux.virtio-scsi-missing"])
+
+
+def test_a_blacklist_of_something_else_harms_nothing(linux: Linux) -> None:
+    linux.cmdline += " modprobe.blacklist=pcspkr"
+    linux.files["etc/modprobe.d/blacklist.conf"] = b"# blacklist virtio_net\nblacklist floppy\n"
+    assert said(linux.write()) == (True, [])
+
+
+def test_no_virtio_net(linux: Linux) -> None:
+    linux.early = linux.on_root = without("virtio_net")
+    assert said(linux.write()) == (True, ["linux.virtio-net-missing"])
+
+
+def test_virtio_net_only_on_the_root_is_enough(linux: Linux) -> None:
+    linux.early = without("virtio_net", "ata_piix", "sr_mod", "isofs")
+    assert said(linux.write()) == (True, [])
+
+
+@pytest.mark.parametrize("name", ["ata_piix", "sr_mod", "isofs"])
+def test_the_seed_cannot_be_read(linux: Linux, name: str) -> None:
+    linux.early = linux.on_root = without(name)
+    assert said(linux.write()) == (True, ["linux.seed-drive-missing"])
+
+
+def test_a_kernel_that_is_not_there(linux: Linux) -> None:
+    linux.files[_KERNEL] = None
+    assert said(linux.write()) == (False, ["linux.no-kernel"])
+
+
+def test_no_kernel_at_all(linux: Linux) -> None:
+    linux.files |= {_KERNEL: None, _INITRD: None, "boot/grub/grub.cfg": None}
+    assert said(linux.write()) == (False, ["linux.no-kernel"])
+
+
+def test_another_processor(linux: Linux) -> None:
+    linux.files[_KERNEL] = bytes(56) + b"ARM\x64" + bytes(1000)
+    linux.files["usr/bin/sh"] = elf(183)
+    will_boot, ids = said(linux.write())
+    assert (will_boot, ids) == (False, ["arch.not-x86-64"])
+
+
+def test_an_i386_kernel_starts_all_the_same(linux: Linux) -> None:
+    linux.files[_KERNEL] = kernel(x86_64=False)
+    assert said(linux.write()) == (True, ["arch.not-x86-64"])
+
+
+def test_no_boot_loader(linux: Linux) -> None:
+    assert said(linux.write(boot_code=False)) == (False, ["disk.no-bootloader"])
+
+
+def test_a_grub_without_its_core(linux: Linux, tmp_path: Path) -> None:
+    linux.write()
+    raw = tmp_path / "disk.raw"
+    with raw.open("r+b") as file:
+        file.seek(2048 * 512)
+        file.write(bytes(512))
+    facts = looked_at(as_qcow2(raw))
+    assert [row.id for row in facts.findings] == ["disk.no-bootloader"]
+    assert "sector 2048, which is empty" in facts.findings[0].evidence[0]
+
+
+@pytest.mark.parametrize(
+    ("architecture", "expected"),
+    [
+        ("x86-64", ["firmware.uefi-only"]),
+        ("arm64", ["firmware.uefi-only", "arch.not-x86-64"]),
+    ],
+)
+def test_a_disk_for_uefi_only(tmp_path: Path, architecture: str, expected: list[str]) -> None:
+    raw = tmp_path / "disk.raw"
+    with raw.open("wb") as file:
+        file.truncate(16 << 20)
+    script = "label: gpt\nstart=2048,type=uefi\n"
+    subprocess.run(["sfdisk", "-q", raw], input=script, text=True, check=True)
+    volume = esp(tmp_path, architecture)
+    with raw.open("r+b") as file:
+        file.seek(1 << 20)
+        file.write(volume.read_bytes())
+    assert said(as_qcow2(raw)) == (False, expected)
+
+
+@pytest.mark.parametrize("size", ["1M", "10G"])
+def test_an_empty_disk(tmp_path: Path, size: str) -> None:
+    image = tmp_path / "x.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", image, size], check=True)
+    assert said(image) == (False, ["disk.empty"])
+
+
+def test_an_encrypted_disk(tmp_path: Path) -> None:
+    raw = tmp_path / "disk.raw"
+    with raw.open("wb") as file:
+        file.truncate(16 << 20)
+    script = "label: gpt\nstart=2048\n"
+    subprocess.run(["sfdisk", "-q", raw], input=script, text=True, check=True)
+    with raw.open("r+b") as file:
+        file.write(b"\xfa\xf4")
+        file.seek(1 << 20)
+        file.write(b"LUKS\xba\xbe\x00\x02")
+    assert said(as_qcow2(raw)) == (False, ["disk.encrypted"])
+
+
+@pytest.mark.parametrize(
+    ("cmdline", "fstab", "will_boot", "ids"),
+    [
+        ("root=/dev/vda1", "", False, ["linux.root-device-name"]),
+        ("root=/dev/sda2", "", True, []),
+        ("root=/dev/nvme0n1p1", "", False, ["linux.root-device-name"]),
+        ("", "/dev/vdb1 /data ext4 defaults 0 2\n", False, ["linux.root-device-name"]),
+        ("", "/dev/vdb1 /data ext4 nofail 0 2\n", True, ["linux.root-device-name"]),
+        ("", "#/dev/vdb1 /data ext4 defaults 0 2\n", True, []),
+        ("root=UUID=0badc0de-0000-0000-0000-000000000000", "", False, ["linux.root-missing"]),
+        ("", "UUID=0BADC0DE-1 /boot/efi vfat defaults 0 1\n", False, ["linux.root-missing"]),
+        ("", "UUID=0BADC0DE-1 /boot/efi vfat nofail 0 1\n", True, []),
+        ("", "UUID=0badc0de-2 none swap sw 0 0\n", True, []),
+    ],
+)
+def test_names_of_devices(
+    linux: Linux, cmdline: str, fstab: str, will_boot: bool, ids: list[str]
+) -> None:
+    if cmdline:
+        linux.cmdline = f"{cmdline} console=ttyS0"
+    linux.fstab += fstab
+    assert said(linux.write()) == (will_boot, ids)
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"usr/bin/cloud-init": None}, "linux.cloud-init-missing"),
+        ({"etc/cloud/cloud-init.disabled": b""}, "linux.cloud-init-missing"),
+        (
+            {"usr/lib/systemd/system-generators/cloud-init-generator": None},
+            "linux.cloud-init-missing",
+        ),
+        ({"etc/cloud/cloud.cfg.d/9.cfg": b"datasource_list: [Ec2]\n"}, "linux.datasource-excluded"),
+        (
+            {"etc/cloud/cloud.cfg.d/9.cfg": b"datasource_list:\n  - Ec2\n  - None\n"},
+            "linux.datasource-excluded",
+        ),
+        (
+            {"etc/cloud/cloud.cfg.d/9.cfg": b"network: {config: disabled}\n"},
+            "linux.network-config-disabled",
+        ),
+        (
+            {"var/lib/cloud/data/instance-id": b"i-1\n", "var/lib/cloud/instance/x": b""},
+            "linux.instance-used",
+        ),
+    ],
+)
+def test_cloud_init(linux: Linux, files: dict[str, bytes | None], expected: str) -> None:
+    linux.files |= files
+    assert said(linux.write()) == (True, [expected])
+
+
+def test_a_datasource_list_with_nocloud_is_right(linux: Linux) -> None:
+    linux.files["etc/cloud/cloud.cfg"] = b"datasource_list: [Ec2]\n"
+    linux.files["etc/cloud/cloud.cfg.d/99.cfg"] = b"datasource_list: [ NoCloud, None ]\n"
+    assert said(linux.write()) == (True, [])
+
+
+def test_cloud_init_disabled_on_the_command_line(linux: Linux) -> None:
+    linux.cmdline += " cloud-init=disabled"
+    facts = looked_at(linux.write())
+    (found,) = facts.findings
+    assert found.id == "linux.cloud-init-missing"
+    assert "command line" in found.statement
+
+
+def test_no_serial_console(linux: Linux) -> None:
+    linux.cmdline = f"root=UUID={ROOT_UUID} quiet"
+    assert said(linux.write()) == (True, ["linux.serial-console-missing"])
+
+
+def test_a_damaged_file_system_predicts_nothing(linux: Linux, tmp_path: Path) -> None:
+    linux.write()
+    raw = tmp_path / "disk.raw"
+    with raw.open("r+b") as file:
+        file.seek(4096 * 512 + 4096)
+        file.write(b"\xff" * (8 << 20))
+    facts = looked_at(as_qcow2(raw))
+    assert facts.prediction.will_boot is None
+    assert "linux.inside-unread" in {row.id for row in facts.findings}
+    assert facts.passes, "the boot tells"
+
+
+def test_links_lead_nowhere_outside(linux: Linux) -> None:
+    linux.files |= {"etc/os-release": None, "etc/hostname": b'PRETTY_NAME="inside"\n'}
+    linux.links = {"etc/os-release": "../../../../../../../../etc/hostname", "etc/loop": "loop"}
+    facts = looked_at(linux.write())
+    assert facts.content.startswith("inside, kernel")
+
+
+def test_an_initramfs_that_unpacks_without_end_predicts_nothing(linux: Linux) -> None:
+    packer = zlib.compressobj(1, wbits=31)
+    bomb = b"".join(packer.compress(bytes(1 << 20)) for _ in range(700)) + packer.flush()
+    linux.files[_INITRD] = bomb
+    facts = looked_at(linux.write())
+    assert facts.prediction.will_boot is None
+    assert [row.id for row in facts.findings] == ["linux.inside-unread"]
+
+
+def test_text_of_the_image_is_made_printable(linux: Linux) -> None:
+    linux.files["etc/os-release"] = b'PRETTY_NAME="\x1b[31mowned"\n'
+    linux.cmdline += " root=/dev/vda\x1b]0;x\x07"
+    facts = looked_at(linux.write())
+    assert "\x1b" not in facts.content
+    assert all("\x1b" not in line for row in facts.findings for line in row.evidence)
