@@ -20,6 +20,9 @@ Outcome = Literal["pass", "fail", "inconclusive", "error"]
 # cloud image may start again once or twice on its own (a relabel, a kernel without its initrd).
 MAX_RESETS = 4
 
+# Findings of inspection that are the cause of a boot that ends in the firmware.
+_SAY_MORE = ("arch.", "firmware.")
+
 _ANSWERS = frozenset({"arp-reply", "tcp-syn-ack", "tcp-reset", "tcp"})
 _TAIL_LINES = 12
 _FIRMWARE_LINES = 4
@@ -125,11 +128,12 @@ class Diagnosis:
         if data["still_at_work"]:
             waited = f"the time given was over after {self._now_s:.0f} s, and it was still at work"
         cause, statement = judge_silence(self.timeline, self.machine, waited)
-        self.findings.append(finding(cause, statement, self._last_lines()))
+        found = finding(cause, statement, self._last_lines())
         if data["still_at_work"]:
+            self.findings.append(found)
             self._end("inconclusive", None)
         else:
-            self._end("fail", cause)
+            self._fail(found)
 
     # Text
 
@@ -273,7 +277,14 @@ class Diagnosis:
 
     def _fail(self, cause: Finding) -> None:
         self.findings.append(cause)
-        self._end("fail", cause.id)
+        self._end("fail", self._known_before(cause.id))
+
+    def _known_before(self, cause: str) -> str:
+        """What inspection found, where the boot cannot say more: that it ended in the firmware."""
+        if self._reached("kernel"):
+            return cause
+        known = (row.id for row in self.findings if row.severity == "error")
+        return next((row for row in known if row.startswith(_SAY_MORE)), cause)
 
     def _error(self, finding_id: str, statement: str, evidence: Iterable[str] = ()) -> None:
         self.findings.append(finding(finding_id, statement, tuple(evidence)))

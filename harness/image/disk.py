@@ -80,6 +80,7 @@ def read_disk(disk: ImageSource) -> DiskFacts:
         if fault:
             unread.append(f"{volume.name}: {fault}")
         rows.append(_facts(volume, fault))
+    bios = _with_bootmgr(bios, roots)
     linux = _linux(roots, unread)
     return DiskFacts(
         table=table.kind,
@@ -190,6 +191,16 @@ def _efi_architectures(roots: Iterable[tuple[Volume, Node]]) -> set[str]:
                 if architecture := pe_architecture(Memory(head)):
                     found.add(architecture)
     return found
+
+
+def _with_bootmgr(bios: BiosPath, roots: list[tuple[Volume, Node]]) -> BiosPath:
+    """Windows' boot sector starts a file; without it, it says so and stops."""
+    if bios.loader != "windows" or not roots:
+        return bios
+    names = {name.lower() for _, node in roots for name in node.names()}
+    if names & {"bootmgr", "ntldr"}:
+        return bios
+    return BiosPath("windows", False, f"{bios.evidence}, and no volume holds bootmgr")
 
 
 def _windows(roots: Iterable[tuple[Volume, Node]]) -> str:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import lzma
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from harness.examine import examine
+from harness.image.partitions import read_partitions
+from harness.image.source import LocalFile
+from harness.image.volumes import volumes
 from harness.provider.profile import load_profile
 
 CORPUS = Path(os.environ.get("HARNESS_CORPUS", Path(__file__).parents[3] / "shared" / "corpus"))
@@ -66,3 +70,38 @@ def test_what_is_said_of_the_file(tmp_path: Path, name: str) -> None:
 
 def test_every_image_of_the_corpus_is_in_the_table() -> None:
     assert {path.name for path in (CORPUS / "images").iterdir()} == set(_RIGHT)
+
+
+# What each comes to as a disk. Seen when booted: all but flpnxrtl stop in the firmware.
+_PREDICTED = {
+    "backing-chain-3.qcow2": (False, "disk.no-bootloader"),
+    "ext2.qcow2": (False, "disk.no-bootloader"),
+    "flpnxrtl.img.xz": (None, "linux.inside-unread"),
+    "gpt.raw.xz": (False, "disk.no-bootloader"),
+    "luks1.raw.xz": (False, "disk.encrypted"),
+    "lvm.raw.xz": (False, "disk.no-bootloader"),
+    "ntfs.raw.xz": (False, "disk.no-bootloader"),
+    "windows_volume.qcow2.xz": (False, "disk.no-bootloader"),
+}
+
+
+@pytest.mark.parametrize("name", _PREDICTED)
+def test_what_is_predicted_of_the_disk(tmp_path: Path, name: str) -> None:
+    image = unpacked(name, tmp_path)
+    if image.suffix != ".qcow2":
+        raw, image = image, tmp_path / "disk.qcow2"
+        words = ["qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, image]
+        subprocess.run(words, check=True)
+    facts = examine(str(image), load_profile("contabo"))
+    will_boot, finding_id = _PREDICTED[name]
+    assert facts.prediction.will_boot is will_boot
+    assert finding_id in {row.id for row in facts.findings}
+
+
+def test_logical_volumes_are_looked_into(tmp_path: Path) -> None:
+    with LocalFile(unpacked("lvm.raw.xz", tmp_path)) as source:
+        found = {row.name: row.type for row in volumes(source, read_partitions(source))}
+    assert found == {
+        "logical volume test_volume_group/test_logical_volume1 in the disk": "ext4",
+        "logical volume test_volume_group/test_logical_volume2 in the disk": "zeros",
+    }

@@ -273,3 +273,18 @@ def test_what_the_checks_refuse_fails_without_a_stage() -> None:
     bad = Finding(id="format.archive", severity="error", statement="It is an archive.")
     script = Script().add("check", "finding", finding=bad.model_dump()).add("run", "checked")
     assert said(script) == ("fail", None, "format.archive")
+
+
+@pytest.mark.parametrize("known", ["firmware.uefi-only", "arch.not-x86-64"])
+def test_what_inspection_found_is_the_cause_of_a_boot_that_ends_in_the_firmware(known: str) -> None:
+    row = Finding(id=known, severity="error", statement="It was found on the disk.")
+    script = Script().add("check", "finding", finding=row.model_dump()).add("machine", "power-on")
+    script.add("firmware", "line", text="No bootable device.")
+    assert said(script) == ("fail", "power-on", known)
+
+
+def test_another_finding_of_inspection_is_not_the_cause() -> None:
+    row = Finding(id="disk.no-bootloader", severity="error", statement="It has no boot loader.")
+    script = Script().add("check", "finding", finding=row.model_dump()).add("machine", "power-on")
+    script.add("firmware", "line", text="No bootable device.")
+    assert said(script) == ("fail", "power-on", "boot.no-bootable-device")
