@@ -1,8 +1,8 @@
 """What ``harness check`` costs: wall time, peak memory and bytes read, for images of every size.
 
 Each figure is the median of several runs of the whole program, beside that of a program that only
-starts (``harness --version``): the difference is the check. Memory is that of the largest process. The images are sparse, but for what a
-reader of tables and descriptors looks at.
+starts (``harness --version``): the difference is the check. Memory is that of the largest process.
+The images are sparse, but for what a reader of tables and descriptors looks at.
 """
 
 from __future__ import annotations
