@@ -87,21 +87,24 @@ class _Open:
 
 
 def _menu_entries(text: str, path: str) -> Iterator[tuple[_Open, str]]:
-    """The entries of a GRUB configuration in order, those of submenus after their own place."""
-    current: _Open | None = None
+    """The entries of a GRUB configuration in order, those of submenus after their own place.
+
+    Commands before the first entry count as one: a configuration need not have a menu.
+    """
+    current = _Open("", "")
     for line in text.splitlines():
         words = line.strip()
         start = re.match(r"menuentry\s+(['\"])(.*?)\1(.*)", words)
         if start:
-            if current and current.kernel:
+            if current.kernel:
                 yield current, path
             identifier = re.search(r"(?:\$menuentry_id_option|--id)\s+['\"]?([^'\"\s{]+)", start[3])
             current = _Open(start[2], identifier[1] if identifier else "")
-        elif current and (kernel := re.match(r"linux(?:16|efi)?\s+(\S+)\s*(.*)", words)):
+        elif kernel := re.match(r"linux(?:16|efi)?\s+(\S+)\s*(.*)", words):
             current.kernel, current.cmdline = kernel[1], kernel[2]
-        elif current and (initrd := re.match(r"initrd(?:16|efi)?\s+(.+)", words)):
+        elif initrd := re.match(r"initrd(?:16|efi)?\s+(.+)", words):
             current.initrds = tuple(initrd[1].split())
-    if current and current.kernel:
+    if current.kernel:
         yield current, path
 
 

@@ -140,7 +140,9 @@ def _linux(roots: list[tuple[Volume, Node]], unread: list[str]) -> LinuxFacts | 
                 if is_root(tree):
                     _mount_others(tree, volume, roots)
                     others = [Tree(other) for row, other in roots if row.name != volume.name]
-                    return read_linux(tree, volume.type, others)
+                    # A system that lives in its initramfs waits for no file system.
+                    root_type = volume.type if is_root is is_linux_root else ""
+                    return read_linux(tree, root_type, others)
             except Exception as error:
                 unread.append(f"{volume.name}: {volume.type} cannot be read: {_brief(error)}")
     return None
