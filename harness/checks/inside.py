@@ -11,6 +11,7 @@ from harness.checks.finding import Finding, finding
 from harness.guest_text import printable
 from harness.image.disk import DiskFacts
 from harness.image.linux import Blacklisted, LinuxFacts
+from harness.image.windows import DriverFacts
 from harness.provider.profile import Profile
 
 _NEEDED_ARCHITECTURE = "x86-64"
@@ -24,7 +25,7 @@ _BLOCKING = frozenset(
     {
         *("disk.empty", "disk.no-bootloader", "disk.encrypted", "firmware.uefi-only"),
         *("arch.not-x86-64", "linux.no-kernel", "linux.virtio-scsi-missing"),
-        *("linux.root-device-name", "linux.root-missing"),
+        *("linux.root-device-name", "linux.root-missing", "windows.virtio-scsi-missing"),
     }
 )
 
@@ -59,7 +60,7 @@ def describe_disk(facts: DiskFacts) -> str:
         version = facts.linux.kernel_version
         system = facts.linux.name + (f", kernel {version}" if version else "")
     elif facts.windows:
-        system = "Windows"
+        system = facts.windows.name or "Windows"
     starts = ["BIOS"] if facts.bios_starts else []
     if facts.efi_architectures:
         starts.append(f"UEFI ({', '.join(facts.efi_architectures)})")
@@ -95,8 +96,11 @@ def _unknown(facts: DiskFacts) -> Iterator[str]:
     yield from facts.unread
     if facts.bios_starts is None:
         yield facts.bios_evidence
+    if facts.windows and facts.windows.fault:
+        yield facts.windows.fault
     if facts.linux is None:
-        yield "no system was found that is known here"
+        if facts.windows is None:
+            yield "no system was found that is known here"
         return
     linux = facts.linux
     if not linux.kernel:
@@ -151,12 +155,34 @@ def _architecture(facts: DiskFacts, _: Profile) -> Iterator[Finding]:
 
 
 def _windows(facts: DiskFacts, profile: Profile) -> Iterator[Finding]:
-    policy = profile.images.windows_permitted
-    if facts.windows and policy.value is False:
+    windows = facts.windows
+    if windows is None:
+        return
+    if windows.disk and not _drives(windows.disk, starts_at_boot=True):
+        statement = f"{printable(windows.name, 80)} has no driver for a virtio-scsi disk at boot."
+        yield finding("windows.virtio-scsi-missing", statement, _driver_evidence(windows.disk))
+    if windows.nic and not _drives(windows.nic, starts_at_boot=False):
+        statement = f"{printable(windows.name, 80)} has no driver for a virtio NIC."
+        yield finding("windows.virtio-net-missing", statement, _driver_evidence(windows.nic))
+    if profile.images.windows_permitted.value is False:
         statement = f"The system is Windows; {profile.title} does not permit own Windows images."
-        yield finding(
-            "windows.licence", statement, (f"{facts.windows}: ntoskrnl.exe", policy.source)
-        )
+        evidence = (f"{windows.volume}: ntoskrnl.exe", profile.images.windows_permitted.source)
+        yield finding("windows.licence", statement, evidence)
+
+
+def _drives(driver: DriverFacts, *, starts_at_boot: bool) -> bool:
+    """Whether the driver is there, bound to its device, and started in time."""
+    in_time = driver.start == 0 if starts_at_boot else driver.start in (0, 1, 2, 3)
+    return bool(driver.file) and bool(driver.bound_by) and in_time
+
+
+def _driver_evidence(driver: DriverFacts) -> tuple[str, ...]:
+    start = "no service" if driver.start is None else f"Start = {driver.start}"
+    return (
+        f"Services\\{driver.service}: {start}",
+        f"bound by: {printable(driver.bound_by, 120) or 'no key'}",
+        f"driver file: {printable(driver.file, 120) or 'not there'}",
+    )
 
 
 # Linux

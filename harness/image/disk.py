@@ -16,6 +16,7 @@ from harness.image.pe import pe_architecture
 from harness.image.source import ImageSource, Memory
 from harness.image.tree import Tree
 from harness.image.volumes import Volume, volumes
+from harness.image.windows import WindowsFacts, is_windows_root, read_windows
 
 _ESP_TYPES = ("c12a7328-f81f-11d2-ba4b-00a0c93ec93b", "ef")
 _ENCRYPTED = ("crypto_LUKS", "BitLocker")
@@ -53,7 +54,7 @@ class DiskFacts(_Model):
     efi_architectures: tuple[str, ...]
     volumes: tuple[VolumeFacts, ...]
     encrypted: tuple[str, ...]
-    windows: str
+    windows: WindowsFacts | None
     linux: LinuxFacts | None
     unread: tuple[str, ...]
 
@@ -82,6 +83,7 @@ def read_disk(disk: ImageSource) -> DiskFacts:
         rows.append(_facts(volume, fault))
     bios = _with_bootmgr(bios, roots)
     linux = _linux(roots, unread)
+    windows = _windows(roots, unread)
     return DiskFacts(
         table=table.kind,
         empty=_is_empty(disk, rows, bios),
@@ -91,7 +93,7 @@ def read_disk(disk: ImageSource) -> DiskFacts:
         efi_architectures=tuple(sorted(_efi_architectures(roots))),
         volumes=tuple(rows),
         encrypted=tuple(f"{row.name}: {row.type}" for row in rows if row.type in _ENCRYPTED),
-        windows=_windows(roots),
+        windows=windows,
         linux=linux,
         unread=tuple(unread),
     )
@@ -205,13 +207,14 @@ def _with_bootmgr(bios: BiosPath, roots: list[tuple[Volume, Node]]) -> BiosPath:
     return BiosPath("windows", False, f"{bios.evidence}, and no volume holds bootmgr")
 
 
-def _windows(roots: Iterable[tuple[Volume, Node]]) -> str:
-    """The volume that holds a Windows: its kernel and its registry, not a folder's name."""
+def _windows(roots: Iterable[tuple[Volume, Node]], unread: list[str]) -> WindowsFacts | None:
+    """The Windows on the first volume that holds what it cannot start without."""
     for volume, node in roots:
-        if volume.type != "ntfs":
-            continue
-        tree = Tree(node)
-        needed = ("/Windows/System32/ntoskrnl.exe", "/Windows/System32/config/SYSTEM")
-        if all(tree.exists(path) for path in needed):
-            return volume.name
-    return ""
+        if volume.type == "ntfs":
+            try:
+                tree = Tree(node)
+                if is_windows_root(tree):
+                    return read_windows(tree, volume.name)
+            except Exception as error:
+                unread.append(f"{volume.name}: ntfs cannot be read: {_brief(error)}")
+    return None

@@ -92,8 +92,9 @@ class FileObject(io.RawIOBase):
 class LibyalNode:
     """A file entry of libfsext, libfsxfs or libfsntfs."""
 
-    def __init__(self, entry: Any, volume: Any) -> None:
+    def __init__(self, entry: Any, volume: Any, *, fold_case: bool = False) -> None:
         self._entry = entry
+        self._fold_case = fold_case
         # The entry reads through its volume, which must not go first.
         self._volume = volume
         self._listed: dict[str, LibyalNode] | None = None
@@ -120,15 +121,22 @@ class LibyalNode:
         return list(self._children())
 
     def child(self, name: str) -> Node | None:
-        """The entry of a folder with this name."""
-        return self._children().get(name)
+        """The entry of a folder with this name; in any case where the file system has it so."""
+        found = self._children().get(name)
+        if found is None and self._fold_case:
+            same = (node for key, node in self._children().items() if key.lower() == name.lower())
+            found = next(same, None)
+        return found
 
     def _children(self) -> dict[str, LibyalNode]:
         # By index: libfsext's look-up by name fails for names that are there.
         if self._listed is None:
             count = min(int(self._entry.number_of_sub_file_entries), _MAX_ENTRIES)
             entries = (self._entry.get_sub_file_entry(index) for index in range(count))
-            nodes = ((str(entry.name), LibyalNode(entry, self._volume)) for entry in entries)
+            nodes = (
+                (str(entry.name), LibyalNode(entry, self._volume, fold_case=self._fold_case))
+                for entry in entries
+            )
             self._listed = {name: node for name, node in nodes if name not in (".", "..")}
         return self._listed
 
@@ -272,12 +280,12 @@ def _open_xfs(source: ImageSource) -> Node:
 
 
 def _open_ntfs(source: ImageSource) -> Node:
-    return _open_libyal(pyfsntfs.volume(), source)
+    return _open_libyal(pyfsntfs.volume(), source, fold_case=True)
 
 
-def _open_libyal(volume: Any, source: ImageSource) -> Node:
+def _open_libyal(volume: Any, source: ImageSource, *, fold_case: bool = False) -> Node:
     volume.open_file_object(FileObject(source))
-    return LibyalNode(volume.get_root_directory(), volume)
+    return LibyalNode(volume.get_root_directory(), volume, fold_case=fold_case)
 
 
 def _open_fat(source: ImageSource) -> Node:
