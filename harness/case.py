@@ -129,6 +129,7 @@ def start_rows(
             "bytes_read": image.bytes_read,
         },
         "prediction": image.prediction.model_dump(mode="json"),
+        "inside": [row.model_dump(mode="json") for row in image.inside],
         "check_s": round(image.took_s, 3),
         "tool": {
             "version": __version__,

@@ -15,7 +15,14 @@ from typing import BinaryIO
 from harness.checks.container import check_consistency
 from harness.checks.finding import Finding, finding
 from harness.checks.gate import Gate, gate
-from harness.checks.inside import Prediction, check_inside, describe_disk, predict
+from harness.checks.inside import (
+    Prediction,
+    Seen,
+    check_inside,
+    describe_disk,
+    predict,
+    what_was_seen,
+)
 from harness.checks.link import check_link, link_fault
 from harness.guest_text import printable
 from harness.image.link import LinkError, is_url, without_password
@@ -34,7 +41,7 @@ class ImageFacts:
 
     ``path`` is where it lies on this host, None for a link that was not downloaded. ``format`` is
     ``unknown`` where nothing could be fetched. ``final_url`` is where a link led in the end.
-    ``prediction`` is what was found inside comes to.
+    ``prediction`` is what was found ``inside`` comes to.
     ``bytes_read`` and ``took_s`` are what that cost. ``held`` keeps a cached file from being
     removed.
     """
@@ -52,6 +59,7 @@ class ImageFacts:
     final_url: str | None = None
     held: BinaryIO | None = None
     prediction: Prediction = Prediction()
+    inside: tuple[Seen, ...] = ()
 
     @property
     def file(self) -> Path:
@@ -152,6 +160,7 @@ def _look_inside(facts: ImageFacts, location: str, profile: Profile) -> ImageFac
         findings=(*facts.findings, *rows),
         bytes_read=facts.bytes_read + found.bytes_read,
         prediction=prediction,
+        inside=what_was_seen(found.disk),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from harness.checks.finding import Finding
-from harness.checks.inside import Prediction
+from harness.checks.inside import Prediction, Seen
 from harness.diagnose.diagnosis import Diagnosis, Outcome, diagnose
 from harness.diagnose.stages import Stage
 from harness.errors import UsageError
@@ -52,7 +52,10 @@ class Tool(_Model):
 
 
 class Result(_Model):
-    """The whole answer. ``stage`` is null where nothing was booted."""
+    """The whole answer. ``stage`` is null where nothing was booted.
+
+    ``inside`` is what was seen of the system on the disk, part by part, in the order of a boot.
+    """
 
     schema_: Literal["harness.result/1"] = Field(default="harness.result/1", alias="schema")
     image: Image
@@ -62,6 +65,7 @@ class Result(_Model):
     cause: str | None
     findings: tuple[Finding, ...]
     prediction: Prediction = Prediction()
+    inside: tuple[Seen, ...] = ()
     counterfactual: None = None
     timings_s: dict[str, float]
     run_dir: str | None
@@ -115,6 +119,7 @@ def compose(diagnosis: Diagnosis, observations: list[Observation], run_dir: Path
         cause=verdict.cause,
         findings=verdict.findings,
         prediction=Prediction.model_validate(start["prediction"]),
+        inside=tuple(Seen.model_validate(row) for row in start["inside"]),
         timings_s={"check": start["check_s"], **timings_s, "verdict": round(verdict.at_s, 3)},
         run_dir=str(run_dir) if run_dir else None,
         tool=Tool(**start["tool"]),

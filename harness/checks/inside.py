@@ -43,6 +43,49 @@ class Prediction(BaseModel):
     unknown: tuple[str, ...] = ()
 
 
+class Seen(BaseModel):
+    """What was seen of one part of a system, in one line."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    topic: str
+    statement: str
+
+
+def what_was_seen(facts: DiskFacts) -> tuple[Seen, ...]:
+    """The parts of a boot in their order, each with what is there. Made printable."""
+    rows = [("boot path", facts.bios_evidence)]
+    linux = facts.linux
+    if linux:
+        files = ", ".join((linux.kernel, *linux.initrds)) if linux.kernel else "none"
+        rows.append(("kernel", f"{files} ({linux.config or 'the only one in /boot'})"))
+        rows.append(("disk", _places(linux, _disk_drivers(linux))))
+        rows.append(("network", _places(linux, ["virtio_net"])))
+        rows.append(("seed", _places(linux, list(_SEED_DRIVERS))))
+        rows.append(("cloud-init", _cloud_init_in_words(linux)))
+    elif facts.windows and facts.windows.disk and facts.windows.nic:
+        for topic, driver in (("disk", facts.windows.disk), ("network", facts.windows.nic)):
+            rows.append((topic, ", ".join(_driver_evidence(driver))))
+    return tuple(Seen(topic=topic, statement=printable(text, 300)) for topic, text in rows)
+
+
+def _places(linux: LinuxFacts, names: list[str]) -> str:
+    """Drivers by where they are: ``virtio_scsi, sd_mod: initramfs``."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(linux.drivers[name], []).append(name)
+    return "; ".join(f"{', '.join(drivers)}: {place}" for place, drivers in found.items())
+
+
+def _cloud_init_in_words(linux: LinuxFacts) -> str:
+    cloud = linux.cloud_init
+    if not cloud.installed:
+        return cloud.stand_in or "not installed"
+    how = "enabled" if cloud.enabled and not cloud.disabled_by else "not enabled"
+    named = f", datasources {', '.join(cloud.datasources)}" if cloud.datasources else ""
+    return f"installed, {how}{named}"
+
+
 def check_inside(facts: DiskFacts, profile: Profile) -> list[Finding]:
     """What speaks against the system on a disk."""
     found = [row for check in _DISK_CHECKS for row in check(facts, profile)]

@@ -27,6 +27,12 @@ _HEADLINES: dict[Outcome, str] = {
 }
 _MARKS = {"error": ("\u2717", "red"), "warning": ("!", "yellow"), "info": ("i", "cyan")}
 _EVIDENCE_LINES = 8
+# Container, boot path, system, cloud-init, boot, host: the beginnings of ids.
+_TOPICS = (
+    *("url.", "format.", "size.", "qcow2.", "iso.", "disk.", "firmware.", "arch.", "windows."),
+    *("linux.no-kernel", "linux.root", "linux.virtio", "linux.serial", "linux.seed", "linux."),
+    *("boot.", "installer.", "network.", "seed.", "host."),
+)
 
 
 def print_result(console: Console, result: Result) -> None:
@@ -43,13 +49,16 @@ def render(result: Result) -> RenderableType:
         parts += [Text(), _ladder(result)]
     for row in sorted(result.findings, key=lambda row: _order(row, result.cause)):
         parts += [Text(), _finding(row, decides=row.id == result.cause)]
+    if result.inside:
+        parts += [Text(), _inside(result)]
     parts += [Text(), _facts(result)]
     return Group(*parts)
 
 
-def _order(row: Finding, cause: str | None) -> tuple[bool, int]:
-    """The cause first, then by severity."""
-    return row.id != cause, ("error", "warning", "info").index(row.severity)
+def _order(row: Finding, cause: str | None) -> tuple[bool, int, int]:
+    """The cause first, then by severity, then from the container inwards."""
+    topic = next((rank for rank, start in enumerate(_TOPICS) if row.id.startswith(start)), 99)
+    return row.id != cause, ("error", "warning", "info").index(row.severity), topic
 
 
 def _headline(result: Result) -> str:
@@ -92,6 +101,14 @@ def _finding(row: Finding, *, decides: bool) -> RenderableType:
         table.add_row("", Text.assemble(("\u2502 ", colour), (printable(line, 160), "dim")))
     if row.remedy and row.severity != "info":
         table.add_row("", Text.assemble(("\u2192 ", "green"), printable(row.remedy, 1000)))
+    return table
+
+
+def _inside(result: Result) -> RenderableType:
+    """What was seen on the disk, part by part."""
+    table = Table.grid(padding=(0, 2))
+    for row in result.inside:
+        table.add_row(Text(f"  {row.topic}", "dim"), Text(printable(row.statement, 300)))
     return table
 
 
