@@ -1,8 +1,9 @@
 """What inspection predicts, beside what the boot came to, over all recipes of the project.
 
-    python tools/calibrate.py            # prints a table, and exits with 1 if a prediction was wrong
+    python tools/calibrate.py
 
-A system that comes up reaches the stage userspace. A prediction of nothing is not wrong, and counted.
+prints a table, and exits with 1 if a prediction was wrong. A system that comes up reaches the stage
+userspace. Where nothing is predicted, nothing is wrong; it is counted.
 """
 
 from __future__ import annotations
