@@ -180,9 +180,7 @@ def test_the_guest_reaches_neither_host_nor_lan_nor_the_outside(
     assert [line for line in said if "open" in line] == []
     assert visitors == []
     assert ran.brief() == ("pass", "seed", None)
-    assert [row["id"] for row in ran.result["findings"] if row["severity"] == "warning"] == [
-        "seed.failed"
-    ]
+    assert "seed.failed" in [row["id"] for row in ran.result["findings"]]
 
 
 def start(image: Path, tmp_path: Path, env: dict[str, str]) -> tuple[subprocess.Popen[str], Path]:
