@@ -16,7 +16,7 @@ import time
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.errors import HarnessError
-from harness.image.disk import DiskFacts
+from harness.image.system import DiskFacts
 from harness.programs import PDEATHSIG, find_program
 
 _CPU_S = 30

@@ -9,9 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from harness.checks.finding import Finding, finding
 from harness.guest_text import printable
-from harness.image.disk import DiskFacts
-from harness.image.linux import Blacklisted, LinuxFacts
-from harness.image.windows import DriverFacts
+from harness.image.system import Blacklisted, DiskFacts, DriverFacts, LinuxFacts
 from harness.provider.profile import Profile
 
 _NEEDED_ARCHITECTURE = "x86-64"

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 
-from pydantic import BaseModel, ConfigDict
-
+from harness.image.system import CloudInit
 from harness.image.tree import Tree
 
 _STAND_INS = {
@@ -30,24 +29,6 @@ _UNITS = (
     "/etc/runlevels/*/cloud-init*",
     "/etc/rc.d/cloud*",
 )
-
-
-class CloudInit(BaseModel):
-    """``datasources`` is what ``datasource_list`` says, None where it says nothing.
-
-    ``disabled_by`` and ``network_disabled_by`` name the file that does it, or are "".
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    installed: bool
-    enabled: bool
-    datasources: tuple[str, ...] | None
-    datasources_in: str
-    disabled_by: str
-    network_disabled_by: str
-    used_instance: str
-    stand_in: str
 
 
 def read_cloud_init(tree: Tree, cmdline: str) -> CloudInit:

@@ -5,58 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from pydantic import BaseModel, ConfigDict
-
 from harness.image.bootcode import BiosPath, read_bios_path
 from harness.image.filesystem import Node
 from harness.image.kernel import HEAD_BYTES
-from harness.image.linux import LinuxFacts, is_linux_root, read_linux, starts_a_kernel
+from harness.image.linux import is_linux_root, read_linux, starts_a_kernel
 from harness.image.partitions import PartitionTable, read_partitions
 from harness.image.pe import pe_architecture
 from harness.image.source import ImageSource, Memory
+from harness.image.system import DiskFacts, LinuxFacts, VolumeFacts, WindowsFacts
 from harness.image.tree import Tree
 from harness.image.volumes import Volume, volumes
-from harness.image.windows import WindowsFacts, is_windows_root, read_windows
+from harness.image.windows import is_windows_root, read_windows
 
 _ESP_TYPES = ("c12a7328-f81f-11d2-ba4b-00a0c93ec93b", "ef")
 _ENCRYPTED = ("crypto_LUKS", "BitLocker")
 # What holds no system: not reading it is no loss.
 _PASSED_OVER = ("swap", "zeros", "", "linux_raid_member", "iso9660", "squashfs")
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class VolumeFacts(_Model):
-    """A volume. ``fault`` says why it could not be read."""
-
-    name: str
-    type: str
-    size_bytes: int
-    uuid: str
-    label: str
-    fault: str = ""
-
-
-class DiskFacts(_Model):
-    """What is on a disk.
-
-    ``bios_starts`` is None where the boot code is of nobody that is known. ``unread`` names what
-    could not be read: where it is not empty, what is missing is not proved to be absent.
-    """
-
-    table: str
-    empty: bool
-    loader: str
-    bios_starts: bool | None
-    bios_evidence: str
-    efi_architectures: tuple[str, ...]
-    volumes: tuple[VolumeFacts, ...]
-    encrypted: tuple[str, ...]
-    windows: WindowsFacts | None
-    linux: LinuxFacts | None
-    unread: tuple[str, ...]
 
 
 def read_disk(disk: ImageSource) -> DiskFacts:

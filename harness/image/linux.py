@@ -4,76 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict
 
 from harness.image.bootconfig import Entry, default_entry
-from harness.image.cloud_init import CloudInit, read_cloud_init
+from harness.image.cloud_init import read_cloud_init
 from harness.image.initramfs import Initramfs, InitramfsError, read_initramfs
 from harness.image.kernel import HEAD_BYTES, elf_architecture, read_kernel
+from harness.image.system import DRIVERS, Blacklisted, LinuxFacts, Place
 from harness.image.tree import Tree
 
-Place = Literal["built in", "initramfs", "root", "missing", "unknown"]
-"""Where a driver is: in the kernel, in the initramfs, only on the root file system, nowhere."""
-
-# Driver to the option of the kernel's configuration that builds it.
-DRIVERS = {
-    "virtio_pci": "CONFIG_VIRTIO_PCI",
-    "virtio_scsi": "CONFIG_SCSI_VIRTIO",
-    "sd_mod": "CONFIG_BLK_DEV_SD",
-    "virtio_net": "CONFIG_VIRTIO_NET",
-    "ata_piix": "CONFIG_ATA_PIIX",
-    "sr_mod": "CONFIG_BLK_DEV_SR",
-    "isofs": "CONFIG_ISO9660_FS",
-    "ext4": "CONFIG_EXT4_FS",
-    "xfs": "CONFIG_XFS_FS",
-    "btrfs": "CONFIG_BTRFS_FS",
-}
 _DEVICE_NAME = re.compile(r"/dev/(?:[vhx]d[a-z]|xvd[a-z]|nvme|sd[b-z])")
 _MODPROBE_FOLDERS = ("/etc/modprobe.d", "/usr/lib/modprobe.d", "/lib/modprobe.d", "/run/modprobe.d")
-
-
-class Blacklisted(BaseModel):
-    """A driver that is kept from loading, and what says so. ``early``: before the root is there."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    driver: str
-    by: str
-    early: bool
-
-
-class LinuxFacts(BaseModel):
-    """A Linux system.
-
-    ``kernel`` is the path of what boots by default, "" where no configuration names one;
-    ``kernel_found`` tells whether it is there. ``initramfs_fault`` says why an initramfs that is
-    named could not be read. ``device_names`` are places that name a disk by a name that changes;
-    ``mounts_needed`` are ``UUID=`` and ``LABEL=`` of file systems that the boot waits for.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str
-    architecture: str
-    entry: str
-    config: str
-    kernel: str
-    kernel_found: bool
-    kernel_architecture: str
-    kernel_version: str
-    initrds: tuple[str, ...]
-    initrds_missing: tuple[str, ...]
-    initramfs_fault: str
-    cmdline: str
-    root_type: str
-    drivers: dict[str, Place]
-    blacklisted: tuple[Blacklisted, ...]
-    device_names: tuple[str, ...]
-    mounts_needed: tuple[str, ...]
-    serial_console: bool
-    cloud_init: CloudInit
 
 
 def is_linux_root(tree: Tree) -> bool:

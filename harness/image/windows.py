@@ -15,10 +15,10 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
 from regipy.exceptions import RegistryKeyNotFoundException
 from regipy.registry import RegistryHive
 
+from harness.image.system import DriverFacts, WindowsFacts
 from harness.image.tree import Tree
 
 _HIVE_BYTES = 256 << 20
@@ -26,33 +26,6 @@ _DISK_ID, _NIC_ID = "VEN_1AF4&DEV_1004", "VEN_1AF4&DEV_1000"
 _KERNEL = "/Windows/System32/ntoskrnl.exe"
 _SYSTEM = "/Windows/System32/config/SYSTEM"
 _SOFTWARE = "/Windows/System32/config/SOFTWARE"
-
-
-class DriverFacts(BaseModel):
-    """A driver's service. ``start`` is None without one; ``bound_by`` is the key that binds it.
-
-    ``file`` is the driver's path on the disk, "" where it is not there.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    service: str
-    start: int | None
-    bound_by: str
-    file: str
-
-
-class WindowsFacts(BaseModel):
-    """A Windows. ``fault`` says why its registry could not be read; then nothing else is known."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    volume: str
-    name: str = ""
-    control_set: str = ""
-    disk: DriverFacts | None = None
-    nic: DriverFacts | None = None
-    fault: str = ""
 
 
 def is_windows_root(tree: Tree) -> bool:

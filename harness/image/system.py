@@ -1,0 +1,141 @@
+"""What is known of a disk and of the system on it: the facts, without their readers.
+
+Who only holds facts against something, or passes them on, needs none of the libraries that read
+file systems.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CloudInit(_Model):
+    """``datasources`` is what ``datasource_list`` says, None where it says nothing.
+
+    ``disabled_by`` and ``network_disabled_by`` name the file that does it, or are "".
+    """
+
+    installed: bool
+    enabled: bool
+    datasources: tuple[str, ...] | None
+    datasources_in: str
+    disabled_by: str
+    network_disabled_by: str
+    used_instance: str
+    stand_in: str
+
+
+Place = Literal["built in", "initramfs", "root", "missing", "unknown"]
+"""Where a driver is: in the kernel, in the initramfs, only on the root file system, nowhere."""
+
+# Driver to the option of the kernel's configuration that builds it.
+DRIVERS = {
+    "virtio_pci": "CONFIG_VIRTIO_PCI",
+    "virtio_scsi": "CONFIG_SCSI_VIRTIO",
+    "sd_mod": "CONFIG_BLK_DEV_SD",
+    "virtio_net": "CONFIG_VIRTIO_NET",
+    "ata_piix": "CONFIG_ATA_PIIX",
+    "sr_mod": "CONFIG_BLK_DEV_SR",
+    "isofs": "CONFIG_ISO9660_FS",
+    "ext4": "CONFIG_EXT4_FS",
+    "xfs": "CONFIG_XFS_FS",
+    "btrfs": "CONFIG_BTRFS_FS",
+}
+
+
+class Blacklisted(_Model):
+    """A driver that is kept from loading, and what says so. ``early``: before the root is there."""
+
+    driver: str
+    by: str
+    early: bool
+
+
+class LinuxFacts(_Model):
+    """A Linux system.
+
+    ``kernel`` is the path of what boots by default, "" where no configuration names one;
+    ``kernel_found`` tells whether it is there. ``initramfs_fault`` says why an initramfs that is
+    named could not be read. ``device_names`` are places that name a disk by a name that changes;
+    ``mounts_needed`` are ``UUID=`` and ``LABEL=`` of file systems that the boot waits for.
+    """
+
+    name: str
+    architecture: str
+    entry: str
+    config: str
+    kernel: str
+    kernel_found: bool
+    kernel_architecture: str
+    kernel_version: str
+    initrds: tuple[str, ...]
+    initrds_missing: tuple[str, ...]
+    initramfs_fault: str
+    cmdline: str
+    root_type: str
+    drivers: dict[str, Place]
+    blacklisted: tuple[Blacklisted, ...]
+    device_names: tuple[str, ...]
+    mounts_needed: tuple[str, ...]
+    serial_console: bool
+    cloud_init: CloudInit
+
+
+class DriverFacts(_Model):
+    """A driver's service. ``start`` is None without one; ``bound_by`` is the key that binds it.
+
+    ``file`` is the driver's path on the disk, "" where it is not there.
+    """
+
+    service: str
+    start: int | None
+    bound_by: str
+    file: str
+
+
+class WindowsFacts(_Model):
+    """A Windows. ``fault`` says why its registry could not be read; then nothing else is known."""
+
+    volume: str
+    name: str = ""
+    control_set: str = ""
+    disk: DriverFacts | None = None
+    nic: DriverFacts | None = None
+    fault: str = ""
+
+
+class VolumeFacts(_Model):
+    """A volume. ``fault`` says why it could not be read."""
+
+    name: str
+    type: str
+    size_bytes: int
+    uuid: str
+    label: str
+    fault: str = ""
+
+
+class DiskFacts(_Model):
+    """What is on a disk.
+
+    ``bios_starts`` is None where the boot code is of nobody that is known. ``unread`` names what
+    could not be read: where it is not empty, what is missing is not proved to be absent.
+    """
+
+    table: str
+    empty: bool
+    loader: str
+    bios_starts: bool | None
+    bios_evidence: str
+    efi_architectures: tuple[str, ...]
+    volumes: tuple[VolumeFacts, ...]
+    encrypted: tuple[str, ...]
+    windows: WindowsFacts | None
+    linux: LinuxFacts | None
+    unread: tuple[str, ...]
