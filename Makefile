@@ -23,7 +23,7 @@ check: setup ## format, lint, types, fast tests: no machine is started
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
-	$(PYTEST) -q -n auto -m "not boot and not slow"
+	$(PYTEST) -q -n $$((2 * $$(nproc))) -m "not boot and not slow"  # most wait for other programs
 
 FUZZ_RUNS := 1000000
 

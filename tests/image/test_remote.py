@@ -215,3 +215,18 @@ def test_a_truncated_remote_qcow2_is_seen(tmp_path: Path) -> None:
         facts = examine(server.url("large.qcow2"), load_profile("contabo"), inside=False)
     assert "format.truncated" in {row.id for row in facts.findings}
     assert facts.bytes_read <= BUDGET_BYTES
+
+
+def test_reads_in_order_are_fetched_ahead_where_the_budget_is_large(
+    server: Server, qcow2: Path
+) -> None:
+    expected = qcow2.read_bytes()
+    asked = []
+    for budget_bytes in (64 << 20, 7 << 20):
+        server.requests.clear()
+        with RemoteFile(server.url("image.qcow2"), budget_bytes=budget_bytes) as source:
+            for at in range(0, len(expected), 10_000):
+                assert source.read_at(at, 10_000) == expected[at : at + 10_000]
+            assert source.bytes_read <= len(expected) + 100_000
+        asked.append(len(server.requests))
+    assert asked[0] * 4 < asked[1]
