@@ -187,9 +187,12 @@ def _drivers(
 
 
 def _module_names(paths: object) -> set[str]:
-    """Names of kernel modules in paths: ``kernel/fs/ext4/ext4.ko.xz`` is ``ext4``."""
+    """Names of kernel modules in paths: ``kernel/fs/ext4/ext4.ko.xz`` is ``ext4``.
+
+    A small initramfs may put a number for the order of loading before a name: ``07-sd_mod.ko``.
+    """
     assert isinstance(paths, (list, set, frozenset))  # noqa: S101
-    found = (re.search(r"([^/]+)\.ko(?:\.\w+)?$", path) for path in paths)
+    found = (re.search(r"(?:^|/)(?:\d\d-)?([^/]+)\.ko(?:\.\w+)?$", path) for path in paths)
     return {match[1].replace("-", "_") for match in found if match}
 
 

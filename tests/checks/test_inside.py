@@ -104,6 +104,12 @@ def test_a_blacklist_of_something_else_harms_nothing(linux: Linux) -> None:
     assert said(linux.write()) == (True, [])
 
 
+def test_modules_that_are_numbered_for_loading(linux: Linux) -> None:
+    linux.early = tuple(f"{number:02}-{name}" for number, name in enumerate(_ALL))
+    linux.on_root = ()
+    assert said(linux.write()) == (True, [])
+
+
 def test_no_virtio_net(linux: Linux) -> None:
     linux.early = linux.on_root = without("virtio_net")
     assert said(linux.write()) == (True, ["linux.virtio-net-missing"])
