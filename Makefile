@@ -28,7 +28,7 @@ check: setup ## format, lint, types, fast tests: no machine is started
 FUZZ_RUNS := 1000000
 
 fuzz: setup ## a million mutated images of each kind against the gate: half an hour
-	.venv/bin/pip install --quiet --disable-pip-version-check '.[fuzz]'
+	.venv/bin/pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
 	$(PYTHON) tests/fuzz/fuzz_gate.py qcow2 -runs=$(FUZZ_RUNS)
 	$(PYTHON) tests/fuzz/fuzz_gate.py iso -runs=$(FUZZ_RUNS)
 

@@ -14,7 +14,7 @@ from harness import __version__
 from harness.checks.finding import finding
 from harness.diagnose.diagnosis import Diagnosis
 from harness.diagnose.stages import Until, rank
-from harness.errors import UsageError
+from harness.errors import HostError, UsageError
 from harness.evidence import EvidenceLog, Observation, Subscriber
 from harness.examine import ImageFacts
 from harness.machine.acceleration import Acceleration
@@ -79,9 +79,15 @@ class Recorder:
         self.log.record("host", "fault", finding=finding_id, statement=statement, **more)
 
 
-def conclude(case: Case, subscriber: Subscriber) -> Result:
-    """The result of a case that is not booted: of its checks alone, recorded like a run."""
-    rows = [*start_rows(case, None, None), ("run", "checked", {})]
+def conclude(case: Case, subscriber: Subscriber, fault: HostError | None = None) -> Result:
+    """The result of a case that is not booted: of its checks alone, recorded like a run.
+
+    With ``fault`` it is an error of this host, and nothing is said about the image.
+    """
+    end: tuple[str, str, dict[str, Any]] = ("run", "checked", {})
+    if fault:
+        end = ("host", "fault", {"finding": fault.finding_id, "statement": str(fault)})
+    rows = [*start_rows(case, None, None), end]
     if case.run_dir is None:
         observations = [Observation(0.0, *row) for row in rows]
         return judge(observations, None)

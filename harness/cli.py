@@ -13,7 +13,8 @@ import re
 import secrets
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeVar
 
@@ -25,9 +26,9 @@ from harness import __version__
 from harness.case import Case, conclude
 from harness.diagnose.stages import Until
 from harness.errors import HarnessError, HostError, UsageError
-from harness.examine import examine, fetch
+from harness.examine import examine, fetch, unexamined
 from harness.image.link import is_url, name_in_url
-from harness.provider.profile import load_profile
+from harness.provider.profile import Profile, load_profile
 from harness.report.text import print_result
 from harness.result import Result, replay
 
@@ -136,16 +137,19 @@ def verify(
     if sha256 and not is_url(image):
         raise UsageError("--sha256: is for a link; sha256sum checks a file.")
     profile = load_profile(provider)
-    # Of a link only what says whether it is worth a download.
-    facts = examine(image, profile, inside=not is_url(image))
+    with _faults_as_result(image, profile, as_json=as_json):
+        # Of a link only what says whether it is worth a download.
+        facts = examine(image, profile, inside=not is_url(image))
     if facts.passes and facts.format != "qcow2":
         raise UsageError(
             f"{facts.location}: is a disc; verify boots disk images (qcow2) so far. "
             "harness check looks at it without a boot."
         )
-    if facts.passes and facts.path is None:
-        with Transfer(Console(stderr=True)) as transfer:
-            facts = fetch(facts, image, profile, transfer, sha256)
+    with _faults_as_result(image, profile, as_json=as_json):
+        if facts.passes and facts.path is None:
+            with Transfer(Console(stderr=True)) as transfer:
+                facts = fetch(facts, image, profile, transfer, sha256)
+        acceleration = choose_acceleration(accel) if facts.passes else None
     case = Case(
         image=facts,
         profile=profile,
@@ -156,8 +160,7 @@ def verify(
         run_dir=run_dir or _new_run_dir(facts.location),
     )
     with Progress(Console(stderr=True)) as progress:
-        if facts.passes:
-            acceleration = choose_acceleration(accel)
+        if acceleration:
             result = asyncio.run(boot(case, acceleration, progress))
         else:
             result = conclude(case, progress)
@@ -187,7 +190,8 @@ def check(
     Of a link only what is needed is fetched: with --no-inside, less than a megabyte.
     """
     profile = load_profile(provider)
-    facts = examine(image, profile, inside=inside)
+    with _faults_as_result(image, profile, as_json=as_json):
+        facts = examine(image, profile, inside=inside)
     case = Case(facts, profile, "network", strict, None, None, run_dir)
     _finish(conclude(case, lambda _: None), as_json=as_json)
 
@@ -235,6 +239,18 @@ def doctor() -> None:
         console.print(Text.assemble("\nInstall what is missing (Debian, Ubuntu):\n  ", command))
     if any(check.state == "missing" for check in checks):
         sys.exit(HostError.exit_status)
+
+
+@contextmanager
+def _faults_as_result(location: str, profile: Profile, *, as_json: bool) -> Iterator[None]:
+    """Print a fault of the host in the block as a result object, too, where one is asked for."""
+    try:
+        yield
+    except HostError as error:
+        if as_json:
+            case = Case(unexamined(location), profile, "network", False, None, None, None)
+            click.echo(conclude(case, lambda _: None, error).to_json())
+        raise
 
 
 def _finish(result: Result, *, as_json: bool, signal_number: int = 0) -> NoReturn:

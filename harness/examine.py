@@ -85,6 +85,22 @@ def examine(location: str, profile: Profile, *, inside: bool = True) -> ImageFac
     return replace(facts, took_s=time.monotonic() - started_s)
 
 
+def unexamined(location: str) -> ImageFacts:
+    """The facts of an image that this host could not look at: none."""
+    return ImageFacts(
+        location=without_password(location),
+        path=None,
+        format="unknown",
+        content="",
+        file_size_bytes=None,
+        virtual_size_bytes=None,
+        findings=(),
+        passes=False,
+        bytes_read=0,
+        took_s=0.0,
+    )
+
+
 def fetch(
     facts: ImageFacts,
     url: str,
@@ -173,18 +189,8 @@ def _examine_link(url: str, profile: Profile) -> ImageFacts:
             link = source.facts
             gated = gate(source, profile, l2_budget_bytes=_REMOTE_L2_BYTES)
     except LinkError as error:
-        return ImageFacts(
-            location=without_password(url),
-            path=None,
-            format="unknown",
-            content="",
-            file_size_bytes=None,
-            virtual_size_bytes=None,
-            findings=(link_fault(error),),
-            passes=False,
-            bytes_read=source.bytes_read,
-            took_s=0.0,
-        )
+        found = (link_fault(error),)
+        return replace(unexamined(url), findings=found, bytes_read=source.bytes_read)
     findings = (*gated.findings, *check_link(link))
     facts = _facts(gated, source.location, None, findings, source.bytes_read, passes=gated.passes)
     return replace(facts, final_url=link.final_url)

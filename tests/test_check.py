@@ -206,7 +206,9 @@ _BY_KIND = {"url.unreachable", "url.not-direct", "url.tls"}
 def test_a_host_without_a_network_is_not_the_links_fault(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("a network namespace needs root")
-    words = ["unshare", "--net", HARNESS, "check", "http://192.0.2.1/x.iso"]
+    words = ["unshare", "--net", HARNESS, "check", "--json", "http://192.0.2.1/x.iso"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 4
     assert "cannot be reached from this host" in done.stderr
+    result = json.loads(done.stdout)
+    assert (result["outcome"], result["cause"]) == ("error", "host.no-network")
