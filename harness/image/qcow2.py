@@ -31,8 +31,12 @@ offset  bytes  field
 from __future__ import annotations
 
 import struct
+import sys
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import or_
 
 from harness.image.source import ImageSource, OutOfReachError
 
@@ -324,22 +328,45 @@ def _walk_tables(source: ImageSource, header: _Header, l2_budget_bytes: int) -> 
 
 def _walk_l1(source: ImageSource, header: _Header, walk: _Walk, l2_budget_bytes: int) -> None:
     cluster = 1 << header.cluster_bits
-    tables: list[tuple[int, int]] = []
-    for index, entry in _l1_entries(source, header):
-        offset = entry & _COPIED_MASK
-        if not offset:
-            continue
-        if offset % cluster:
-            at = header.l1_offset + 8 * index
-            walk.faults = [Fault(at, f"an L2 table at {offset}, not at a cluster's start")]
-            return
-        tables.append((offset, _table_bytes(header, index)))
-        walk.end_offset = max(walk.end_offset, offset + cluster)
-    step = max(1, -(-sum(length for _, length in tables) // l2_budget_bytes))
+    # Packed, and in few steps: a hostile L1 table has four million entries.
+    offsets = array("Q")
+    low_bits = last_index = 0
+    for first, entries in _l1_chunks(source, header):
+        found = [entry & _COPIED_MASK for entry in entries if entry & _COPIED_MASK]
+        if found:
+            offsets.extend(found)
+            low_bits |= reduce(or_, found) & (cluster - 1)
+            last_index = first + _last_nonzero(entries)
+    if low_bits:
+        walk.faults = [_misplaced_table(source, header)]
+        return
+    if not offsets:
+        return
+    walk.end_offset = max(walk.end_offset, max(offsets) + cluster)
+    step = max(1, -(-len(offsets) * cluster // l2_budget_bytes))
+    last_bytes = _table_bytes(header, last_index)
+    if len(offsets) == 1:
+        step = max(1, -(-last_bytes // l2_budget_bytes))
     walk.complete = step == 1
     # The tables of a file that grew lie in order: the last one names the file's end.
-    for offset, length in sorted({*tables[::step], *tables[-1:]}):
+    for offset in sorted({*offsets[::step], offsets[-1]}):
+        length = last_bytes if offset == offsets[-1] else cluster
         _walk_l2(source, header, offset, min(length, l2_budget_bytes), walk)
+
+
+def _last_nonzero(entries: array[int]) -> int:
+    return next(at for at in range(len(entries) - 1, -1, -1) if entries[at])
+
+
+def _misplaced_table(source: ImageSource, header: _Header) -> Fault:
+    """The first L1 entry that does not lead to a cluster's start."""
+    cluster = 1 << header.cluster_bits
+    for first, entries in _l1_chunks(source, header):
+        for index, entry in enumerate(entries, first):
+            if (offset := entry & _COPIED_MASK) % cluster:
+                at = header.l1_offset + 8 * index
+                return Fault(at, f"an L2 table at {offset}, not at a cluster's start")
+    return Fault(header.l1_offset, "the L1 table changes while it is read")
 
 
 def _table_bytes(header: _Header, index: int) -> int:
@@ -351,15 +378,15 @@ def _table_bytes(header: _Header, index: int) -> int:
     return max(0, min(entries, left)) * entry_bytes
 
 
-def _l1_entries(source: ImageSource, header: _Header) -> Iterator[tuple[int, int]]:
-    """Index and value of every L1 entry that is not zero, read in pieces."""
+def _l1_chunks(source: ImageSource, header: _Header) -> Iterator[tuple[int, array[int]]]:
+    """The L1 table in pieces: the index of the first entry, and the entries."""
     end = header.l1_offset + header.l1_entries * 8
     for at in range(header.l1_offset, end, _L1_CHUNK_BYTES):
         chunk = source.read_at(at, min(_L1_CHUNK_BYTES, end - at))
-        whole = len(chunk) // 8
-        for index, entry in enumerate(struct.unpack_from(f">{whole}Q", chunk)):
-            if entry:
-                yield (at - header.l1_offset) // 8 + index, entry
+        entries = array("Q", chunk[: len(chunk) // 8 * 8])
+        if sys.byteorder == "little":
+            entries.byteswap()
+        yield (at - header.l1_offset) // 8, entries
 
 
 def _walk_l2(source: ImageSource, header: _Header, offset: int, length: int, walk: _Walk) -> None:
