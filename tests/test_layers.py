@@ -12,6 +12,7 @@ ROOT = Path(harness.__file__).parent
 LAYERS = [
     {"errors", "guest_text", "guest_network"},
     {"evidence", "programs"},
+    {"limited"},
     {"image", "provider", "seed"},
     {"checks"},
     {"machine"},

@@ -1,0 +1,73 @@
+"""Programs that meet bytes of a stranger: run under limits, their output read to a limit."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import subprocess
+import time
+from dataclasses import dataclass
+
+from harness.programs import PDEATHSIG, find_program
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a program may use: processor and wall time, address space, open files, output."""
+
+    cpu_s: int
+    wall_s: float
+    memory_bytes: int
+    open_files: int
+    output_bytes: int
+
+
+class TooLongError(Exception):
+    """The program was not done in time."""
+
+
+def run_limited(
+    command: list[str], limits: Limits, *, with_stderr: bool = False
+) -> tuple[bytes, int]:
+    """What ``command`` writes to stdout, up to the limit, and its exit status.
+
+    It writes no file and dies with its parent. Raises TooLongError where the wall time is over,
+    HostError where prlimit(1) is missing.
+    """
+    # The soft limit ends it with SIGXCPU, which says why; the hard one would be a plain SIGKILL.
+    words = [
+        f"--cpu={limits.cpu_s}:{limits.cpu_s + 1}",
+        f"--as={limits.memory_bytes}",
+        "--fsize=0",
+        "--core=0",
+    ]
+    words += [f"--nofile={limits.open_files}", "--", *command]
+    with subprocess.Popen(
+        [*PDEATHSIG, str(find_program("prlimit")), *words],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT if with_stderr else None,
+    ) as process:
+        try:
+            output = _read(process, limits)
+        finally:
+            process.kill()
+    return output, process.returncode
+
+
+def _read(process: subprocess.Popen[bytes], limits: Limits) -> bytes:
+    assert process.stdout is not None  # noqa: S101  a pipe was asked for
+    output = bytearray()
+    deadline_s = time.monotonic() + limits.wall_s
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        while len(output) < limits.output_bytes:
+            left_s = deadline_s - time.monotonic()
+            if left_s <= 0 or not selector.select(left_s):
+                raise TooLongError
+            chunk = os.read(process.stdout.fileno(), 1 << 16)
+            if not chunk:
+                process.wait()
+                break
+            output += chunk
+    return bytes(output)
