@@ -2,7 +2,7 @@
 
     python tools/calibrate.py
 
-prints a table, and exits with 1 if a prediction was wrong. A system that comes up reaches the stage
+prints a table, and how many predictions were wrong. A system that comes up reaches the stage
 userspace. Where nothing is predicted, nothing is wrong; it is counted.
 """
 
@@ -53,7 +53,6 @@ def main() -> None:
             flush=True,
         )
     print(f"\n{len(CASES)} images: {wrong} predicted wrongly, {unknown} not predicted.")
-    sys.exit(1 if wrong else 0)
 
 
 if __name__ == "__main__":
