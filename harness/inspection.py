@@ -67,7 +67,7 @@ def _main(location: str) -> None:
     from harness.image.qcow2 import read_qcow2
     from harness.image.qcow2_disk import Qcow2Disk
     from harness.image.remote import RemoteFile
-    from harness.image.source import ImageSource, LocalFile
+    from harness.image.source import ImageSource, LocalFile, OutOfReachError
 
     with ExitStack() as stack:
         try:
@@ -82,6 +82,8 @@ def _main(location: str) -> None:
             found = Inspection(disk=facts, bytes_read=source.bytes_read)
         except MemoryError:
             found = Inspection(problem="it took more memory than it may")
+        except OutOfReachError:
+            found = Inspection(problem="the server does not give the parts of the file by range")
         except (HarnessError, LinkError) as error:
             found = Inspection(problem=str(error))
     sys.stdout.write(found.model_dump_json())

@@ -31,7 +31,8 @@ def run_limited(
 ) -> tuple[bytes, int]:
     """What ``command`` writes to stdout, up to the limit, and its exit status.
 
-    It writes no file and dies with its parent. Raises TooLongError where the wall time is over,
+    It writes no file and dies with its parent; what it says on stderr is dropped, or comes
+    ``with_stderr`` among the rest. Raises TooLongError where the wall time is over,
     HostError where prlimit(1) is missing.
     """
     # The soft limit ends it with SIGXCPU, which says why; the hard one would be a plain SIGKILL.
@@ -46,7 +47,7 @@ def run_limited(
         [*PDEATHSIG, str(find_program("prlimit")), *words],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT if with_stderr else None,
+        stderr=subprocess.STDOUT if with_stderr else subprocess.DEVNULL,
     ) as process:
         try:
             output = _read(process, limits)

@@ -92,6 +92,14 @@ def test_a_link_names_where_it_leads(server: Server) -> None:
     assert "leads to" in harness("check", server.url("away/image.qcow2")).stdout
 
 
+def test_a_link_that_gives_no_ranges_is_not_looked_into(server: Server) -> None:
+    words = [HARNESS, "check", server.url("no-range/large.qcow2")]
+    server.files["large.qcow2"] = server.files["disk.qcow2"] + bytes(1 << 20)
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "was not looked into" in done.stdout
+
+
 def test_a_link_without_a_file_fails(server: Server) -> None:
     done = harness("check", server.url("login/disk.qcow2"), "--json")
     result = json.loads(done.stdout)

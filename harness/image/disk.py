@@ -141,7 +141,7 @@ def _is_named(volume: Volume, spec: str) -> bool:
     if key == "LABEL":
         return bool(value) and value == volume.label
     number = re.search(r"(\d+)$", spec)
-    return bool(number) and volume.name == f"partition {number[1]}" if number else False
+    return number is not None and volume.name == f"partition {number[1]}"
 
 
 def _efi_architectures(roots: Iterable[tuple[Volume, Node]]) -> set[str]:

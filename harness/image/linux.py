@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from harness.image.bootconfig import Entry, default_entry
 from harness.image.cloud_init import read_cloud_init
@@ -143,29 +143,12 @@ def _drivers(
     tree: Tree, version: str, initramfs: Initramfs | None, *, unread: bool
 ) -> dict[str, Place]:
     """Where each driver is; unknown where nothing that could tell was found."""
-    folder = (
-        next(
-            (
-                path
-                for base in ("/usr/lib/modules", "/lib/modules")
-                if tree.exists(path := f"{base}/{version}")
-            ),
-            "",
-        )
-        if version
-        else ""
-    )
+    folders = (f"{base}/{version}" for base in ("/usr/lib/modules", "/lib/modules"))
+    folder = next((path for path in folders if version and tree.exists(path)), "/nowhere")
     config = tree.text(f"/boot/config-{version}") or tree.text(f"{folder}/config")
-    builtin = (
-        _module_names(tree.text(f"{folder}/modules.builtin", 8 << 20).split()) if folder else set()
-    )
-    on_root = (
-        _module_names(
-            re.findall(r"^([^:]+):", tree.text(f"{folder}/modules.dep", 16 << 20), re.MULTILINE)
-        )
-        if folder
-        else set()
-    )
+    builtin = _module_names(tree.text(f"{folder}/modules.builtin", 8 << 20).split())
+    listed = tree.text(f"{folder}/modules.dep", 16 << 20).splitlines()
+    on_root = _module_names(line.partition(":")[0] for line in listed)
     early = _module_names(initramfs.names) if initramfs else set()
     if initramfs:
         for name, content in initramfs.files.items():
@@ -186,12 +169,11 @@ def _drivers(
     return places
 
 
-def _module_names(paths: object) -> set[str]:
+def _module_names(paths: Iterable[str]) -> set[str]:
     """Names of kernel modules in paths: ``kernel/fs/ext4/ext4.ko.xz`` is ``ext4``.
 
     A small initramfs may put a number for the order of loading before a name: ``07-sd_mod.ko``.
     """
-    assert isinstance(paths, (list, set, frozenset))  # noqa: S101
     found = (re.search(r"(?:^|/)(?:\d\d-)?([^/]+)\.ko(?:\.\w+)?$", path) for path in paths)
     return {match[1].replace("-", "_") for match in found if match}
 
