@@ -41,6 +41,13 @@ _PROVIDER = click.option(
     "--provider", default="contabo", show_default=True, help="Whose limits and machine."
 )
 _STRICT = click.option("--strict", is_flag=True, help="A warning is a fail.")
+_RULES = click.option(
+    "--rules",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="A table of rules of your own, which go before those of harness (docs/rules.md).",
+)
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
@@ -90,6 +97,13 @@ def _run_options(command: Command) -> Command:
             help="Call the guest hung after this long without a sign of life.  [default: 150, "
             "more on a slow host]",
         ),
+        click.option(
+            "--counterfactual/--no-counterfactual",
+            default=True,
+            help="Boot once more with one thing changed where that settles the cause of a failure."
+            "  [default: counterfactual]",
+        ),
+        _RULES,
         _STRICT,
         _JSON,
     ]
@@ -122,6 +136,8 @@ def verify(
     run_dir: Path | None,
     timeout_s: float | None,
     silence_s: float | None,
+    counterfactual: bool,
+    rules: tuple[Path, ...],
     strict: bool,
     as_json: bool,
 ) -> None:
@@ -137,6 +153,7 @@ def verify(
     if sha256 and not is_url(image):
         raise UsageError("--sha256: is for a link; sha256sum checks a file.")
     profile = load_profile(provider)
+    own_rules = _read_rules(rules)
     with _faults_as_result(image, profile, as_json=as_json):
         # Of a link only what says whether it is worth a download.
         facts = examine(image, profile, inside=not is_url(image))
@@ -158,6 +175,8 @@ def verify(
         silence_s=silence_s,
         timeout_s=timeout_s,
         run_dir=run_dir or _new_run_dir(facts.location),
+        rules=own_rules,
+        counterfactual=counterfactual,
     )
     with Progress(Console(stderr=True)) as progress:
         if acceleration:
@@ -213,11 +232,48 @@ def explain_command(finding_id: str | None, as_markdown: bool) -> None:
 
 
 @cli.command("replay")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--serial",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Judge a console log from anywhere, in place of a run.",
+)
+@_RULES
 @_JSON
-def replay_command(run: Path, as_json: bool) -> None:
-    """Judge the recorded RUN again, from its evidence alone."""
-    _finish(replay(run), as_json=as_json)
+def replay_command(
+    run: Path | None, serial: Path | None, rules: tuple[Path, ...], as_json: bool
+) -> None:
+    """Judge the recorded RUN again, from its evidence alone; or a console log from any cloud."""
+    from harness.console_log import judge_console_log
+
+    own = _read_rules(rules)
+    if run and not serial:
+        result = replay(run, own)
+    elif serial and not run:
+        result = judge_console_log(serial, own)
+    else:
+        raise UsageError("replay: name the folder of a run, or a console log with --serial.")
+    _finish(result, as_json=as_json)
+
+
+def _read_rules(paths: tuple[Path, ...]) -> tuple[tuple[str, str], ...]:
+    """Location and text of tables of rules, each of which holds.
+
+    Raises UsageError for one that cannot be read or does not hold.
+    """
+    from harness.diagnose.rules import parse_rules
+
+    tables = []
+    for path in paths:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is no text"
+            raise UsageError(f"{path}: cannot be read: {why}.") from error
+        parse_rules(text, str(path))
+        tables.append((str(path), text))
+    return tuple(tables)
 
 
 @cli.command()
@@ -288,7 +344,7 @@ def main() -> NoReturn:
     """The program. Every way out of it is one of the documented exit statuses."""
     signal.signal(signal.SIGTERM, _on_sigterm)
     try:
-        cli.main(standalone_mode=False)
+        cli.main(prog_name="harness", standalone_mode=False)
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     except click.ClickException as error:

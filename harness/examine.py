@@ -41,7 +41,7 @@ class ImageFacts:
 
     ``path`` is where it lies on this host, None for a link that was not downloaded. ``format`` is
     ``unknown`` where nothing could be fetched. ``final_url`` is where a link led in the end.
-    ``prediction`` is what was found ``inside`` comes to.
+    ``prediction`` is what was found ``inside`` comes to; ``tags`` are what remedies are said in.
     ``bytes_read`` and ``took_s`` are what that cost. ``held`` keeps a cached file from being
     removed.
     """
@@ -60,6 +60,7 @@ class ImageFacts:
     held: BinaryIO | None = None
     prediction: Prediction = Prediction()
     inside: tuple[Seen, ...] = ()
+    tags: tuple[str, ...] = ()
 
     @property
     def file(self) -> Path:
@@ -177,6 +178,7 @@ def _look_inside(facts: ImageFacts, location: str, profile: Profile) -> ImageFac
         bytes_read=facts.bytes_read + found.bytes_read,
         prediction=prediction,
         inside=what_was_seen(found.disk),
+        tags=found.disk.linux.tags if found.disk.linux else (),
     )
 
 

@@ -19,6 +19,7 @@ LAYERS = [
     {"observe"},
     {"diagnose"},
     {"result"},
+    {"console_log"},
     {"inspection"},
     {"examine", "explain"},
     {"case"},

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from harness.checks.finding import Finding, finding
+from harness.checks.finding import Finding, finding, in_words_of
 from harness.guest_text import printable
 from harness.image.system import Blacklisted, DiskFacts, DriverFacts, LinuxFacts
 from harness.provider.profile import Profile
@@ -89,7 +89,7 @@ def check_inside(facts: DiskFacts, profile: Profile) -> list[Finding]:
     found = [row for check in _DISK_CHECKS for row in check(facts, profile)]
     if facts.linux:
         found += [row for check in _LINUX_CHECKS for row in check(facts.linux, facts)]
-    return found
+    return [in_words_of(row, facts.linux.tags if facts.linux else ()) for row in found]
 
 
 def describe_disk(facts: DiskFacts) -> str:
@@ -125,8 +125,8 @@ def predict(facts: DiskFacts, findings: list[Finding]) -> Prediction:
 def _boots_anyway(facts: DiskFacts, row: Finding) -> bool:
     """An i386 kernel starts on an x86-64 machine; a mount with nofail may be missing."""
     linux = facts.linux
-    if row.id == "arch.not-x86-64":
-        return linux is not None and linux.kernel_architecture == "i386"
+    if row.id == "arch.not-x86-64" and linux:
+        return linux.kernel_architecture == "i386" and linux.architecture in ("i386", "")
     if row.id == "linux.root-device-name" and linux:
         return all("(nofail)" in place for place in linux.device_names)
     return False
@@ -157,7 +157,8 @@ def _unknown(facts: DiskFacts) -> Iterator[str]:
 
 
 def _encrypted(facts: DiskFacts, _: Profile) -> Iterator[Finding]:
-    if facts.encrypted and facts.linux is None:
+    # What a boot loader starts may be readable, and the root that it leads to not.
+    if facts.encrypted and (facts.linux is None or not facts.linux.root_type):
         statement = "The system's disk is encrypted: nobody will type its key at boot."
         yield finding("disk.encrypted", statement, facts.encrypted)
 
@@ -253,7 +254,8 @@ def _virtio_scsi(linux: LinuxFacts, _: DiskFacts) -> Iterator[Finding]:
     if linux.initrds_missing:
         names = printable(", ".join(linux.initrds_missing), 200)
         statement = f"The boot loader names an initramfs that is not there: {names}."
-        yield finding("linux.virtio-scsi-missing", statement, (printable(linux.config),))
+        remedy = "Write the initramfs again, and the boot loader's configuration after it."
+        yield finding("linux.virtio-scsi-missing", statement, (printable(linux.config),), remedy)
         return
     absent = {
         name: linux.drivers[name]
@@ -272,7 +274,8 @@ def _virtio_scsi(linux: LinuxFacts, _: DiskFacts) -> Iterator[Finding]:
         return
     for row in _held_back(linux, _disk_drivers(linux), early=True):
         statement = f"{row.driver} is kept from loading by {printable(row.by)}."
-        yield finding("linux.virtio-scsi-missing", statement, (printable(row.by),))
+        remedy = f"Take {row.driver} out of {printable(row.by)}, and write the initramfs again."
+        yield finding("linux.virtio-scsi-missing", statement, (printable(row.by),), remedy)
 
 
 def _held_back(linux: LinuxFacts, names: Any, *, early: bool) -> Iterator[Blacklisted]:
@@ -290,7 +293,8 @@ def _virtio_net(linux: LinuxFacts, _: DiskFacts) -> Iterator[Finding]:
         return
     for row in _held_back(linux, ("virtio_net",), early=False):
         statement = f"virtio_net is kept from loading by {printable(row.by)}."
-        yield finding("linux.virtio-net-missing", statement, (printable(row.by),))
+        remedy = f"Take virtio_net out of {printable(row.by)}."
+        yield finding("linux.virtio-net-missing", statement, (printable(row.by),), remedy)
 
 
 def _seed_drive(linux: LinuxFacts, _: DiskFacts) -> Iterator[Finding]:
@@ -312,7 +316,10 @@ def _cloud_init(linux: LinuxFacts, _: DiskFacts) -> Iterator[Finding]:
         yield finding("linux.cloud-init-missing", statement, ("/usr/bin/cloud-init",))
     elif cloud.disabled_by:
         statement = f"cloud-init is disabled by {printable(cloud.disabled_by)}."
-        yield finding("linux.cloud-init-missing", statement, (printable(cloud.disabled_by),))
+        remedy = f"Remove it: {printable(cloud.disabled_by)}."
+        yield finding(
+            "linux.cloud-init-missing", statement, (printable(cloud.disabled_by),), remedy
+        )
     elif not cloud.enabled:
         statement = "cloud-init is installed, and nothing starts it."
         yield finding("linux.cloud-init-missing", statement)

@@ -9,7 +9,7 @@ from harness.image.bootconfig import Entry, default_entry
 from harness.image.cloud_init import read_cloud_init
 from harness.image.initramfs import Initramfs, InitramfsError, read_initramfs
 from harness.image.kernel import HEAD_BYTES, elf_architecture, read_kernel
-from harness.image.system import DRIVERS, Blacklisted, LinuxFacts, Place
+from harness.image.system import DRIVERS, FAMILIES, Blacklisted, LinuxFacts, Place
 from harness.image.tree import Tree
 
 _DEVICE_NAME = re.compile(r"/dev/(?:[vhx]d[a-z]|xvd[a-z]|nvme|sd[b-z])")
@@ -52,6 +52,7 @@ def read_linux(tree: Tree, root_type: str, others: Sequence[Tree] = ()) -> Linux
     cmdline = entry.cmdline if entry else ""
     return LinuxFacts(
         name=_os_name(tree),
+        tags=_tags(tree),
         architecture=_architecture(tree),
         entry=entry.title if entry else "",
         config=entry.config if entry else "",
@@ -115,6 +116,25 @@ def _os_name(tree: Tree) -> str:
     return match[1] if match else "Linux"
 
 
+# What makes an initramfs, by a file that only it has; the first one that is there.
+_INITRAMFS_TOOLS = {
+    "dracut": ("/usr/lib/dracut/dracut-init.sh", "/usr/lib/dracut/dracut-functions.sh"),
+    "initramfs-tools": ("/usr/share/initramfs-tools/hook-functions", "/usr/sbin/mkinitramfs"),
+    "mkinitfs": ("/sbin/mkinitfs", "/usr/sbin/mkinitfs", "/etc/mkinitfs/mkinitfs.conf"),
+    "mkinitcpio": ("/usr/bin/mkinitcpio",),
+}
+_FAMILIES = {"ubuntu": "debian", "rhel": "fedora", "centos": "fedora", "opensuse": "suse"}
+
+
+def _tags(tree: Tree) -> tuple[str, ...]:
+    """The tool that makes the initramfs and the family of the distribution, where known."""
+    tools = (tool for tool, paths in _INITRAMFS_TOOLS.items() if any(map(tree.exists, paths)))
+    text = tree.text("/etc/os-release") or tree.text("/usr/lib/os-release")
+    words = re.findall(r'^ID(?:_LIKE)?="?([^"\n]*)', text, re.MULTILINE)
+    names = [_FAMILIES.get(word, word) for line in words for word in line.split()]
+    return (*list(tools)[:1], *[name for name in names if name in FAMILIES][:1])
+
+
 def _architecture(tree: Tree) -> str:
     for path in ("/bin/sh", "/usr/lib/systemd/systemd", "/bin/busybox", "/sbin/init"):
         if (head := tree.read(path, 64)) and (found := elf_architecture(head)):
@@ -147,8 +167,7 @@ def _drivers(
     folder = next((path for path in folders if version and tree.exists(path)), "/nowhere")
     config = tree.text(f"/boot/config-{version}") or tree.text(f"{folder}/config")
     builtin = _module_names(tree.text(f"{folder}/modules.builtin", 8 << 20).split())
-    listed = tree.text(f"{folder}/modules.dep", 16 << 20).splitlines()
-    on_root = _module_names(line.partition(":")[0] for line in listed)
+    on_root = _modules_on_root(tree, folder)
     early = _module_names(initramfs.names) if initramfs else set()
     if initramfs:
         for name, content in initramfs.files.items():
@@ -167,6 +186,17 @@ def _drivers(
         else:
             places[driver] = "missing" if on_root or builtin or config else "unknown"
     return places
+
+
+def _modules_on_root(tree: Tree, folder: str) -> set[str]:
+    """The drivers that ``modules.dep`` lists and that are there."""
+    found = set()
+    for line in tree.text(f"{folder}/modules.dep", 16 << 20).splitlines():
+        path = line.partition(":")[0]
+        name = "".join(_module_names([path]))
+        if name not in DRIVERS or tree.exists(f"{folder}/{path}"):
+            found.add(name)
+    return found
 
 
 def _module_names(paths: Iterable[str]) -> set[str]:

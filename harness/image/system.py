@@ -49,6 +49,10 @@ DRIVERS = {
 }
 
 
+FAMILIES = ("debian", "fedora", "suse", "alpine", "arch")
+"""Families of distributions, as ``ID`` and ``ID_LIKE`` of os-release(5) name them."""
+
+
 class Blacklisted(_Model):
     """A driver that is kept from loading, and what says so. ``early``: before the root is there."""
 
@@ -60,6 +64,8 @@ class Blacklisted(_Model):
 class LinuxFacts(_Model):
     """A Linux system.
 
+    ``tags`` name what makes its initramfs and its family of distributions: remedies are said in
+    their commands.
     ``kernel`` is the path of what boots by default, "" where no configuration names one;
     ``kernel_found`` tells whether it is there. ``initramfs_fault`` says why an initramfs that is
     named could not be read. ``device_names`` are places that name a disk by a name that changes;
@@ -67,6 +73,7 @@ class LinuxFacts(_Model):
     """
 
     name: str
+    tags: tuple[str, ...] = ()
     architecture: str
     entry: str
     config: str

@@ -87,14 +87,15 @@ def _disk(spec: MachineSpec) -> list[str]:
         "file": {"driver": "file", "filename": str(spec.overlay)},
         "backing": image,
     }
-    device = (
-        f"scsi-hd,id={DISK_NODE},bus=scsi0.0,drive={DISK_NODE},"
-        "device_id=drive-scsi0,bootindex=1,werror=stop,rerror=report"
-    )
+    common = f"id={DISK_NODE},drive={DISK_NODE},bootindex=1,werror=stop,rerror=report"
+    controller, device = {
+        "virtio-scsi": ("virtio-scsi-pci,id=scsi0", "scsi-hd,bus=scsi0.0,device_id=drive-scsi0"),
+        "sata": ("ich9-ahci,id=sata0", "ide-hd,bus=sata0.0"),
+    }[spec.disk_bus]
     return [
         *("-blockdev", json.dumps(disk)),
-        *("-device", f"virtio-scsi-pci,id=scsi0,addr={spec.disk_address}"),
-        *("-device", device),
+        *("-device", f"{controller},addr={spec.disk_address}"),
+        *("-device", f"{device},{common}"),
     ]
 
 
@@ -137,7 +138,7 @@ def _nic(spec: MachineSpec, endpoints: Endpoints) -> list[str]:
 
 def _nic_device(spec: MachineSpec) -> str:
     return (
-        f"virtio-net-pci,id={NIC},netdev={NETDEV},mac={spec.mac},romfile=,addr={spec.nic_address}"
+        f"{spec.nic_model},id={NIC},netdev={NETDEV},mac={spec.mac},romfile=,addr={spec.nic_address}"
     )
 
 

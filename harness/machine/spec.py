@@ -9,6 +9,8 @@ from typing import Literal
 from harness.guest_network import GuestNetwork
 
 Accelerator = Literal["kvm", "tcg"]
+DiskBus = Literal["virtio-scsi", "sata"]
+NicModel = Literal["virtio-net-pci", "e1000"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,8 @@ class MachineSpec:
 
     ``image`` is opened read-only; what the guest writes goes to ``overlay``, a disk of
     ``disk_size_bytes`` (the image's virtual size). PCI addresses are
-    ``slot.function`` in hexadecimal, as the profile has them.
+    ``slot.function`` in hexadecimal, as the profile has them. Another ``disk_bus`` or ``nic_model``
+    than the provider's is for a second boot that asks whether that makes the difference.
     """
 
     chipset: str
@@ -53,3 +56,5 @@ class MachineSpec:
     nic_address: str
     balloon_address: str
     network: GuestNetwork
+    disk_bus: DiskBus = "virtio-scsi"
+    nic_model: NicModel = "virtio-net-pci"

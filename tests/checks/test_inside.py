@@ -143,9 +143,13 @@ def test_another_processor(linux: Linux) -> None:
     assert (will_boot, ids) == (False, ["arch.not-x86-64"])
 
 
-def test_an_i386_kernel_starts_all_the_same(linux: Linux) -> None:
+@pytest.mark.parametrize(("machine", "will_boot"), [(3, True), (62, False)])
+def test_an_i386_kernel_starts_i386_programs_only(
+    linux: Linux, machine: int, will_boot: bool
+) -> None:
     linux.files[_KERNEL] = kernel(x86_64=False)
-    assert said(linux.write()) == (True, ["arch.not-x86-64"])
+    linux.files["usr/bin/sh"] = elf(machine)
+    assert said(linux.write()) == (will_boot, ["arch.not-x86-64"])
 
 
 def test_no_boot_loader(linux: Linux) -> None:

@@ -1,0 +1,99 @@
+"""A console log from anywhere, judged by the rules of a run: what a person pastes from a cloud."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from harness import __version__
+from harness.diagnose.diagnosis import Diagnosis
+from harness.errors import UsageError
+from harness.evidence import Observation
+from harness.observe.lines import LineSplitter
+from harness.result import CONSOLE_LOG, Result, compose
+
+MAX_LOG_BYTES = 64 << 20
+"""A console log is text; what is larger is something else."""
+
+_CHUNK_BYTES = 1 << 16
+# Linux, kernel/printk/printk.c, print_time: seconds since the kernel started, in brackets.
+_TIMESTAMP = re.compile(r"^\[ *(\d{1,6}\.\d{6})\]")
+# Where a serial console is kept in blocks of a fixed size, the last one is filled up with zeros.
+_FILLING = b"\0"
+
+
+def judge_console_log(path: Path, rules: Iterable[tuple[str, str]] = ()) -> Result:
+    """What the console log in ``path`` proves: the stage reached, the cause, its lines.
+
+    ``rules`` are location and text of tables of the user's own. The outcome is ``fail`` or
+    ``inconclusive``: no console proves the network. Raises UsageError for a file that cannot be
+    read, is larger than 64 MiB, or is no text.
+    """
+    content = _read(path)
+    diagnosis = Diagnosis()
+    facts = []
+    for observation in _observations(path, content, rules):
+        if observation.channel == "run":
+            facts.append(observation)
+        diagnosis.feed(observation)
+    return compose(diagnosis, facts, None)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_LOG_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}.") from error
+    if len(content) > MAX_LOG_BYTES:
+        raise UsageError(f"{path}: is larger than {MAX_LOG_BYTES >> 20} MiB: no console log.")
+    content = content.rstrip(_FILLING)
+    if not content.strip():
+        raise UsageError(f"{path}: holds no text: name a file with what the console printed.")
+    zeros = content.find(b"\0\0\0\0")
+    if zeros >= 0 and content.count(b"\0") > len(content) // 10:
+        raise UsageError(f"{path}: is no text (zeros from byte {zeros}): name a console log.")
+    return content
+
+
+def _observations(
+    path: Path, content: bytes, rules: Iterable[tuple[str, str]]
+) -> Iterator[Observation]:
+    yield Observation(0.0, "run", "start", _start(path, len(content)))
+    for location, text in rules:
+        yield Observation(0.0, "run", "rules", {"location": location, "text": text})
+    splitter = LineSplitter()
+    t_s = 0.0
+    for at in range(0, len(content), _CHUNK_BYTES):
+        for piece in splitter.feed(content[at : at + _CHUNK_BYTES]):
+            stamp = _TIMESTAMP.match(piece.text)
+            t_s = max(t_s, float(stamp[1])) if stamp else t_s
+            yield Observation(t_s, "serial", piece.kind, {"text": piece.text})
+    for piece in splitter.flush():
+        yield Observation(t_s, "serial", piece.kind, {"text": piece.text})
+    yield Observation(t_s, "console", "end", {})
+
+
+def _start(path: Path, size_bytes: int) -> dict[str, Any]:
+    """The facts that a run would begin with: nothing but the text is known."""
+    image = {
+        "location": str(path),
+        "format": CONSOLE_LOG,
+        "file_size_bytes": size_bytes,
+        "virtual_size_bytes": None,
+    }
+    seed = {"address": "", "mac": "", "phone_home_path": "", "ready_path": ""}
+    return {
+        "provider": "any cloud",
+        "image": image,
+        "prediction": {},
+        "inside": [],
+        "check_s": 0.0,
+        "tool": {"version": __version__, "qemu": None, "accel": None, "backend": CONSOLE_LOG},
+        "whole_log": True,
+        "until": "ready",
+        "strict": False,
+        "seed": seed,
+    }
