@@ -20,6 +20,7 @@ LAYERS = [
     {"diagnose"},
     {"result"},
     {"inspection"},
+    {"windows_setup"},
     {"examine", "explain"},
     {"case"},
     {"run", "doctor"},
