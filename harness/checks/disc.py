@@ -71,7 +71,7 @@ def what_is_on_disc(facts: DiscFacts, windows: WindowsFacts | None) -> tuple[See
     """How a disc starts, and of a Windows what its installer drives. Made printable."""
     rows = [("boot path", _boot_path(facts.boot_entries))]
     if windows:
-        rows.append(("installer", f"{windows.name}, {windows.volume} of boot.wim"))
+        rows.append(("installer", f"{windows.name} (boot.wim, {windows.volume})"))
         rows += drivers_in_words(windows)
     return tuple(Seen(topic=topic, statement=printable(text, 300)) for topic, text in rows)
 

@@ -15,6 +15,7 @@ _DISC_REMEDY = (
     "dism /Unmount-Image /MountDir:M /Commit. Loading them from a second CD needs a provider that "
     "attaches one."
 )
+_DISC_NIC_REMEDY = "Add NetKVM of virtio-win to the same images as vioscsi, in the same way."
 
 
 def check_drivers(windows: WindowsFacts) -> Iterator[Finding]:
@@ -44,7 +45,9 @@ def check_setup(windows: WindowsFacts, what: str) -> Iterator[Finding]:
         yield _missing("windows.virtio-scsi-missing", statement, windows.disk, image, _DISC_REMEDY)
     if _lacks_nic(windows):
         statement = f"{what} on this disc has no driver for a virtio NIC."
-        yield _missing("windows.virtio-net-missing", statement, windows.nic, image, _DISC_REMEDY)
+        yield _missing(
+            "windows.virtio-net-missing", statement, windows.nic, image, _DISC_NIC_REMEDY
+        )
 
 
 def drivers_in_words(windows: WindowsFacts) -> Iterator[tuple[str, str]]:
