@@ -22,8 +22,7 @@ from harness.programs import find_program
 # Those of Microsoft's discs take 250 to 800 MB.
 MAX_WIM_BYTES = 2 << 30
 _CHUNK_BYTES = 4 << 20
-# The second is on discs for two processors, as the Media Creation Tool makes them.
-_WIMS = ("sources/boot.wim", "x64/sources/boot.wim")
+_WIM = "sources/boot.wim"
 # What Setup itself loads drivers from (Microsoft, KB 2686316; Windows Setup, "Add device drivers
 # to Windows during Windows Setup").
 _DRIVER_FOLDER = "$winpedriver$"
@@ -81,9 +80,9 @@ def inspect_setup(path: Path) -> SetupFacts:
 
 def _boot_wim(trees: list[Files]) -> ImageSource:
     """boot.wim on the disc; raises _UnreadError where it is not there as a whole, or too large."""
-    found = _find(trees, *_WIMS)
+    found = _find(trees, _WIM)
     if found is None:
-        raise _UnreadError(f"there is no {_WIMS[0]} on the disc")
+        raise _UnreadError(f"there is no {_WIM} on the disc")
     tree, entry = found
     content, size_bytes = tree.content(entry), tree.size_bytes(entry)
     if size_bytes > MAX_WIM_BYTES:
@@ -95,13 +94,9 @@ def _boot_wim(trees: list[Files]) -> ImageSource:
     return content
 
 
-def _find(trees: list[Files], *paths: str) -> tuple[Files, DiscEntry] | None:
-    """The first entry of one of these paths, and the file system that it is in."""
-    for path in paths:
-        for tree in trees:
-            for entry in find_in_disc(tree, path):
-                return tree, entry
-    return None
+def _find(trees: list[Files], path: str) -> tuple[Files, DiscEntry] | None:
+    """The entry at ``path``, in any case, and the file system that it is in."""
+    return next(((tree, entry) for tree in trees for entry in find_in_disc(tree, path)), None)
 
 
 def _brought(trees: list[Files]) -> list[str]:
