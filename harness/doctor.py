@@ -9,7 +9,7 @@ from typing import Literal
 from harness.errors import HostError
 from harness.machine.acceleration import probe
 from harness.machine.scratch import MIN_FREE_BYTES, scratch_root
-from harness.programs import DEBIAN_PACKAGES, qemu_version
+from harness.programs import DEBIAN_PACKAGES, OPTIONAL_PROGRAMS, qemu_version
 
 State = Literal["ok", "missing", "note"]
 
@@ -26,7 +26,7 @@ class Check:
 def examine_host() -> list[Check]:
     """Everything that a run needs of this host, in the order in which it is needed."""
     checks = [_program(name) for name in DEBIAN_PACKAGES]
-    if all(check.state == "ok" for check in checks):
+    if all(check.state != "missing" for check in checks):
         checks += [_qemu(), *_accelerators()]
     return [*checks, _space()]
 
@@ -45,6 +45,9 @@ def _is_missing_program(check: Check) -> bool:
 
 def _program(name: str) -> Check:
     path = shutil.which(name)
+    if path is None and name in OPTIONAL_PROGRAMS:
+        package = DEBIAN_PACKAGES[name]
+        return Check(name, "note", f"{OPTIONAL_PROGRAMS[name]}: apt-get install {package}")
     return Check(name, "ok" if path else "missing", path or "not installed")
 
 

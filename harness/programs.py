@@ -21,8 +21,12 @@ DEBIAN_PACKAGES = {
     "qemu-img": "qemu-utils",
     "setpriv": "util-linux",
     "prlimit": "util-linux",
+    "wimlib-imagex": "wimtools",
 }
 """Program to the Debian and Ubuntu package that holds it."""
+
+OPTIONAL_PROGRAMS = {"wimlib-imagex": "without it, Windows discs are not looked into"}
+"""Program to what is not done where it is missing."""
 
 
 def find_program(name: str) -> Path:

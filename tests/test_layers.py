@@ -21,6 +21,7 @@ LAYERS = [
     {"result"},
     {"console_log"},
     {"inspection"},
+    {"windows_setup"},
     {"examine", "explain"},
     {"case"},
     {"run", "doctor"},

@@ -8,8 +8,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from harness.checks.finding import Finding, finding, in_words_of
+from harness.checks.windows import check_drivers, drivers_in_words
 from harness.guest_text import printable
-from harness.image.system import Blacklisted, DiskFacts, DriverFacts, LinuxFacts
+from harness.image.system import Blacklisted, DiskFacts, LinuxFacts
 from harness.provider.profile import Profile
 
 _NEEDED_ARCHITECTURE = "x86-64"
@@ -61,9 +62,8 @@ def what_was_seen(facts: DiskFacts) -> tuple[Seen, ...]:
         rows.append(("network", _places(linux, ["virtio_net"])))
         rows.append(("seed", _places(linux, list(_SEED_DRIVERS))))
         rows.append(("cloud-init", _cloud_init_in_words(linux)))
-    elif facts.windows and facts.windows.disk and facts.windows.nic:
-        for topic, driver in (("disk", facts.windows.disk), ("network", facts.windows.nic)):
-            rows.append((topic, ", ".join(_driver_evidence(driver))))
+    elif facts.windows:
+        rows += drivers_in_words(facts.windows)
     return tuple(Seen(topic=topic, statement=printable(text, 300)) for topic, text in rows)
 
 
@@ -200,31 +200,11 @@ def _windows(facts: DiskFacts, profile: Profile) -> Iterator[Finding]:
     windows = facts.windows
     if windows is None:
         return
-    if windows.disk and not _drives(windows.disk, starts_at_boot=True):
-        statement = f"{printable(windows.name, 80)} has no driver for a virtio-scsi disk at boot."
-        yield finding("windows.virtio-scsi-missing", statement, _driver_evidence(windows.disk))
-    if windows.nic and not _drives(windows.nic, starts_at_boot=False):
-        statement = f"{printable(windows.name, 80)} has no driver for a virtio NIC."
-        yield finding("windows.virtio-net-missing", statement, _driver_evidence(windows.nic))
+    yield from check_drivers(windows)
     if profile.images.windows_permitted.value is False:
         statement = f"The system is Windows; {profile.title} does not permit own Windows images."
         evidence = (f"{windows.volume}: ntoskrnl.exe", profile.images.windows_permitted.source)
         yield finding("windows.licence", statement, evidence)
-
-
-def _drives(driver: DriverFacts, *, starts_at_boot: bool) -> bool:
-    """Whether the driver is there, bound to its device, and started in time."""
-    in_time = driver.start == 0 if starts_at_boot else driver.start in (0, 1, 2, 3)
-    return bool(driver.file) and bool(driver.bound_by) and in_time
-
-
-def _driver_evidence(driver: DriverFacts) -> tuple[str, ...]:
-    start = "no service" if driver.start is None else f"Start = {driver.start}"
-    return (
-        f"Services\\{driver.service}: {start}",
-        f"bound by: {printable(driver.bound_by, 120) or 'no key'}",
-        f"driver file: {printable(driver.file, 120) or 'not there'}",
-    )
 
 
 # Linux

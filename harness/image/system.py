@@ -97,13 +97,15 @@ class LinuxFacts(_Model):
 class DriverFacts(_Model):
     """A driver's service. ``start`` is None without one; ``bound_by`` is the key that binds it.
 
-    ``file`` is the driver's path on the disk, "" where it is not there.
+    ``file`` is the driver's path on the disk, "" where it is not there; ``staged`` its path in the
+    driver store, from where Plug and Play installs it, "" likewise.
     """
 
     service: str
     start: int | None
     bound_by: str
     file: str
+    staged: str = ""
 
 
 class WindowsFacts(_Model):
