@@ -24,6 +24,7 @@ _BLOCKING = frozenset(
     {
         *("disk.empty", "disk.no-bootloader", "disk.encrypted", "firmware.uefi-only"),
         *("arch.not-x86-64", "linux.no-kernel", "linux.virtio-scsi-missing"),
+        *("linux.kernel-damaged", "linux.boot-waits", "linux.no-init", "linux.root-damaged"),
         *("linux.root-device-name", "linux.root-missing", "windows.virtio-scsi-missing"),
     }
 )
@@ -148,6 +149,8 @@ def _unknown(facts: DiskFacts) -> Iterator[str]:
         yield "no configuration of a boot loader was understood"
     if linux.initramfs_fault:
         yield linux.initramfs_fault
+    if linux.root_type and linux.init and not linux.init_is_program:
+        yield f"what {linux.init} does, which is a script"
     yield from (
         f"where {name} is" for name in _disk_drivers(linux) if linux.drivers.get(name) == "unknown"
     )
@@ -220,6 +223,22 @@ def _kernel(linux: LinuxFacts, facts: DiskFacts) -> Iterator[Finding]:
         yield finding(
             "linux.no-kernel", "There is a Linux system on the disk, and no kernel in /boot."
         )
+    if linux.kernel_fault:
+        statement = f"The kernel will not unpack itself: {printable(linux.kernel_fault, 200)}."
+        yield finding("linux.kernel-damaged", statement, (printable(linux.kernel),))
+    if linux.entry_waits:
+        statement = "The boot loader shows its menu and waits for a key that nobody presses."
+        yield finding("linux.boot-waits", statement, (f"{linux.config}: timeout=-1",))
+
+
+def _root(linux: LinuxFacts, facts: DiskFacts) -> Iterator[Finding]:
+    if linux.root_type and not linux.init:
+        statement = "There is no init on the root file system: nothing can be its first program."
+        yield finding("linux.no-init", statement, ("/sbin/init, /etc/init, /bin/init, /bin/sh",))
+    for volume in facts.volumes:
+        if volume.damage:
+            statement = f"{printable(volume.name, 80)} is damaged: {volume.damage}."
+            yield finding("linux.root-damaged", statement, (f"{volume.type}, UUID {volume.uuid}",))
 
 
 def _disk_drivers(linux: LinuxFacts) -> list[str]:
@@ -349,5 +368,5 @@ _DISK_CHECKS: tuple[Callable[[DiskFacts, Profile], Iterator[Finding]], ...] = (
     *(_encrypted, _boot_path, _architecture, _windows),
 )
 _LINUX_CHECKS: tuple[Callable[[LinuxFacts, DiskFacts], Iterator[Finding]], ...] = (
-    *(_kernel, _virtio_scsi, _names, _virtio_net, _seed_drive, _cloud_init, _serial),
+    *(_kernel, _root, _virtio_scsi, _names, _virtio_net, _seed_drive, _cloud_init, _serial),
 )

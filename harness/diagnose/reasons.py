@@ -9,13 +9,19 @@ from harness.checks.finding import Finding
 # Cause of a boot to the findings of inspection that would lead to it, the likeliest first.
 _EXPLAINS = {
     "boot.no-bootable-device": ("disk.empty", "disk.no-bootloader", "firmware.", "arch."),
-    "boot.loader-failed": ("linux.no-kernel", "disk.no-bootloader", "disk.empty", "firmware."),
+    "boot.loader-failed": (
+        *("linux.no-kernel", "linux.kernel-damaged", "linux.boot-waits"),
+        *("disk.no-bootloader", "disk.empty", "firmware."),
+    ),
     "boot.kernel-panic": ("linux.virtio-scsi-missing", "arch."),
     "boot.disk-not-found": (
         *("linux.virtio-scsi-missing", "linux.root-device-name"),
         "windows.virtio-scsi-missing",
     ),
-    "boot.initramfs-shell": ("linux.root-missing", "linux.root-device-name", "disk.encrypted"),
+    "boot.initramfs-shell": (
+        *("linux.root-damaged", "linux.no-init"),
+        *("linux.root-missing", "linux.root-device-name", "disk.encrypted"),
+    ),
     "boot.emergency-mode": ("linux.root-device-name", "linux.root-missing"),
     "boot.bugcheck": ("windows.virtio-scsi-missing",),
     "network.silent": (

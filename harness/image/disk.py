@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from harness.image.bootcode import BiosPath, read_bios_path
+from harness.image.ext_checksums import ext_damage
 from harness.image.filesystem import Node
 from harness.image.kernel import HEAD_BYTES
 from harness.image.linux import is_linux_root, read_linux, starts_a_kernel
@@ -81,6 +82,7 @@ def _facts(volume: Volume, fault: str) -> VolumeFacts:
         uuid=volume.uuid,
         label=volume.label,
         fault=fault,
+        damage=ext_damage(volume.source) if volume.type == "ext4" else "",
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from harness.image.bootconfig import Entry, default_entry
 from harness.image.cloud_init import read_cloud_init
 from harness.image.initramfs import Initramfs, InitramfsError, read_initramfs
-from harness.image.kernel import HEAD_BYTES, elf_architecture, read_kernel
+from harness.image.kernel import HEAD_BYTES, elf_architecture, payload_fault, read_kernel
 from harness.image.system import DRIVERS, FAMILIES, Blacklisted, LinuxFacts, Place
 from harness.image.tree import Tree
 
@@ -43,13 +43,14 @@ def read_linux(tree: Tree, root_type: str, others: Sequence[Tree] = ()) -> Linux
     ``others`` are volumes that are not: a boot loader may have its own.
     """
     entry, files = _find_entry(tree, others)
-    head = files.read(entry.kernel, HEAD_BYTES) if entry else None
-    kernel = read_kernel(head or b"")
+    image = files.read(entry.kernel) if entry else None
+    kernel = read_kernel((image or b"")[:HEAD_BYTES])
     version = kernel.version or _version_in_name(entry)
     initrds = entry.initrds if entry else ()
     missing = tuple(path for path in initrds if not files.exists(path))
     initramfs, fault = _read_initrds(files, initrds)
     cmdline = entry.cmdline if entry else ""
+    init = _init(tree, cmdline)
     return LinuxFacts(
         name=_os_name(tree),
         tags=_tags(tree),
@@ -57,9 +58,13 @@ def read_linux(tree: Tree, root_type: str, others: Sequence[Tree] = ()) -> Linux
         entry=entry.title if entry else "",
         config=entry.config if entry else "",
         kernel=entry.kernel if entry else "",
-        kernel_found=head is not None,
+        kernel_found=image is not None,
         kernel_architecture=kernel.architecture,
         kernel_version=version,
+        kernel_fault=payload_fault(image or b""),
+        entry_waits=entry is not None and entry.waits,
+        init=init,
+        init_is_program=bool(elf_architecture(tree.read(init, 64) or b"")),
         initrds=initrds,
         initrds_missing=missing,
         initramfs_fault=fault,
@@ -140,6 +145,17 @@ def _architecture(tree: Tree) -> str:
         if (head := tree.read(path, 64)) and (found := elf_architecture(head)):
             return found
     return ""
+
+
+# Linux, init/main.c, kernel_init, and the initramfs after it: the first of these that is there.
+_INITS = ("/sbin/init", "/etc/init", "/bin/init", "/bin/sh")
+
+
+def _init(tree: Tree, cmdline: str) -> str:
+    """The first program of the system; "" where none is there."""
+    named = re.search(r"(?:^|\s)init=(\S+)", cmdline)
+    paths = (named[1], *_INITS) if named else _INITS
+    return next((path for path in paths if tree.exists(path)), "")
 
 
 def _read_initrds(tree: Tree, paths: tuple[str, ...]) -> tuple[Initramfs | None, str]:

@@ -68,7 +68,11 @@ class LinuxFacts(_Model):
     their commands.
     ``kernel`` is the path of what boots by default, "" where no configuration names one;
     ``kernel_found`` tells whether it is there. ``initramfs_fault`` says why an initramfs that is
-    named could not be read. ``device_names`` are places that name a disk by a name that changes;
+    named could not be read, ``kernel_fault`` why the kernel will not unpack itself.
+    ``entry_waits``: the boot loader waits for a key. ``init`` is the first program on the root file
+    system, "" where there is none, and ``init_is_program`` tells it from a script, which may do
+    anything.
+    ``device_names`` are places that name a disk by a name that changes;
     ``mounts_needed`` are ``UUID=`` and ``LABEL=`` of file systems that the boot waits for.
     """
 
@@ -81,6 +85,10 @@ class LinuxFacts(_Model):
     kernel_found: bool
     kernel_architecture: str
     kernel_version: str
+    kernel_fault: str = ""
+    entry_waits: bool = False
+    init: str = ""
+    init_is_program: bool = False
     initrds: tuple[str, ...]
     initrds_missing: tuple[str, ...]
     initramfs_fault: str
@@ -120,7 +128,7 @@ class WindowsFacts(_Model):
 
 
 class VolumeFacts(_Model):
-    """A volume. ``fault`` says why it could not be read."""
+    """A volume. ``fault`` says why it could not be read, ``damage`` why Linux will not mount it."""
 
     name: str
     type: str
@@ -128,6 +136,7 @@ class VolumeFacts(_Model):
     uuid: str
     label: str
     fault: str = ""
+    damage: str = ""
 
 
 class DiskFacts(_Model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 import zlib
 from pathlib import Path
@@ -16,7 +17,7 @@ from harness.image.qcow2_disk import Qcow2Disk
 from harness.image.source import LocalFile
 from harness.provider.profile import load_profile
 from tests.image.discs import esp
-from tests.image.disks import ROOT_UUID, VERSION, Linux, as_qcow2, elf, kernel
+from tests.image.disks import GRUB_CFG, ROOT_UUID, VERSION, Linux, as_qcow2, elf, kernel
 
 _INITRD = f"boot/initrd.img-{VERSION}"
 _KERNEL = f"boot/vmlinuz-{VERSION}"
@@ -310,3 +311,47 @@ def test_text_of_the_image_is_made_printable(linux: Linux) -> None:
     facts = looked_at(linux.write())
     assert "\x1b" not in facts.content
     assert all("\x1b" not in line for row in facts.findings for line in row.evidence)
+
+
+def grub_config(head: str) -> bytes:
+    entry = GRUB_CFG.format(uuid=ROOT_UUID, version=VERSION, cmdline="console=ttyS0")
+    return f"{head}\n{entry}".encode()
+
+
+def test_a_boot_menu_that_waits_for_a_key(linux: Linux) -> None:
+    linux.files["boot/grub/grub.cfg"] = grub_config("set timeout=-1")
+    assert said(linux.write()) == (False, ["linux.boot-waits"])
+
+
+def test_a_boot_menu_that_may_wait_is_no_finding(linux: Linux) -> None:
+    linux.files["boot/grub/grub.cfg"] = grub_config("set timeout=-1\nset timeout=5")
+    assert said(linux.write()) == (True, [])
+
+
+def test_no_first_program(linux: Linux) -> None:
+    linux.files.update({"usr/bin/sh": None, "usr/lib/systemd/systemd": None})
+    linux.files["etc/inittab"] = b"::sysinit:/bin/true\n"
+    assert said(linux.write()) == (False, ["linux.no-init"])
+
+
+def test_a_script_as_first_program_may_do_anything(linux: Linux) -> None:
+    linux.files["usr/lib/systemd/systemd"] = b"#!/bin/sh\nexit 1\n"
+    will_boot, ids = said(linux.write())
+    assert (will_boot, ids) == (None, [])
+
+
+@pytest.mark.parametrize("part", ["superblock", "group descriptor 0"])
+def test_a_root_whose_checksums_do_not_hold(linux: Linux, tmp_path: Path, part: str) -> None:
+    linux.write()
+    raw = tmp_path / "disk.raw"
+    start = 4096 * 512
+    with raw.open("r+b") as file:
+        file.seek(start + 1024 + 0x14)
+        first, log_size = struct.unpack("<II", file.read(8))
+        descriptors = start + (first + 1) * (1024 << log_size)
+        file.seek(start + 1024 + 0x78 if part == "superblock" else descriptors + 0x0C)
+        file.write(b"\xfe")
+    with LocalFile(raw) as source:
+        rows = check_inside(read_disk(source), load_profile("contabo"))
+    (row,) = [row for row in rows if row.id == "linux.root-damaged"]
+    assert part in row.statement
