@@ -29,7 +29,8 @@ Outcome = Literal["pass", "fail", "inconclusive", "error"]
 # cloud image may start again once or twice on its own (a relabel, a kernel without its initrd).
 MAX_RESETS = 4
 
-# Findings of inspection that are the cause of a boot that ends in the firmware.
+# Findings of inspection that are the cause of a boot that ends in the firmware, the first that is
+# there: another processor says more than another firmware.
 _SAY_MORE = ("arch.", "firmware.")
 
 _ANSWERS = frozenset({"arp-reply", "tcp-syn-ack", "tcp-reset", "tcp"})
@@ -409,8 +410,9 @@ class Diagnosis:
         """What inspection found, where the boot cannot say more: that it ended in the firmware."""
         if self._reached("kernel"):
             return cause
-        known = (row.id for row in self.findings if row.severity == "error")
-        return next((row for row in known if row.startswith(_SAY_MORE)), cause)
+        known = [row.id for row in self.findings if row.severity == "error"]
+        more = (row for start in _SAY_MORE for row in known if row.startswith(start))
+        return next(more, cause)
 
     def _error(self, finding_id: str, statement: str, evidence: Iterable[str] = ()) -> None:
         self.findings.append(finding(finding_id, statement, tuple(evidence)))
