@@ -6,7 +6,10 @@ import os
 import selectors
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from harness.programs import PDEATHSIG, find_program
 
@@ -27,12 +30,12 @@ class TooLongError(Exception):
 
 
 def run_limited(
-    command: list[str], limits: Limits, *, with_stderr: bool = False
+    command: list[str], limits: Limits, *, stdin: bytes = b"", with_stderr: bool = False
 ) -> tuple[bytes, int]:
     """What ``command`` writes to stdout, up to the limit, and its exit status.
 
-    It writes no file and dies with its parent; what it says on stderr is dropped, or comes
-    ``with_stderr`` among the rest. Raises TooLongError where the wall time is over,
+    It reads ``stdin``, writes no file and dies with its parent; what it says on stderr is dropped,
+    or comes ``with_stderr`` among the rest. Raises TooLongError where the wall time is over,
     HostError where prlimit(1) is missing.
     """
     # The soft limit ends it with SIGXCPU, which says why; the hard one would be a plain SIGKILL.
@@ -43,17 +46,29 @@ def run_limited(
         "--core=0",
     ]
     words += [f"--nofile={limits.open_files}", "--", *command]
-    with subprocess.Popen(
-        [*PDEATHSIG, str(find_program("prlimit")), *words],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT if with_stderr else subprocess.DEVNULL,
-    ) as process:
+    with (
+        _stdin(stdin) as source,
+        subprocess.Popen(
+            [*PDEATHSIG, str(find_program("prlimit")), *words],
+            stdin=source,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if with_stderr else subprocess.DEVNULL,
+        ) as process,
+    ):
         try:
             output = _read(process, limits)
         finally:
             process.kill()
     return output, process.returncode
+
+
+@contextmanager
+def _stdin(content: bytes) -> Iterator[BinaryIO]:
+    """A file in memory that holds ``content``: a pipe would have to be fed meanwhile."""
+    with os.fdopen(os.memfd_create("stdin"), "w+b") as file:
+        file.write(content)
+        file.seek(0)
+        yield file
 
 
 def _read(process: subprocess.Popen[bytes], limits: Limits) -> bytes:

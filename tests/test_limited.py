@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,14 @@ def python(code: str, limits: Limits = _LIMITS) -> tuple[bytes, int]:
 def test_what_it_says_and_how_it_ends() -> None:
     assert python("print('yes')") == (b"yes\n", 0)
     assert python("import sys; sys.exit(3)") == (b"", 3)
+
+
+def test_what_it_is_given_to_read() -> None:
+    given = bytes(range(256)) * 4096
+    command = ["sha256sum"]
+    output, status = run_limited(command, _LIMITS, stdin=given)
+    assert (output.split()[0].decode(), status) == (hashlib.sha256(given).hexdigest(), 0)
+    assert run_limited(command, _LIMITS)[0].split()[0].decode() == hashlib.sha256(b"").hexdigest()
 
 
 def test_output_is_cut_at_its_limit() -> None:
