@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,6 +50,14 @@ def test_processor_time() -> None:
 def test_wall_time() -> None:
     with pytest.raises(TooLongError):
         python("import time; time.sleep(60)", replace(_LIMITS, wall_s=1.0))
+
+
+def test_it_is_stopped_from_outside() -> None:
+    stop = threading.Event()
+    threading.Timer(0.3, stop.set).start()
+    with pytest.raises(TooLongError):
+        run_limited(["sleep", "60"], replace(_LIMITS, wall_s=50.0), stop=stop)
+    assert stop.is_set()
 
 
 def test_no_file_is_written(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import threading
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -169,7 +170,12 @@ async def _read(
     if watch.ocrs_left == 0 or not watch.is_due(log.now_s(), _STILL_FOR_OCR_S):
         return None
     watch.ocrs_left -= 1
-    return await asyncio.to_thread(read_print, picture)
+    stop = threading.Event()
+    try:
+        return await asyncio.to_thread(read_print, picture, stop)
+    finally:
+        # A run that has its verdict does not wait for this.
+        stop.set()
 
 
 async def _dump(machine: Machine, path: Path, command: str, **arguments: int) -> bytes | None:

@@ -15,7 +15,7 @@ from harness.screen.fonts import Font
 from harness.screen.picture import Picture
 
 # A grid is given up after this many cells of which less than a third are known.
-_TRIED_CELLS = 12
+_TRIED_CELLS = 9
 _SAMPLED_CELLS = 60
 # What is tried of a picture: its first lines that hold anything.
 _SAMPLED_ROWS = 6
@@ -25,6 +25,7 @@ _GRID_SHARE = 0.6
 # Fewer than these characters may be there by accident, of a grid that was searched for.
 _MIN_SEARCHED_CHARACTERS = 16
 _MIN_CHARACTERS = 3
+_BYTE = 8
 
 _UNKNOWN = "\ufffd"
 
@@ -64,7 +65,14 @@ class CellReader:
         for pixels in (bits, inverted):
             if pixels in self.font.glyphs:
                 return self.font.glyphs[pixels]
-        return _UNKNOWN
+        return " " if self._is_bar(cell) else _UNKNOWN
+
+    def _is_bar(self, cell: bytes) -> bool:
+        """Whether it is filled across, row by row: a cursor, not a letter."""
+        step = self.font.width
+        return all(
+            cell.count(cell[at], at, at + step) == step for at in range(0, len(cell), step)
+        )
 
 
 def read_glyphs(picture: Picture, fonts: Iterable[Font]) -> tuple[list[str], float]:
@@ -84,23 +92,21 @@ def read_glyphs(picture: Picture, fonts: Iterable[Font]) -> tuple[list[str], flo
     return (lines, share) if share >= _GOOD_SHARE else ([], share)
 
 
-def rows_of_cells(picture: Picture, grid: Grid) -> Iterator[list[bytes]]:
+def rows_of_cells(picture: Picture, grid: Grid) -> Iterator[Iterator[bytes]]:
     """The pixels of each whole cell, row by row; rows without anything are empty."""
     for top in range(grid.top, picture.height - grid.font.height + 1, grid.font.height):
         yield _row_of_cells(picture, grid, top)
 
 
-def _row_of_cells(picture: Picture, grid: Grid, top: int) -> list[bytes]:
+def _row_of_cells(picture: Picture, grid: Grid, top: int) -> Iterator[bytes]:
     width, step = picture.width, grid.font.width
     begin = top * width
     strip = picture.grey[begin : begin + grid.font.height * width]
     if strip.count(picture.background_grey) == len(strip):
-        return []
+        return
     lines = [strip[at : at + width] for at in range(0, len(strip), width)]
-    return [
-        b"".join([line[left : left + step] for line in lines])
-        for left in range(grid.left, width - step + 1, step)
-    ]
+    for left in range(grid.left, width - step + 1, step):
+        yield b"".join([line[left : left + step] for line in lines])
 
 
 def _find_grid(picture: Picture, fonts: Sequence[Font]) -> Grid | None:
@@ -112,7 +118,8 @@ def _find_grid(picture: Picture, fonts: Sequence[Font]) -> Grid | None:
             if share >= _GRID_SHARE and characters >= _MIN_CHARACTERS:
                 return Grid(font, left, top)
     best: tuple[float, Grid] | None = None
-    for font in fonts:
+    # Cells of nine columns are those of text modes, which have no margin.
+    for font in (font for font in fonts if font.width == _BYTE):
         for left, top in product(range(font.width), range(font.height)):
             grid = Grid(font, left, top)
             share, characters = _sample(picture, grid, bands)

@@ -7,6 +7,7 @@ plain grey pixels, made here, on its standard input.
 from __future__ import annotations
 
 import shutil
+import threading
 
 from PIL import Image, ImageOps
 
@@ -34,17 +35,20 @@ def ocr_is_installed() -> bool:
     return shutil.which(PROGRAM) is not None
 
 
-def read_by_ocr(picture: Picture) -> tuple[list[str], float]:
+def read_by_ocr(
+    picture: Picture, stop: threading.Event | None = None
+) -> tuple[list[str], float]:
     """The lines that it reads, and how sure it is of their words on the whole, 0.0 to 1.0.
 
-    Nothing where it is not installed, takes too long, or is not sure.
+    Nothing where it is not installed, takes too long, is stopped, or is not sure.
     """
-    if not ocr_is_installed():
+    is_blank = picture.grey.count(picture.background_grey) == len(picture.grey)
+    if is_blank or not ocr_is_installed():
         return [], 0.0
     # One thread: the guest needs the other processors.
     command = ["env", "OMP_THREAD_LIMIT=1", PROGRAM, "stdin", "stdout", "--psm", "6", "tsv"]
     try:
-        output, status = run_limited(command, _LIMITS, stdin=_prepare(picture))
+        output, status = run_limited(command, _LIMITS, stdin=_prepare(picture), stop=stop)
     except TooLongError:
         return [], 0.0
     return _read_tsv(output.decode("utf-8", errors="replace")) if status == 0 else ([], 0.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from harness.screen.fonts import console_fonts
 from harness.screen.glyphs import read_glyphs
 from harness.screen.ocr import read_by_ocr
@@ -27,8 +29,11 @@ def read_console(picture: Picture) -> ScreenText:
     return ScreenText(kept, "glyphs" if kept else "none", share, picture.background)
 
 
-def read_print(picture: Picture) -> ScreenText:
-    """The text by OCR; ``how`` is ``none`` where that finds none or is not installed."""
-    lines, share = read_by_ocr(picture)
+def read_print(picture: Picture, stop: threading.Event | None = None) -> ScreenText:
+    """The text by OCR; ``how`` is ``none`` where that finds none or is not installed.
+
+    It ends soon after ``stop`` is set, without a text.
+    """
+    lines, share = read_by_ocr(picture, stop)
     kept = tidy(lines)
     return ScreenText(kept, "ocr" if kept else "none", share, picture.background)
