@@ -9,7 +9,7 @@ from typing import Literal
 from harness.errors import HostError
 from harness.machine.acceleration import probe
 from harness.machine.scratch import MIN_FREE_BYTES, scratch_root
-from harness.programs import DEBIAN_PACKAGES, qemu_version
+from harness.programs import DEBIAN_PACKAGES, OPTIONAL_PACKAGES, qemu_version
 
 State = Literal["ok", "missing", "note"]
 
@@ -28,7 +28,7 @@ def examine_host() -> list[Check]:
     checks = [_program(name) for name in DEBIAN_PACKAGES]
     if all(check.state == "ok" for check in checks):
         checks += [_qemu(), *_accelerators()]
-    return [*checks, _space()]
+    return [*checks, *map(_optional_program, OPTIONAL_PACKAGES), _space()]
 
 
 def install_command(checks: list[Check]) -> str | None:
@@ -46,6 +46,12 @@ def _is_missing_program(check: Check) -> bool:
 def _program(name: str) -> Check:
     path = shutil.which(name)
     return Check(name, "ok" if path else "missing", path or "not installed")
+
+
+def _optional_program(name: str) -> Check:
+    path = shutil.which(name)
+    install = f"not installed; it reads screens (apt-get install {OPTIONAL_PACKAGES[name]})"
+    return Check(name, "ok" if path else "note", path or install)
 
 
 def _qemu() -> Check:

@@ -80,9 +80,7 @@ def _stdin(content: bytes) -> Iterator[BinaryIO]:
         yield file
 
 
-def _read(
-    process: subprocess.Popen[bytes], limits: Limits, stop: threading.Event | None
-) -> bytes:
+def _read(process: subprocess.Popen[bytes], limits: Limits, stop: threading.Event | None) -> bytes:
     assert process.stdout is not None  # noqa: S101  a pipe was asked for
     output = bytearray()
     deadline_s = time.monotonic() + limits.wall_s

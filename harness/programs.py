@@ -24,6 +24,9 @@ DEBIAN_PACKAGES = {
 }
 """Program to the Debian and Ubuntu package that holds it."""
 
+OPTIONAL_PACKAGES = {"tesseract": "tesseract-ocr"}
+"""The same for programs that a run does without: they only let it see more."""
+
 
 def find_program(name: str) -> Path:
     """The path of ``name``; raises HostError (``host.missing-tool``) that says what to install."""

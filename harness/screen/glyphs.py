@@ -70,9 +70,7 @@ class CellReader:
     def _is_bar(self, cell: bytes) -> bool:
         """Whether it is filled across, row by row: a cursor, not a letter."""
         step = self.font.width
-        return all(
-            cell.count(cell[at], at, at + step) == step for at in range(0, len(cell), step)
-        )
+        return all(cell.count(cell[at], at, at + step) == step for at in range(0, len(cell), step))
 
 
 def read_glyphs(picture: Picture, fonts: Iterable[Font]) -> tuple[list[str], float]:

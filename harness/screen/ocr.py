@@ -35,9 +35,7 @@ def ocr_is_installed() -> bool:
     return shutil.which(PROGRAM) is not None
 
 
-def read_by_ocr(
-    picture: Picture, stop: threading.Event | None = None
-) -> tuple[list[str], float]:
+def read_by_ocr(picture: Picture, stop: threading.Event | None = None) -> tuple[list[str], float]:
     """The lines that it reads, and how sure it is of their words on the whole, 0.0 to 1.0.
 
     Nothing where it is not installed, takes too long, is stopped, or is not sure.
