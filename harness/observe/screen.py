@@ -35,7 +35,8 @@ _RESTLESS_S = 10.0
 _MUTE_S = 2.0
 
 _MAX_TEXTS = 300
-_MAX_OCRS = 40
+_MAX_OCRS = 30
+_OCR_PAUSE_S = 10.0
 # A cursor blinks and a spinner turns: a picture that was there lately is no news.
 _REMEMBERED_PICTURES = 64
 
@@ -61,7 +62,8 @@ class ScreenWatch:
     """When a screen is worth reading. Times are seconds since power-on."""
 
     is_no_console: bool = False
-    ocrs_left: int = _MAX_OCRS
+    _ocrs_left: int = _MAX_OCRS
+    _ocr_s: float = float("-inf")
     _shown: deque[bytes] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_PICTURES))
     _unread_since_s: float | None = None
     _changed_s: float = 0.0
@@ -91,6 +93,19 @@ class ScreenWatch:
     def is_mute(self, now_s: float) -> bool:
         """Whether the serial console has been silent for a while."""
         return now_s - self._heard_s >= _MUTE_S
+
+    def may_ask_ocr(self, now_s: float) -> bool:
+        """Whether the screen is worth seconds of a processor."""
+        return (
+            self._ocrs_left > 0
+            and now_s - self._ocr_s >= _OCR_PAUSE_S
+            and self.is_due(now_s, _STILL_FOR_OCR_S)
+        )
+
+    def note_ocr(self, now_s: float) -> None:
+        """OCR has been asked, and was done by ``now_s``."""
+        self._ocrs_left -= 1
+        self._ocr_s = now_s
 
     def settle(self) -> None:
         """What is shown has been read."""
@@ -167,15 +182,15 @@ async def _read(
         if text.lines:
             return text
         watch.is_no_console = True
-    if watch.ocrs_left == 0 or not watch.is_due(log.now_s(), _STILL_FOR_OCR_S):
+    if not watch.may_ask_ocr(log.now_s()):
         return None
-    watch.ocrs_left -= 1
     stop = threading.Event()
     try:
         return await asyncio.to_thread(read_print, picture, stop)
     finally:
         # A run that has its verdict does not wait for this.
         stop.set()
+        watch.note_ocr(log.now_s())
 
 
 async def _dump(machine: Machine, path: Path, command: str, **arguments: int) -> bytes | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice, product
+from itertools import chain, islice, product
 
 from harness.screen.fonts import Font
 from harness.screen.picture import Picture
@@ -17,6 +17,8 @@ from harness.screen.picture import Picture
 # A grid is given up after this many cells of which less than a third are known.
 _TRIED_CELLS = 9
 _SAMPLED_CELLS = 60
+# So many cells are looked at for them, blank ones too: there are hundreds of grids.
+_SEARCHED_CELLS = 240
 # What is tried of a picture: its first lines that hold anything.
 _SAMPLED_ROWS = 6
 _GOOD_SHARE = 0.85
@@ -120,7 +122,7 @@ def _find_grid(picture: Picture, fonts: Sequence[Font]) -> Grid | None:
     for font in (font for font in fonts if font.width == _BYTE):
         for left, top in product(range(font.width), range(font.height)):
             grid = Grid(font, left, top)
-            share, characters = _sample(picture, grid, bands)
+            share, characters = _sample(picture, grid, bands, _SEARCHED_CELLS)
             if characters >= _MIN_SEARCHED_CHARACTERS and (best is None or share > best[0]):
                 best = share, grid
     return best[1] if best and best[0] >= _GRID_SHARE else None
@@ -145,22 +147,25 @@ def _bands(picture: Picture) -> list[int]:
     return [y for y in range(picture.height) if filled[y] and not (y and filled[y - 1])]
 
 
-def _sample(picture: Picture, grid: Grid, bands: list[int]) -> tuple[float, int]:
-    """The share of some cells that are exactly glyphs, and how many were looked at."""
+def _sample(
+    picture: Picture, grid: Grid, bands: list[int], limit: int | None = None
+) -> tuple[float, int]:
+    """The share of some cells that are exactly glyphs, and how many were looked at.
+
+    At most ``limit`` cells are cut out for it.
+    """
     height = grid.font.height
     rows = dict.fromkeys((y - grid.top) // height * height + grid.top for y in bands)
     tops = islice((y for y in rows if 0 <= y <= picture.height - height), _SAMPLED_ROWS)
     reader = CellReader(grid.font, picture.background_grey)
     known = tried = 0
-    for top in tops:
-        for cell in _row_of_cells(picture, grid, top):
-            character = reader.read(cell)
-            if character == " ":
-                continue
-            tried += 1
-            known += character != _UNKNOWN
-            if tried == _TRIED_CELLS and known * 3 < tried:
-                return known / tried, tried
-            if tried == _SAMPLED_CELLS:
-                return known / tried, tried
+    cells = chain.from_iterable(_row_of_cells(picture, grid, top) for top in tops)
+    for character in map(reader.read, islice(cells, limit)):
+        if character == " ":
+            continue
+        tried += 1
+        known += character != _UNKNOWN
+        is_wrong = tried == _TRIED_CELLS and known * 3 < tried
+        if is_wrong or tried == _SAMPLED_CELLS:
+            break
     return (known / tried if tried else 0.0), tried

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,19 @@ def test_only_a_console_that_speaks_makes_it_wait() -> None:
     watch.hear(Observation(8.0, "disk", "reads", {"read_bytes": 1}))
     assert not watch.is_mute(6.0)
     assert watch.is_mute(7.0)
+
+
+def test_ocr_is_asked_seldom_and_not_for_ever() -> None:
+    watch = ScreenWatch()
+    asked = []
+    for second in range(1000):
+        watch.see(b"%d" % (second // 3), float(second))
+        if watch.may_ask_ocr(float(second)):
+            asked.append(second)
+            watch.note_ocr(float(second))
+            watch.settle()
+    assert len(asked) == 30
+    assert min(after - before for before, after in pairwise(asked)) >= 10
 
 
 def test_a_text_is_recorded_once_and_not_for_ever(tmp_path: Path) -> None:

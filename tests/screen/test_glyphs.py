@@ -82,3 +82,16 @@ def test_noise_and_nothing_give_no_text() -> None:
     noise = b"P6 640 480 255\n" + random.Random(1).randbytes(640 * 480 * 3)
     for data in (noise, b"P6 640 480 255\n" + bytes(640 * 480 * 3), b"P6 1 1 255\nabc"):
         assert read_glyphs(read_picture(data), console_fonts())[0] == []
+
+
+def test_specks_at_the_edge_of_a_large_picture_are_given_up() -> None:
+    edge = bytearray(1280 * 800)
+    edge[1279 :: 1280 * 20] = b"\xff" * 40
+    assert read_glyphs(read_picture(b"P5 1280 800 255\n" + edge), console_fonts()) == ([], 0.0)
+
+
+def test_pictures_that_are_smaller_than_a_cell_or_odd() -> None:
+    dice = random.Random(1)
+    for width, height in ((1, 1), (1, 900), (900, 1), (7, 15), (8, 16), (9, 16), (81, 33)):
+        picture = read_picture(b"P5 %d %d 255\n" % (width, height) + dice.randbytes(width * height))
+        assert read_glyphs(picture, console_fonts())[0] == []
