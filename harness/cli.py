@@ -239,21 +239,36 @@ def explain_command(finding_id: str | None, as_markdown: bool) -> None:
     metavar="FILE",
     help="Judge a console log from anywhere, in place of a run.",
 )
+@click.option(
+    "--screen",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Judge a screenshot (PNG or PPM) from anywhere, in place of a run.",
+)
 @_RULES
 @_JSON
 def replay_command(
-    run: Path | None, serial: Path | None, rules: tuple[Path, ...], as_json: bool
+    run: Path | None,
+    serial: Path | None,
+    screen: Path | None,
+    rules: tuple[Path, ...],
+    as_json: bool,
 ) -> None:
-    """Judge the recorded RUN again, from its evidence alone; or a console log from any cloud."""
-    from harness.console_log import judge_console_log
+    """Judge the recorded RUN again, from its evidence alone; or a console from any cloud."""
+    from harness.console_log import judge_console_log, judge_screen
 
     own = _read_rules(rules)
-    if run and not serial:
+    if [run, serial, screen].count(None) != 2:
+        raise UsageError(
+            "replay: name one of: the folder of a run, a console log with --serial, a screenshot "
+            "with --screen."
+        )
+    if run:
         result = replay(run, own)
-    elif serial and not run:
+    elif serial:
         result = judge_console_log(serial, own)
-    else:
-        raise UsageError("replay: name the folder of a run, or a console log with --serial.")
+    elif screen:
+        result = judge_screen(screen, own)
     _finish(result, as_json=as_json)
 
 

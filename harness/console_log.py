@@ -1,4 +1,7 @@
-"""A console log from anywhere, judged by the rules of a run: what a person pastes from a cloud."""
+"""A console log or a picture of a screen, judged by the rules of a run.
+
+It is what a person has of a machine in some cloud: its serial console, or a screenshot.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from harness import __version__
-from harness.diagnose.diagnosis import Diagnosis
+from harness.diagnose.diagnosis import Diagnosis, diagnose
 from harness.errors import UsageError
 from harness.evidence import Observation
 from harness.observe.lines import LineSplitter
 from harness.result import CONSOLE_LOG, Result, compose
+from harness.screen.ocr import ocr_is_installed
+from harness.screen.picture import PictureError
+from harness.screen.reading import read_screen
 
 MAX_LOG_BYTES = 64 << 20
 """A console log is text; what is larger is something else."""
 
+SCREEN = "screenshot"
 _CHUNK_BYTES = 1 << 16
 # Linux, kernel/printk/printk.c, print_time: seconds since the kernel started, in brackets.
 _TIMESTAMP = re.compile(r"^\[ *(\d{1,6}\.\d{6})\]")
@@ -41,6 +48,41 @@ def judge_console_log(path: Path, rules: Iterable[tuple[str, str]] = ()) -> Resu
     return compose(diagnosis, facts, None)
 
 
+def judge_screen(path: Path, rules: Iterable[tuple[str, str]] = ()) -> Result:
+    """What the picture of a screen in ``path`` (PNG or PPM) proves, by the same rules.
+
+    Raises UsageError for a file that cannot be read, or is no such picture.
+    """
+    try:
+        content = path.read_bytes()
+        text = read_screen(content)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}.") from error
+    except PictureError as error:
+        raise UsageError(f"{path}: {error}") from error
+    if not text.lines and not ocr_is_installed():
+        raise UsageError(
+            f"{path}: holds no text in a known console font; with tesseract-ocr installed, other "
+            "fonts are read too."
+        )
+    shown = {"lines": list(text.lines), "background": text.background, "how": text.how}
+    start = _start(path, len(content))
+    rows = [
+        Observation(0.0, "run", "start", {**start, "image": {**start["image"], "format": SCREEN}}),
+        *_rules_rows(rules),
+        Observation(0.0, "screen", "text", shown),
+        Observation(0.0, "console", "end", {}),
+    ]
+    return compose(diagnose(rows), rows[:1], None)
+
+
+def _rules_rows(rules: Iterable[tuple[str, str]]) -> list[Observation]:
+    return [
+        Observation(0.0, "run", "rules", {"location": location, "text": text})
+        for location, text in rules
+    ]
+
+
 def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
@@ -62,8 +104,7 @@ def _observations(
     path: Path, content: bytes, rules: Iterable[tuple[str, str]]
 ) -> Iterator[Observation]:
     yield Observation(0.0, "run", "start", _start(path, len(content)))
-    for location, text in rules:
-        yield Observation(0.0, "run", "rules", {"location": location, "text": text})
+    yield from _rules_rows(rules)
     splitter = LineSplitter()
     t_s = 0.0
     for at in range(0, len(content), _CHUNK_BYTES):

@@ -19,7 +19,7 @@ EVIDENCE_FILE = "evidence.jsonl"
 RESULT_FILE = "result.json"
 
 CONSOLE_LOG = "console log"
-"""The backend of a result that was drawn from a console log alone."""
+"""The backend of a result that was drawn from a console log, or from a screenshot, alone."""
 
 # What stops a system that had begun to come up.
 _NOT_UP = frozenset({"boot.emergency-mode", "disk.encrypted"})

@@ -27,7 +27,7 @@ from harness.observe.lifecycle import follow_events, follow_process
 from harness.observe.network import FrameObserver, follow_capture, knock
 from harness.observe.receiver import observe_receiver
 from harness.observe.sampler import sample
-from harness.observe.screen import take_screenshot
+from harness.observe.screen import read_screens, take_screenshot
 from harness.result import Result
 from harness.seed import Seed, new_seed, write_seed
 
@@ -169,6 +169,7 @@ async def _watching(
             "knock": knock(log, host, port, recorder.network_proved),
             "samples": sample(log, machine, lambda: frames.guest_frames),
             "screen": _shoot_stages(recorder, machine, case.folder),
+            "screen-text": read_screens(log, machine, machine.endpoints.qmp_socket.parent),
             "clock": clock.run(),
             "digest": _digest(log, case.image.file),
         }

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.console_log import judge_console_log
+from harness.console_log import judge_console_log, judge_screen
 from harness.errors import UsageError
+from harness.screen.ocr import ocr_is_installed
 from tests.checks.test_corpus import CORPUS
 from tests.test_cli import harness
 
@@ -68,6 +69,34 @@ def test_real_consoles_are_judged_right(name: str) -> None:
         cause = next(row for row in result.findings if row.id == result.cause)
         assert cause.evidence
         assert cause.remedy
+
+
+@pytest.mark.corpus
+@pytest.mark.skipif(
+    not CORPUS.is_dir(), reason=f"no corpus at {CORPUS}: HARNESS_CORPUS names another place"
+)
+@pytest.mark.skipif(not ocr_is_installed(), reason="tesseract is not installed (tesseract-ocr)")
+@pytest.mark.parametrize(
+    ("name", "outcome", "cause"),
+    [
+        ("bsod-1.png", "fail", "boot.bugcheck"),
+        ("bsod-3.png", "fail", "boot.bugcheck"),
+        ("lisa-1d1c7bbc.png", "inconclusive", None),
+        ("lisa-37691d7f.png", "inconclusive", None),
+    ],
+)
+def test_real_screens_are_judged_right(name: str, outcome: str, cause: str | None) -> None:
+    result = judge_screen(CORPUS / "screens" / name)
+    assert (result.outcome, result.cause) == (outcome, cause)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"no picture"])
+def test_what_is_no_picture_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "screen.png"
+    path.write_bytes(content)
+    done = harness("replay", "--screen", path)
+    assert done.returncode == 2
+    assert str(path) in done.stderr
 
 
 def test_a_panic_is_a_fail_and_says_what_was_missing(tmp_path: Path) -> None:
@@ -165,4 +194,4 @@ def test_a_table_that_does_not_hold_is_named(tmp_path: Path, text: str, words: s
 def test_replay_wants_one_thing_to_judge() -> None:
     done = harness("replay")
     assert done.returncode == 2
-    assert "name the folder of a run, or a console log" in done.stderr
+    assert "name one of: the folder of a run, a console log" in done.stderr

@@ -13,7 +13,7 @@ LAYERS = [
     {"errors", "guest_text", "guest_network"},
     {"evidence", "programs"},
     {"limited"},
-    {"image", "provider", "seed"},
+    {"image", "provider", "screen", "seed"},
     {"checks"},
     {"machine"},
     {"observe"},

@@ -22,6 +22,7 @@ from harness.diagnose.rules import (
 from harness.diagnose.stages import Stage, Timeline, Until, rank
 from harness.evidence import Observation
 from harness.guest_text import printable
+from harness.screen.bugcheck import read_bugcheck
 
 Outcome = Literal["pass", "fail", "inconclusive", "error"]
 
@@ -210,6 +211,11 @@ class Diagnosis:
             if line.strip():
                 self._tail("screen").append(printable(line))
                 self._text("screen", line)
+        stop = read_bugcheck(data["lines"], data["background"])
+        if stop:
+            self._tails["bugcheck"] = self._tail("screen")
+            self.state.facts["code"] = stop.code
+            self._text("bugcheck", f"STOP {stop.code} {stop.name}".strip())
 
     def _text(self, channel: Channel, text: str) -> None:
         if self.verdict:

@@ -18,7 +18,7 @@ from harness.diagnose.stages import Stage
 from harness.errors import UsageError
 from harness.guest_text import printable
 
-Channel = Literal["serial", "firmware", "screen", "silence"]
+Channel = Literal["serial", "firmware", "screen", "bugcheck", "silence"]
 
 
 class _Model(BaseModel):

@@ -346,7 +346,7 @@ def test_a_screen_proves_what_a_serial_line_does() -> None:
         "Entering rescue mode...",
         "grub rescue>",
     ]
-    script = Script().booted().add("screen", "text", lines=lines, how="vga-text")
+    script = Script().booted().add("screen", "text", lines=lines, background="#000000")
     verdict = script.judge().verdict
     assert verdict
     assert (verdict.outcome, verdict.cause) == ("fail", "boot.loader-failed")
@@ -358,3 +358,13 @@ def test_the_remedy_is_in_the_words_of_the_image() -> None:
     verdict = script.serial("ALERT!  UUID=0 does not exist.  Dropping to a shell!").judge().verdict
     assert verdict
     assert "update-initramfs -u" in verdict.findings[-1].remedy
+
+
+def test_a_blue_screen_is_named_by_its_stop_code() -> None:
+    lines = ["A problem has been detected", "*** STOP: 0x0000007B (0xFFFFF880009A97E8,0x0,0x0,0x0)"]
+    script = Script().booted().add("screen", "text", lines=lines, background="#0000aa")
+    verdict = script.judge().verdict
+    assert verdict
+    assert verdict.cause == "boot.bugcheck"
+    assert "STOP 0x0000007B INACCESSIBLE_BOOT_DEVICE" in verdict.findings[-1].statement
+    assert verdict.findings[-1].evidence == tuple(lines)
