@@ -2,7 +2,8 @@
 
 None is shipped here. The VGA BIOS of SeaBIOS holds those of text modes. QEMU's own text consoles
 use the 8x16 of Linux (its ``ui/vgafont.h`` is Linux's ``lib/fonts/font_8x16.c``), which differs in
-eleven letters and digits. OVMF holds the font of UEFI's graphical console.
+eleven letters and digits. OVMF holds the font of UEFI's graphical console, GRUB's package that of
+its graphical terminal.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import lzma
 import re
 import shutil
+import struct
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -28,6 +30,7 @@ _OVMFS = (
     "/usr/share/OVMF/OVMF_CODE.fd",
     "/usr/share/edk2/ovmf/OVMF_CODE.fd",
 )
+_GRUB_FONTS = ("/usr/share/grub/ascii.pf2", "/usr/share/grub2/ascii.pf2")
 
 # IBM's glyphs for the codes that are controls elsewhere (IBM code page 437, 0x00 to 0x1F, 0x7F).
 _LOW = " ☺☻♥♦♣♠•◘○◙♂♀♪♫☼►◄↕‼¶§▬↨↑↓→←∟↔▲▼"
@@ -45,6 +48,12 @@ _SECTION_HEAD_BYTES = 4
 # UEFI 2.10, section 33.3.2: EFI_NARROW_GLYPH is the code, attributes, and 19 rows of 8 pixels.
 _NARROW_BYTES = 22
 _NARROW_ROWS = 19
+
+# GRUB, grub-core/font/font.c, "PFF2": sections of a name and a length, both of 32 bits; the index
+# has 9 bytes a glyph; a glyph has width, height, two offsets and its advance, then packed pixels.
+_SECTION = struct.Struct(">4sI")
+_INDEX_ENTRY = struct.Struct(">IBI")
+_GLYPH = struct.Struct(">HHhhh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +81,7 @@ def console_fonts() -> tuple[Font, ...]:
         *vga_fonts(_first(_VGA_BIOSES)),
         *vga_fonts(_first((emulator,))),
         *uefi_fonts(_first(_OVMFS)),
+        *grub_fonts(_first(_GRUB_FONTS)),
     ):
         other = fonts.get(font.name, font)
         fonts[font.name] = replace(font, glyphs={**font.glyphs, **other.glyphs})
@@ -143,3 +153,46 @@ def _narrow_glyphs(table: bytes) -> dict[int, str]:
         last = code
         known.setdefault(int.from_bytes(table[at + 3 : at + _NARROW_BYTES], "big"), chr(code))
     return known
+
+
+def grub_fonts(file: bytes) -> Iterator[Font]:
+    """The font in a PFF2 file, as GRUB's graphical terminal puts it into cells of 8 columns."""
+    try:
+        sections = dict(_pff2_sections(file))
+        ascent, descent = (int.from_bytes(sections[name], "big") for name in (b"ASCE", b"DESC"))
+        known: dict[int, str] = {}
+        for code, _, at in _INDEX_ENTRY.iter_unpack(sections[b"CHIX"]):
+            pixels = _pff2_cell(file, at, ascent, descent)
+            if pixels is not None:
+                known.setdefault(pixels, chr(code))
+    except (KeyError, ValueError, struct.error):
+        return
+    yield Font(f"grub 8x{ascent + descent}", 8, ascent + descent, known)
+
+
+def _pff2_sections(file: bytes) -> Iterator[tuple[bytes, bytes]]:
+    at = 0
+    while at + _SECTION.size <= len(file):
+        name, size = _SECTION.unpack_from(file, at)
+        at += _SECTION.size
+        yield name, file[at : at + size]
+        if name == b"DATA":  # the last one, whose size is not said
+            return
+        at += size
+
+
+def _pff2_cell(file: bytes, at: int, ascent: int, descent: int) -> int | None:
+    """The pixels of a cell with the glyph at this place; None for one of another width."""
+    width, height, left, bottom, advance = _GLYPH.unpack_from(file, at)
+    if advance != 8 or not 0 <= left <= 8 - width:
+        return None
+    body = at + _GLYPH.size
+    packed = file[body : body + -(-width * height // 8)]
+    bits = f"{int.from_bytes(packed, 'big'):0{len(packed) * 8}b}"
+    cell = 0
+    for y in range(height):
+        below = descent + bottom + height - 1 - y
+        if 0 <= below < ascent + descent and width:
+            row = int(bits[y * width : (y + 1) * width], 2) << 8 - width - left
+            cell |= row << 8 * below
+    return cell

@@ -28,6 +28,8 @@ _GRID_SHARE = 0.6
 _MIN_SEARCHED_CHARACTERS = 16
 _MIN_CHARACTERS = 3
 _BYTE = 8
+# GRUB, grub-core/term/gfxterm.c, DEFAULT_BORDER_WIDTH.
+_GRUB_BORDER_PIXELS = 10
 
 _UNKNOWN = "\ufffd"
 
@@ -129,7 +131,10 @@ def _find_grid(picture: Picture, fonts: Sequence[Font]) -> Grid | None:
 
 
 def _usual_places(picture: Picture, font: Font) -> list[tuple[int, int]]:
-    """The corner, where VGA and Linux begin, and a grid of 80x25 or a full one in the middle."""
+    """Where consoles begin: VGA and Linux in the corner, GRUB in a border, UEFI in the middle.
+
+    UEFI's is a full grid, or one of 80x25.
+    """
     middles = [
         ((picture.width - columns * font.width) // 2, (picture.height - rows * font.height) // 2)
         for columns, rows in (
@@ -137,7 +142,8 @@ def _usual_places(picture: Picture, font: Font) -> list[tuple[int, int]]:
             (80, 25),
         )
     ]
-    return list(dict.fromkeys([(0, 0), *((x, y) for x, y in middles if x >= 0 and y >= 0)]))
+    border = (_GRUB_BORDER_PIXELS, _GRUB_BORDER_PIXELS)
+    return list(dict.fromkeys([(0, 0), border, *((x, y) for x, y in middles if x >= 0 and y >= 0)]))
 
 
 def _bands(picture: Picture) -> list[int]:
