@@ -132,6 +132,7 @@ def start_rows(
     image = case.image
     start: dict[str, Any] = {
         "provider": case.profile.name,
+        "firmware": case.profile.machine.firmware.value,
         "image": {
             "location": image.location,
             "format": image.format,

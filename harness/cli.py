@@ -28,7 +28,7 @@ from harness.diagnose.stages import Until
 from harness.errors import HarnessError, HostError, UsageError
 from harness.examine import examine, fetch, unexamined
 from harness.image.link import is_url, name_in_url
-from harness.provider.profile import Profile, load_profile
+from harness.provider.profile import Firmware, Profile, load_profile
 from harness.report.text import print_result
 from harness.result import Result, replay
 
@@ -39,6 +39,11 @@ _JSON = click.option(
 )
 _PROVIDER = click.option(
     "--provider", default="contabo", show_default=True, help="Whose limits and machine."
+)
+_FIRMWARE = click.option(
+    "--firmware",
+    type=click.Choice(["bios", "uefi"]),
+    help="The machine's firmware.  [default: the provider's]",
 )
 _STRICT = click.option("--strict", is_flag=True, help="A warning is a fail.")
 _RULES = click.option(
@@ -61,6 +66,7 @@ def _run_options(command: Command) -> Command:
     """The options of every command that boots."""
     options = [
         _PROVIDER,
+        _FIRMWARE,
         click.option(
             "--accel",
             type=click.Choice(["auto", "kvm", "tcg"]),
@@ -131,6 +137,7 @@ def verify(
     image: str,
     sha256: str | None,
     provider: str,
+    firmware: Firmware | None,
     accel: Literal["auto", "kvm", "tcg"],
     until: Until,
     run_dir: Path | None,
@@ -152,7 +159,7 @@ def verify(
 
     if sha256 and not is_url(image):
         raise UsageError("--sha256: is for a link; sha256sum checks a file.")
-    profile = load_profile(provider)
+    profile = load_profile(provider).with_firmware(firmware)
     own_rules = _read_rules(rules)
     with _faults_as_result(image, profile, as_json=as_json):
         # Of a link only what says whether it is worth a download.
@@ -189,6 +196,7 @@ def verify(
 @cli.command()
 @click.argument("image", metavar="IMAGE_OR_URL")
 @_PROVIDER
+@_FIRMWARE
 @click.option(
     "--run-dir",
     type=click.Path(path_type=Path),
@@ -202,13 +210,19 @@ def verify(
 @_STRICT
 @_JSON
 def check(
-    image: str, provider: str, run_dir: Path | None, inside: bool, strict: bool, as_json: bool
+    image: str,
+    provider: str,
+    firmware: Firmware | None,
+    run_dir: Path | None,
+    inside: bool,
+    strict: bool,
+    as_json: bool,
 ) -> None:
     """Look at IMAGE without booting it: what it is, what is in it, what speaks against it.
 
     Of a link only what is needed is fetched: with --no-inside, less than a megabyte.
     """
-    profile = load_profile(provider)
+    profile = load_profile(provider).with_firmware(firmware)
     with _faults_as_result(image, profile, as_json=as_json):
         facts = examine(image, profile, inside=inside)
     case = Case(facts, profile, "network", strict, None, None, run_dir)

@@ -8,6 +8,7 @@ from typing import Literal
 
 from harness.errors import HostError
 from harness.machine.acceleration import probe
+from harness.machine.firmware import find_uefi
 from harness.machine.scratch import MIN_FREE_BYTES, scratch_root
 from harness.programs import DEBIAN_PACKAGES, OPTIONAL_PROGRAMS, qemu_version
 
@@ -27,7 +28,7 @@ def examine_host() -> list[Check]:
     """Everything that a run needs of this host, in the order in which it is needed."""
     checks = [_program(name) for name in DEBIAN_PACKAGES]
     if all(check.state != "missing" for check in checks):
-        checks += [_qemu(), *_accelerators()]
+        checks += [_qemu(), *_accelerators(), _uefi()]
     return [*checks, _space()]
 
 
@@ -72,6 +73,15 @@ def _accelerators() -> list[Check]:
     except HostError as error:
         checks.append(Check("accelerators", "missing", str(error)))
     return checks
+
+
+def _uefi() -> Check:
+    """Only ``--firmware uefi`` needs it."""
+    try:
+        found = find_uefi("pc")
+    except HostError as error:
+        return Check("UEFI", "note", str(error))
+    return Check("UEFI", "ok", str(found.mapping.executable.filename))
 
 
 def _space() -> Check:

@@ -178,7 +178,7 @@ def _look_inside(facts: ImageFacts, location: str, profile: Profile) -> ImageFac
         prediction = Prediction(unknown=(printable(found.problem, 300),))
         return replace(facts, findings=(*facts.findings, unread), prediction=prediction)
     rows = check_inside(found.disk, profile)
-    prediction = predict(found.disk, rows)
+    prediction = predict(found.disk, rows, profile.machine.firmware.value)
     if prediction.will_boot is None:
         unknown = tuple(printable(row, 300) for row in prediction.unknown)
         statement = "Not all was found inside the disk that a prediction needs."

@@ -49,12 +49,13 @@ class Image(_Model):
 
 
 class Tool(_Model):
-    """What tried it."""
+    """What tried it. ``firmware`` is ``bios`` or ``uefi``: what it was held against, too."""
 
     version: str
     qemu: str | None
     accel: str | None
     backend: str
+    firmware: str = "bios"
 
 
 class Counterfactual(_Model):
@@ -155,7 +156,7 @@ def compose(diagnosis: Diagnosis, observations: list[Observation], run_dir: Path
         counterfactual=Counterfactual(**second) if second else None,
         timings_s={"check": start["check_s"], **timings_s, "verdict": round(verdict.at_s, 3)},
         run_dir=str(run_dir) if run_dir else None,
-        tool=Tool(**start["tool"]),
+        tool=Tool(**start["tool"], firmware=start.get("firmware", "bios")),
     )
 
 

@@ -18,9 +18,10 @@ from harness.errors import HostError, UsageError
 from harness.evidence import EvidenceLog, Subscriber
 from harness.guest_network import LEASED, GuestNetwork
 from harness.machine.acceleration import Acceleration
+from harness.machine.firmware import find_uefi, uefi_flash
 from harness.machine.qemu import Machine, launch_qemu
 from harness.machine.scratch import scratch_folder
-from harness.machine.spec import Endpoints, MachineSpec
+from harness.machine.spec import Endpoints, Flash, MachineSpec
 from harness.observe.clock import Clock
 from harness.observe.console import observe_console
 from harness.observe.lifecycle import follow_events, follow_process
@@ -61,7 +62,12 @@ async def _boot_changed(
 ) -> None:
     """Boot a fresh overlay of the image in a machine with ``change``; record what came of it."""
     recorder.log.record("counterfactual", "start", change=change.name)
-    second = replace(case, run_dir=case.folder / "counterfactual", until=change.until)
+    second = replace(
+        case,
+        run_dir=case.folder / "counterfactual",
+        until=change.until,
+        profile=case.profile.with_firmware(change.firmware),
+    )
     with open_log(second.folder) as log:
         inner = Recorder(log)
         log.subscribe(subscriber)
@@ -116,7 +122,8 @@ async def _run_machine(
     log = recorder.log
     with scratch_folder() as scratch:
         endpoints = _endpoints(scratch, case.folder)
-        spec = _changed(_machine_spec(case, acceleration, seed, scratch), change)
+        spec = _machine_spec(case, acceleration, seed, scratch, _flash(case, scratch))
+        spec = _changed(spec, change)
         write_seed(seed, spec.seed)
         async with AsyncExitStack() as stack:
             for observer in (
@@ -141,13 +148,12 @@ async def _run_machine(
 
 def _changed(spec: MachineSpec, change: Change | None) -> MachineSpec:
     """The machine with the one thing changed that a second boot asks about."""
-    if change is None or change.thing == "addressing":
-        return spec
-    if change.thing == "disk":
+    if change and change.thing == "disk":
         return replace(spec, disk_bus="sata")
-    if change.thing == "nic":
+    if change and change.thing == "nic":
         return replace(spec, nic_model="e1000")
-    raise AssertionError(change.thing)
+    # Another firmware is in the case's profile, another addressing in the seed.
+    return spec
 
 
 @asynccontextmanager
@@ -265,7 +271,17 @@ def _endpoints(scratch: Path, run_dir: Path) -> Endpoints:
     )
 
 
-def _machine_spec(case: Case, acceleration: Acceleration, seed: Seed, scratch: Path) -> MachineSpec:
+def _flash(case: Case, scratch: Path) -> Flash | None:
+    """The UEFI firmware of the case; None for a BIOS."""
+    hardware = case.profile.machine
+    if hardware.firmware.value == "bios":
+        return None
+    return uefi_flash(find_uefi(hardware.chipset.value), scratch)
+
+
+def _machine_spec(
+    case: Case, acceleration: Acceleration, seed: Seed, scratch: Path, flash: Flash | None
+) -> MachineSpec:
     """The provider's machine around the image of this case."""
     if case.image.format != "qcow2" or case.image.virtual_size_bytes is None:
         raise UsageError(f"{case.image.file}: only a qcow2 disk image can be booted.")
@@ -286,4 +302,5 @@ def _machine_spec(case: Case, acceleration: Acceleration, seed: Seed, scratch: P
         nic_address=hardware.nic_address.value,
         balloon_address=hardware.balloon_address.value,
         network=seed.network,
+        firmware=flash,
     )

@@ -55,7 +55,8 @@ def build_debian(name: str, recipe: Debian, scratch: Path, output: Path) -> None
     _bootstrap(recipe.suite, tar, recipe.packages, "minbase", _finish(recipe, root_uuid, scratch))
     say(f"{name}: writing the disk")
     folder.mkdir()
-    build_disk(Root(folder, root_uuid, "root", recipe.size_mib, tar), scratch, output)
+    root = Root(folder, root_uuid, "root", recipe.size_mib, tar)
+    build_disk(root, scratch, output, firmware=recipe.firmware)
 
 
 def _finish(recipe: Debian, root_uuid: str, scratch: Path) -> list[str]:

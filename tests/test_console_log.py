@@ -37,6 +37,7 @@ def said(text: str | bytes, folder: Path) -> tuple[str, str | None, str | None]:
 # What is right of each by MANIFEST.tsv: outcome, the stage at least, cause.
 _LOGS = {
     "alpine-amd64-directkernel.log": ("inconclusive", "userspace", None),
+    "efi-grub-rescue-2.06.log": ("fail", "firmware", "boot.no-bootable-device"),
     "firecracker-2021.txt": ("fail", "initrd", "boot.emergency-mode"),
     "kernelpanic.log": ("fail", "userspace", "boot.kernel-panic"),
     "linux_boot_001.log": ("inconclusive", None, None),

@@ -129,14 +129,24 @@ def _not_bootable(facts: DiscFacts, _: Profile) -> Iterator[Finding]:
 
 
 def _firmware(facts: DiscFacts, profile: Profile) -> Iterator[Finding]:
-    if not facts.boot_entries or profile.machine.firmware.value != "bios":
-        return
-    if facts.bios_entry and facts.bios_entry.target == "present":
-        return
-    if facts.efi_entries:
-        statement = f"The disc starts from UEFI only; {profile.title} has a BIOS."
+    bios = facts.bios_entry is not None and facts.bios_entry.target == "present"
+    wanted = profile.machine.firmware.value
+    if wanted == "bios" and not bios and facts.efi_entries:
+        statement = f"The disc starts from UEFI only; {profile.firmware_in_words}."
         evidence = ("boot catalog: the initial entry is not for platform 0 (x86 BIOS)",)
         yield finding("firmware.uefi-only", statement, evidence)
+    elif wanted == "uefi" and bios and not _starts_from_uefi(facts):
+        statement = f"The disc starts from a BIOS only; {profile.firmware_in_words}."
+        found = ", ".join(facts.efi_architectures) or "none"
+        evidence = (f"boot catalog: entries for platform 0xEF (UEFI) with a loader for: {found}",)
+        yield finding("firmware.bios-only", statement, evidence)
+
+
+def _starts_from_uefi(facts: DiscFacts) -> bool:
+    """A loader that could not be looked at is taken for one that fits."""
+    known = facts.efi_architectures
+    present = any(entry.target == "present" for entry in facts.efi_entries)
+    return present and (not known or _NEEDED_ARCHITECTURE in known)
 
 
 def _architecture(facts: DiscFacts, _: Profile) -> Iterator[Finding]:

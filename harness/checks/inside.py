@@ -11,7 +11,7 @@ from harness.checks.finding import Finding, finding, in_words_of
 from harness.checks.windows import check_drivers, drivers_in_words
 from harness.guest_text import printable
 from harness.image.system import Blacklisted, DiskFacts, LinuxFacts
-from harness.provider.profile import Profile
+from harness.provider.profile import Firmware, Profile
 
 _NEEDED_ARCHITECTURE = "x86-64"
 _DISK_DRIVERS = ("virtio_pci", "virtio_scsi", "sd_mod")
@@ -23,6 +23,7 @@ _AT_ALL = ("built in", "initramfs", "root")
 _BLOCKING = frozenset(
     {
         *("disk.empty", "disk.no-bootloader", "disk.encrypted", "firmware.uefi-only"),
+        *("firmware.bios-only",),
         *("arch.not-x86-64", "linux.no-kernel", "linux.virtio-scsi-missing"),
         *("linux.kernel-damaged", "linux.boot-waits", "linux.no-init", "linux.root-damaged"),
         *("linux.root-device-name", "linux.root-missing", "windows.virtio-scsi-missing"),
@@ -54,7 +55,8 @@ class Seen(BaseModel):
 
 def what_was_seen(facts: DiskFacts) -> tuple[Seen, ...]:
     """The parts of a boot in their order, each with what is there. Made printable."""
-    rows = [("boot path", facts.bios_evidence)]
+    efi = f"; \\EFI\\BOOT: {', '.join(facts.efi_architectures)}" if facts.efi_architectures else ""
+    rows = [("boot path", facts.bios_evidence + efi)]
     linux = facts.linux
     if linux:
         files = ", ".join((linux.kernel, *linux.initrds)) if linux.kernel else "none"
@@ -112,14 +114,14 @@ def describe_disk(facts: DiskFacts) -> str:
     return printable(f"{system}; {how}", 300)
 
 
-def predict(facts: DiskFacts, findings: list[Finding]) -> Prediction:
+def predict(facts: DiskFacts, findings: list[Finding], firmware: Firmware = "bios") -> Prediction:
     """The boot that is to be expected of a disk about which this was found. Never a guess."""
     because = tuple(
         row.id for row in findings if row.id in _BLOCKING and not _boots_anyway(facts, row)
     )
     if because:
         return Prediction(will_boot=False, because=because)
-    unknown = tuple(_unknown(facts))
+    unknown = tuple(_unknown(facts, firmware))
     return Prediction(will_boot=None if unknown else True, unknown=unknown)
 
 
@@ -133,10 +135,10 @@ def _boots_anyway(facts: DiskFacts, row: Finding) -> bool:
     return False
 
 
-def _unknown(facts: DiskFacts) -> Iterator[str]:
+def _unknown(facts: DiskFacts, firmware: Firmware) -> Iterator[str]:
     """What would have to be known for a prediction."""
     yield from facts.unread
-    if facts.bios_starts is None:
+    if facts.bios_starts is None and firmware == "bios":
         yield facts.bios_evidence
     if facts.windows and facts.windows.fault:
         yield facts.windows.fault
@@ -170,18 +172,44 @@ def _boot_path(facts: DiskFacts, profile: Profile) -> Iterator[Finding]:
     if facts.empty:
         yield finding("disk.empty", "The disk is empty.", ("only zeros where a system begins",))
         return
-    if facts.bios_starts is not False or profile.machine.firmware.value != "bios":
-        return
+    if profile.machine.firmware.value == "uefi":
+        yield from _uefi_path(facts, profile)
+    elif facts.bios_starts is False:
+        yield from _bios_path(facts, profile)
+
+
+def _bios_path(facts: DiskFacts, profile: Profile) -> Iterator[Finding]:
     evidence: tuple[str, ...] = (facts.bios_evidence,)
     if facts.efi_architectures:
         loaders = ", ".join(facts.efi_architectures)
         evidence += (f"\\EFI\\BOOT holds a loader for {loaders}",)
-        statement = f"The disk starts from UEFI only; {profile.title} has a BIOS."
+        statement = f"The disk starts from UEFI only; {profile.firmware_in_words}."
         yield finding("firmware.uefi-only", statement, evidence)
     else:
         yield finding(
             "disk.no-bootloader", "The disk holds nothing that a BIOS can start.", evidence
         )
+
+
+def _uefi_path(facts: DiskFacts, profile: Profile) -> Iterator[Finding]:
+    """Without a boot entry, as a new machine is, UEFI starts the fallback path or nothing."""
+    unread = any(row.type == "vfat" and row.fault for row in facts.volumes)
+    if _NEEDED_ARCHITECTURE in facts.efi_architectures or unread:
+        return
+    evidence: tuple[str, ...] = ("no loader for x86-64 in \\EFI\\BOOT of an EFI system partition",)
+    evidence += tuple(printable(path, 120) for path in facts.efi_others)
+    entry = ""
+    if facts.efi_others:
+        entry = (
+            f" {printable(facts.efi_others[0], 120)} is there, and only a boot entry in the "
+            "machine's own memory would start it; a new machine has none."
+        )
+    if facts.bios_starts:
+        statement = f"The disk starts from a BIOS only; {profile.firmware_in_words}.{entry}"
+        yield finding("firmware.bios-only", statement, (facts.bios_evidence, *evidence))
+    else:
+        statement = f"The disk holds nothing that UEFI starts of itself.{entry}"
+        yield finding("disk.no-bootloader", statement, evidence)
 
 
 def _architecture(facts: DiskFacts, _: Profile) -> Iterator[Finding]:

@@ -7,20 +7,25 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.diagnose.diagnosis import Diagnosis, Outcome
-from harness.diagnose.machine_state import DISK_SEEN, Firmware
+from harness.diagnose.machine_state import DISK_SEEN
 from harness.diagnose.stages import Stage, Until, rank
+from harness.provider.profile import Firmware
 
 Thing = Literal["disk", "nic", "firmware", "addressing"]
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What is changed, in words, and the stage that tells whether it made the difference."""
+    """What is changed, in words, and the stage that tells whether it made the difference.
+
+    ``firmware`` is the one to boot with, None for the provider's.
+    """
 
     thing: Thing
     instead: str
     provided: str
     until: Until
+    firmware: Firmware | None = None
 
     @property
     def name(self) -> str:
@@ -40,8 +45,8 @@ _SATA = Change("disk", "a SATA disk", "virtio-scsi", "root")
 _E1000 = Change("nic", "an e1000 NIC", "virtio-net", "network")
 _DHCP = Change("addressing", "DHCP in the seed", "a static address", "network")
 _FIRMWARE: dict[Firmware, Change] = {
-    "bios": Change("firmware", "UEFI", "BIOS", "kernel"),
-    "uefi": Change("firmware", "BIOS", "UEFI", "kernel"),
+    "bios": Change("firmware", "UEFI", "BIOS", "kernel", "uefi"),
+    "uefi": Change("firmware", "BIOS", "UEFI", "kernel", "bios"),
 }
 
 # Microsoft, Bug Check 0x7B: INACCESSIBLE_BOOT_DEVICE.

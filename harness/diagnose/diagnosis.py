@@ -298,8 +298,22 @@ class Diagnosis:
         self.state.take_disk_reads(int(data["read_bytes"]))
 
     def _on_cpu_mode(self, data: Mapping[str, Any]) -> None:
+        if self.state.firmware == "uefi":
+            self._on_cpu_mode_under_uefi(data)
+            return
         self.state.cpu_mode = data["mode"]
         if self.state.kernel_runs:
+            self._reach("kernel")
+
+    def _on_cpu_mode_under_uefi(self, data: Mapping[str, Any]) -> None:
+        """UEFI and what it starts are in long mode, too; a kernel has its table in the upper half.
+
+        As long as there is none, the mode says no more than that the firmware runs.
+        """
+        if data["mode"] != "real":
+            self._reach("firmware")
+        if data["mode"] == "long" and data.get("interrupt_table") == "high":
+            self.state.cpu_mode = "long"
             self._reach("kernel")
 
     # The network

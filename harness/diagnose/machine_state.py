@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from harness.diagnose.stages import Stage, Timeline, rank
+from harness.provider.profile import Firmware
 
-Firmware = Literal["bios", "uefi"]
 CpuMode = Literal["real", "protected", "long"]
 
 DISK_SEEN = "disk-seen"

@@ -13,10 +13,11 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harness.checks.finding import Finding, Severity, catalog
-from harness.diagnose.machine_state import CpuMode, Firmware, MachineState
+from harness.diagnose.machine_state import CpuMode, MachineState
 from harness.diagnose.stages import Stage
 from harness.errors import UsageError
 from harness.guest_text import printable
+from harness.provider.profile import Firmware
 
 Channel = Literal["serial", "firmware", "screen", "bugcheck", "silence"]
 

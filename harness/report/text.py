@@ -133,6 +133,7 @@ def _facts(result: Result) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     tool = result.tool
     machine = f"QEMU {tool.qemu}, {tool.accel}" if tool.qemu else "not booted"
+    machine += ", UEFI" if tool.firmware == "uefi" else ""
     image = result.image
     rows = {"image": f"{printable(image.location)} ({_describe(result)})"}
     if image.final_url not in (None, image.location):

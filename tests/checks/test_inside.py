@@ -15,9 +15,18 @@ from harness.image.disk import read_disk
 from harness.image.qcow2 import read_qcow2
 from harness.image.qcow2_disk import Qcow2Disk
 from harness.image.source import LocalFile
-from harness.provider.profile import load_profile
+from harness.provider.profile import Firmware, load_profile
 from tests.image.discs import esp
-from tests.image.disks import GRUB_CFG, ROOT_UUID, VERSION, Linux, as_qcow2, elf, kernel
+from tests.image.disks import (
+    GRUB_CFG,
+    ROOT_UUID,
+    VERSION,
+    Linux,
+    as_qcow2,
+    elf,
+    kernel,
+    write_boot_code,
+)
 
 _INITRD = f"boot/initrd.img-{VERSION}"
 _KERNEL = f"boot/vmlinuz-{VERSION}"
@@ -29,12 +38,13 @@ def looked_at(image: Path) -> ImageFacts:
     return examine(str(image), load_profile("contabo"))
 
 
-def said(image: Path) -> tuple[bool | None, list[str]]:
+def said(image: Path, firmware: Firmware = "bios") -> tuple[bool | None, list[str]]:
     """The prediction and the findings, without the child and what it costs."""
+    profile = load_profile("contabo").with_firmware(firmware)
     with LocalFile(image) as source:
         facts = read_disk(Qcow2Disk(source, read_qcow2(source)))
-    rows = check_inside(facts, load_profile("contabo"))
-    return predict(facts, rows).will_boot, [row.id for row in rows]
+    rows = check_inside(facts, profile)
+    return predict(facts, rows, firmware).will_boot, [row.id for row in rows]
 
 
 @pytest.fixture
@@ -186,6 +196,63 @@ def test_a_disk_for_uefi_only(tmp_path: Path, architecture: str, expected: list[
         file.seek(1 << 20)
         file.write(volume.read_bytes())
     assert said(as_qcow2(raw)) == (False, expected)
+
+
+def with_esp(
+    folder: Path, *architectures: str, boot_code: bool = False, elsewhere: str = ""
+) -> Path:
+    """A disk with an EFI system partition; ``elsewhere`` is a folder with a loader of Debian's."""
+    raw = folder / "disk.raw"
+    with raw.open("wb") as file:
+        file.truncate(16 << 20)
+    script = "label: gpt\nstart=4096,type=uefi\n"
+    subprocess.run(["sfdisk", "-q", raw], input=script, text=True, check=True)
+    volume = esp(folder, *architectures)
+    if elsewhere:
+        loader = folder / "grubx64.efi"
+        loader.write_bytes(b"MZ")
+        subprocess.run(["mmd", "-i", volume, f"::/EFI/{elsewhere}"], check=True)
+        subprocess.run(["mcopy", "-i", volume, loader, f"::/EFI/{elsewhere}/"], check=True)
+    with raw.open("r+b") as file:
+        file.seek(2 << 20)
+        file.write(volume.read_bytes())
+    if boot_code:
+        write_boot_code(raw)
+    return as_qcow2(raw)
+
+
+@pytest.mark.parametrize(
+    ("architectures", "boot_code", "expected"),
+    [
+        (("x86-64",), False, []),
+        (("x86-64", "i386"), True, []),
+        (("i386",), True, ["firmware.bios-only", "arch.not-x86-64"]),
+        ((), True, ["firmware.bios-only"]),
+        ((), False, ["disk.no-bootloader"]),
+    ],
+)
+def test_what_uefi_starts(
+    tmp_path: Path, architectures: tuple[str, ...], boot_code: bool, expected: list[str]
+) -> None:
+    image = with_esp(tmp_path, *architectures, boot_code=boot_code)
+    assert said(image, "uefi")[1] == expected
+
+
+def test_a_disk_without_an_efi_system_partition_under_uefi(linux: Linux) -> None:
+    assert said(linux.write(), "uefi") == (False, ["firmware.bios-only"])
+
+
+@pytest.mark.parametrize(
+    ("boot_code", "expected"), [(True, "firmware.bios-only"), (False, "disk.no-bootloader")]
+)
+def test_a_loader_that_only_a_boot_entry_leads_to(
+    tmp_path: Path, boot_code: bool, expected: str
+) -> None:
+    image = with_esp(tmp_path, boot_code=boot_code, elsewhere="debian")
+    profile = load_profile("contabo").with_firmware("uefi")
+    (row,) = [row for row in examine(str(image), profile).findings if row.id == expected]
+    # mtools writes a short name that is all in small letters in capitals.
+    assert "\\EFI\\DEBIAN\\GRUBX64.EFI is there, and only a boot entry" in row.statement
 
 
 @pytest.mark.parametrize("size", ["1M", "10G"])

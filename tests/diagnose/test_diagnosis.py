@@ -14,7 +14,9 @@ GUEST, MAC, NONCE = "203.0.113.10", "00:50:56:12:34:56", "0123abcd"
 class Script:
     """Observations of a run, one second apart."""
 
-    def __init__(self, until: str = "network", *, strict: bool = False) -> None:
+    def __init__(
+        self, until: str = "network", *, strict: bool = False, firmware: str = "bios"
+    ) -> None:
         self.rows: list[Observation] = []
         seed = {
             "address": GUEST,
@@ -22,7 +24,7 @@ class Script:
             "phone_home_path": f"/{NONCE}/phone-home",
             "ready_path": f"/{NONCE}/ready",
         }
-        self.add("run", "start", until=until, strict=strict, seed=seed)
+        self.add("run", "start", until=until, strict=strict, seed=seed, firmware=firmware)
 
     def add(self, channel: str, kind: str, **data: Any) -> "Script":
         self.rows.append(Observation(float(len(self.rows)), channel, kind, data))
@@ -368,3 +370,50 @@ def test_a_blue_screen_is_named_by_its_stop_code() -> None:
     assert verdict.cause == "boot.bugcheck"
     assert "STOP 0x0000007B INACCESSIBLE_BOOT_DEVICE" in verdict.findings[-1].statement
     assert verdict.findings[-1].evidence == tuple(lines)
+
+
+_DISK = '"UEFI QEMU QEMU HARDDISK " from PciRoot(0x0)/Pci(0x5,0x0)/Scsi(0x0,0x0)'
+_SHELL = 'BdsDxe: loading Boot0002 "EFI Internal Shell" from Fv(7CB8BDC9)/FvFile(7C04A583)'
+_SETUP = 'BdsDxe: loading Boot0000 "UiApp" from Fv(7CB8BDC9)/FvFile(462CAA21)'
+
+
+def under_uefi() -> Script:
+    script = Script(firmware="uefi").add("machine", "power-on")
+    return script.add("cpu", "mode", mode="long", interrupt_table="low")
+
+
+def started_by_uefi() -> Script:
+    lines = (f"BdsDxe: loading Boot0001 {_DISK}", f"BdsDxe: starting Boot0001 {_DISK}")
+    return under_uefi().serial(*lines).add("disk", "reads", read_bytes=1 << 20)
+
+
+def test_uefi_runs_in_long_mode_and_is_no_kernel() -> None:
+    assert under_uefi().judge().timeline.furthest == "firmware"
+    script = started_by_uefi().add("cpu", "mode", mode="long", interrupt_table="low")
+    assert script.judge().timeline.furthest == "bootloader"
+    assert said(script.silence()) == ("fail", "bootloader", "boot.loader-failed")
+
+
+def test_a_mute_kernel_under_uefi_is_known_by_its_interrupt_table() -> None:
+    script = started_by_uefi().add("cpu", "mode", mode="long", interrupt_table="high")
+    assert script.judge().timeline.furthest == "kernel"
+    assert said(script.silence()) == ("fail", "kernel", "boot.hung")
+
+
+@pytest.mark.parametrize("end", [_SHELL, "BdsDxe: No bootable option or device was found."])
+@pytest.mark.parametrize("fault", ["Not Found", "Unsupported"])
+def test_uefi_says_that_there_is_nothing_to_boot(fault: str, end: str) -> None:
+    script = under_uefi().serial(f"BdsDxe: failed to load Boot0001 {_DISK}: {fault}", end)
+    assert said(script) == ("fail", "firmware", "boot.no-bootable-device")
+
+
+@pytest.mark.parametrize("end", [_SHELL, _SETUP])
+def test_a_loader_that_gives_control_back_to_uefi(end: str) -> None:
+    assert said(started_by_uefi().serial(end)) == ("fail", "bootloader", "boot.loader-failed")
+
+
+def test_a_disk_for_a_bios_only_is_the_cause_of_a_boot_that_ends_in_uefi() -> None:
+    script = under_uefi()
+    row = Finding(id="firmware.bios-only", severity="error", statement="It was found on the disk.")
+    script.add("check", "finding", finding=row.model_dump()).serial(_SHELL)
+    assert said(script) == ("fail", "firmware", "firmware.bios-only")

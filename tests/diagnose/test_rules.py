@@ -44,6 +44,22 @@ def test_what_is_no_toml_is_named() -> None:
         ("firmware", "SeaBIOS (version 1.16.2-debian-1.16.2-1)", "firmware"),
         ("firmware", "Booting from 0000:7c00", "bootloader"),
         ("firmware", "Booting from Hard Disk...", None),
+        (
+            "serial",
+            'BdsDxe: loading Boot0001 "UEFI QEMU" from PciRoot(0x0)/Pci(0x5,0x0)',
+            "firmware",
+        ),
+        (
+            "serial",
+            'BdsDxe: starting Boot0001 "UEFI QEMU" from PciRoot(0x0)/Pci(0x5,0x0)',
+            "bootloader",
+        ),
+        (
+            "serial",
+            'BdsDxe: failed to load Boot0001 "UEFI QEMU" from Pci(0x5): Not Found',
+            "firmware",
+        ),
+        ("serial", 'BdsDxe: starting Boot0002 "EFI Internal Shell" from Fv(7CB8)/FvF', None),
         ("serial", "Welcome to GRUB!", "bootloader"),
         ("serial", "                             GNU GRUB  version 2.06-13+deb12u1", "bootloader"),
         ("serial", "[    0.000000] Linux version 6.1.0-18-cloud-amd64 (debian-kernel)", "kernel"),
