@@ -14,7 +14,7 @@ from harness import __version__
 from harness.diagnose.diagnosis import Diagnosis, diagnose
 from harness.errors import UsageError
 from harness.evidence import Observation
-from harness.observe.lines import LineSplitter
+from harness.observe.lines import LineSplitter, Piece
 from harness.result import CONSOLE_LOG, Result, compose
 from harness.screen.ocr import ocr_is_installed
 from harness.screen.picture import PictureError
@@ -111,10 +111,14 @@ def _observations(
         for piece in splitter.feed(content[at : at + _CHUNK_BYTES]):
             stamp = _TIMESTAMP.match(piece.text)
             t_s = max(t_s, float(stamp[1])) if stamp else t_s
-            yield Observation(t_s, "serial", piece.kind, {"text": piece.text})
+            yield _said(t_s, piece)
     for piece in splitter.flush():
-        yield Observation(t_s, "serial", piece.kind, {"text": piece.text})
+        yield _said(t_s, piece)
     yield Observation(t_s, "console", "end", {})
+
+
+def _said(t_s: float, piece: Piece) -> Observation:
+    return Observation(t_s, "serial", piece.kind, {"text": piece.text, "offset": piece.offset})
 
 
 def _start(path: Path, size_bytes: int) -> dict[str, Any]:

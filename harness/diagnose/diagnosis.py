@@ -27,8 +27,9 @@ from harness.screen.bugcheck import read_bugcheck
 Outcome = Literal["pass", "fail", "inconclusive", "error"]
 
 # A machine that was started this often over and never reached the network is in a loop. A
-# cloud image may start again once or twice on its own (a relabel, a kernel without its initrd).
-MAX_RESETS = 4
+# cloud image may start again once or twice on its own (a relabel, a kernel without its initrd). One
+# that ended twice by the same finding is in a loop already.
+MAX_RESTARTS = 3
 
 # Findings of inspection that are the cause of a boot that ends in the firmware, the first that is
 # there: another processor says more than another firmware.
@@ -107,6 +108,7 @@ class Diagnosis:
     _held_before: _Held | None = None
     _tails: dict[Channel, deque[str]] = field(default_factory=dict)
     _restarts: int = 0
+    _serial_offset: int = -1
     _called: bool = False
     _now_s: float = 0.0
 
@@ -196,8 +198,13 @@ class Diagnosis:
     # Text
 
     def _on_serial(self, data: Mapping[str, Any]) -> None:
+        # A rest that was taken for a prompt comes again as a part of its line.
+        again = data["offset"] == self._serial_offset
+        self._serial_offset = data["offset"]
+        if again and self._tail("serial"):
+            self._tail("serial").pop()
         self._tail("serial").append(printable(data["text"]))
-        self._text("serial", data["text"])
+        self._text("serial", data["text"], again=again)
 
     def _on_firmware(self, data: Mapping[str, Any]) -> None:
         if data["text"].startswith(_FIRMWARE_WORDS):
@@ -217,12 +224,13 @@ class Diagnosis:
             self.state.facts["code"] = stop.code
             self._text("bugcheck", f"STOP {stop.code} {stop.name}".strip())
 
-    def _text(self, channel: Channel, text: str) -> None:
+    def _text(self, channel: Channel, text: str, *, again: bool = False) -> None:
+        """Hold ``text`` against the rules; ``again``: a part of it was seen before."""
         if self.verdict:
             return
         for match in self.rules.matches(channel, text, self.state):
             rule = match.rule
-            if rule.restart:
+            if rule.restart and not again:
                 self._on_restart()
             if rule.sign:
                 self.state.signs.add(rule.sign)
@@ -277,21 +285,28 @@ class Diagnosis:
             self._error("host.no-space", "The host's disk is full: the guest could not write.")
 
     def _on_restart(self) -> None:
+        if self._restarts and not self.state.reached("bootloader"):
+            # One reboot may reset the machine several times before its firmware hands over.
+            return
         self._restarts += 1
-        self._held_before = self._strongest() or self._held_before
+        before, now = self._held_before, self._strongest()
+        same_again = before and now and before.match.rule.id == now.match.rule.id
+        self._held_before = now or before
         self._held.clear()
         self.state = self.state.restarted()
-        if self._restarts < MAX_RESETS or self._reached("network"):
+        if self._reached("network") or self._expected.whole_log:
             return
-        before = self._held_before
-        why = f" Before that it said: {before.match.statement({})}" if before else ""
-        self._fail(
-            finding(
-                "boot.reset-loop",
-                f"The guest started the machine over {self._restarts} times and never reached "
-                f"the network; it comes as far as the stage {self.timeline.furthest}.{why}",
-                evidence=before.evidence if before else self._last_lines("serial"),
-            )
+        if self._restarts >= MAX_RESTARTS or same_again:
+            self._fail(self._reset_loop())
+
+    def _reset_loop(self) -> Finding:
+        last = self._held_before
+        why = f" Before that it said: {last.match.statement({})}" if last else ""
+        return finding(
+            "boot.reset-loop",
+            f"The guest started the machine over {self._restarts} times and never reached the "
+            f"network; it comes as far as the stage {self.timeline.furthest}.{why}",
+            evidence=last.evidence if last else self._last_lines("serial"),
         )
 
     def _on_reads(self, data: Mapping[str, Any]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from harness.checks.finding import Finding
-from harness.diagnose.diagnosis import MAX_RESETS, Diagnosis, diagnose
+from harness.diagnose.diagnosis import MAX_RESTARTS, Diagnosis, diagnose
 from harness.evidence import Observation
 
 GUEST, MAC, NONCE = "203.0.113.10", "00:50:56:12:34:56", "0123abcd"
@@ -32,7 +32,7 @@ class Script:
 
     def serial(self, *lines: str) -> "Script":
         for line in lines:
-            self.add("serial", "line", text=line, offset=0)
+            self.add("serial", "line", text=line, offset=len(self.rows))
         return self
 
     def firmware(self, *lines: str) -> "Script":
@@ -122,7 +122,7 @@ def test_a_call_without_the_nonce_proves_nothing() -> None:
 
 
 def test_a_login_prompt_alone_is_no_pass() -> None:
-    script = Script().linux().add("serial", "prompt", text="debian login: ", offset=9)
+    script = Script().linux().add("serial", "prompt", text="debian login: ", offset=99)
     assert said(script) == (None,)
 
 
@@ -183,16 +183,39 @@ def test_prompts_that_nobody_will_answer(prompt: str, cause: str) -> None:
 
 def test_a_reset_loop_and_a_few_resets() -> None:
     script = Script()
-    for _ in range(MAX_RESETS):
+    for _ in range(MAX_RESTARTS):
         assert said(script) == (None,)
         script.booted()
         script.add("qmp", "event", name="RESET", detail={"guest": True, "reason": "guest-reset"})
     assert said(script) == ("fail", "bootloader", "boot.reset-loop")
 
 
+def test_a_line_that_was_seen_in_part_before_is_no_restart() -> None:
+    version = "[    0.000000] Linux version 6.1.0"
+    script = Script().booted().add("serial", "prompt", text=version + " (", offset=50)
+    script.add("serial", "line", text=version + " (debian) 12", offset=50)
+    assert script.judge()._restarts == 0
+
+
+def test_one_reboot_may_be_several_resets() -> None:
+    script = Script().booted()
+    for _ in range(MAX_RESTARTS):
+        script.add("qmp", "event", name="RESET", detail={"guest": True, "reason": "guest-reset"})
+    assert said(script) == (None,)
+
+
+def test_the_same_end_twice_is_a_loop() -> None:
+    script = Script()
+    for _ in range(2):
+        assert said(script) == (None,)
+        script.booted().serial("Linux version 6.1.0", "Kernel panic - not syncing: no init")
+        script.add("qmp", "event", name="RESET", detail={"guest": True, "reason": "guest-reset"})
+    assert said(script) == ("fail", "kernel", "boot.reset-loop")
+
+
 def test_our_own_reset_does_not_count() -> None:
     script = Script()
-    for _ in range(MAX_RESETS + 1):
+    for _ in range(MAX_RESTARTS + 1):
         script.add("qmp", "event", name="RESET", detail={"guest": False, "reason": "host-qmp-quit"})
     assert said(script) == (None,)
 
