@@ -1,7 +1,8 @@
-"""A disk that a BIOS can start, put together from a folder: no root, no mount, no loop device.
+"""A disk that can be started, put together from a folder: no root, no mount, no loop device.
 
-GPT with GRUB's core image in a BIOS boot partition, an ext4 filled from the folder, and where
-wanted a third partition that holds a file system made elsewhere.
+GPT with GRUB in a first small partition (its core image for a BIOS, or an EFI system partition),
+an ext4 filled from the folder, and where wanted a third partition that holds what was made
+elsewhere.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ _MIB = 1 << 20
 # partitions specification name them.
 _BIOS_BOOT = "21686148-6449-6E6F-744E-656564454649"
 _LINUX_DATA = "0FC63DAF-8483-4772-8E79-3D69D8477DE4"
+_EFI_SYSTEM = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
 
 BOOT_LBA = 2048
-"""First sector of the BIOS boot partition, which is 1 MiB large."""
+"""First sector of the partition with the boot loader, which is 1 MiB large."""
 ROOT_LBA = 4096
 """First sector of the partition that is filled from the folder."""
 
@@ -36,7 +38,6 @@ _MBR_CODE_BYTES = 440
 _BLOCKLIST_AT = SECTOR_BYTES - 12
 _GRUB_FOLDER = Path("/usr/lib/grub/i386-pc")
 _GRUB_MODULES = [
-    "biosdisk",
     "part_gpt",
     "part_msdos",
     "ext2",
@@ -71,23 +72,44 @@ class Root:
     label: str
     size_mib: int
     tar: Path | None = None
+    grub_folder: str = "/boot/grub"
 
 
-def build_disk(root: Root, scratch: Path, output: Path, data: Path | None = None) -> None:
+@dataclass(frozen=True, slots=True)
+class Efi:
+    """GRUB for UEFI: the platform as grub-mkimage names it, the file name that firmware looks for.
+
+    ``modules`` is the folder with GRUB's modules for it.
+    """
+
+    platform: str
+    file_name: str
+    modules: Path
+
+
+def build_disk(
+    root: Root, scratch: Path, output: Path, data: Path | None = None, efi: Efi | None = None
+) -> None:
     """Write a compressed qcow2 to ``output``; ``scratch`` is a folder to work in.
 
-    ``data`` is a raw file system that becomes the last partition as it is.
+    ``data`` becomes the last partition as it is. With ``efi`` it is UEFI that can start the disk,
+    and no BIOS.
 
-    The folder, or the tar, must hold ``boot/grub/grub.cfg``. Raises RecipeError where a program
-    fails.
+    The folder, or the tar, must hold ``grub.cfg`` in its ``grub_folder``. Raises RecipeError where
+    a program fails.
     """
     raw = scratch / "disk.raw"
     data_bytes = data.stat().st_size if data else 0
     with raw.open("xb") as file:
         # One MiB at the end is for the second GPT.
         file.truncate((root.size_mib + 1) * _MIB + data_bytes)
-    run("sfdisk", "--quiet", raw, stdin=partition_table(root.size_mib, data_bytes))
-    write_grub(raw, _core_image(scratch))
+    table = partition_table(root.size_mib, data_bytes, _EFI_SYSTEM if efi else _BIOS_BOOT)
+    run("sfdisk", "--quiet", raw, stdin=table)
+    prefix = f"(hd0,gpt2){root.grub_folder}"
+    if efi:
+        write_efi(raw, efi, prefix, scratch)
+    else:
+        write_grub(raw, core_image(scratch, prefix))
     size_kib = root.size_mib * 1024 - ROOT_LBA * SECTOR_BYTES // 1024
     offset_bytes = ROOT_LBA * SECTOR_BYTES
     mke2fs = (
@@ -111,12 +133,12 @@ def build_disk(root: Root, scratch: Path, output: Path, data: Path | None = None
     run("qemu-img", "convert", "-c", "-f", "raw", "-O", "qcow2", raw, output)
 
 
-def partition_table(root_end_mib: int, data_bytes: int) -> str:
+def partition_table(root_end_mib: int, data_bytes: int, first_type: str = _BIOS_BOOT) -> str:
     """The table in sfdisk's words; the last partition only where ``data_bytes`` is not 0."""
     root_end_lba = root_end_mib * _MIB // SECTOR_BYTES
     rows = [
         "label: gpt",
-        f"start={BOOT_LBA}, size={ROOT_LBA - BOOT_LBA}, type={_BIOS_BOOT}, name=bios",
+        f"start={BOOT_LBA}, size={ROOT_LBA - BOOT_LBA}, type={first_type}, name=boot",
         f"start={ROOT_LBA}, size={root_end_lba - ROOT_LBA}, type={_LINUX_DATA}, name=root",
     ]
     if data_bytes:
@@ -125,14 +147,40 @@ def partition_table(root_end_mib: int, data_bytes: int) -> str:
     return "\n".join(rows) + "\n"
 
 
-def _core_image(scratch: Path) -> bytes:
-    """GRUB's core image for the root partition."""
+def core_image(scratch: Path, prefix: str, modules: tuple[str, ...] = ()) -> bytes:
+    """GRUB's core image for a BIOS, which looks for its files in ``prefix``.
+
+    It holds what a boot needs, or only ``modules``.
+    """
     if not _GRUB_FOLDER.is_dir():
         raise RecipeError(f"{_GRUB_FOLDER} is missing: apt-get install grub-pc-bin.")
     path = scratch / "core.img"
-    prefix = "(hd0,gpt2)/boot/grub"
-    run("grub-mkimage", "-O", "i386-pc", "-p", prefix, "-o", path, *_GRUB_MODULES)
+    wanted = modules or ("biosdisk", *_GRUB_MODULES)
+    run("grub-mkimage", "-O", "i386-pc", "-p", prefix, "-o", path, *wanted)
     return path.read_bytes()
+
+
+def write_efi(disk: Path, efi: Efi, prefix: str, scratch: Path) -> None:
+    """Make the first partition an EFI system partition with GRUB in it, which uses ``prefix``.
+
+    GRUB starts the kernel through its EFI stub, so that no other file is needed.
+    """
+    if not efi.modules.is_dir():
+        raise RecipeError(f"{efi.modules} is missing: install GRUB's modules for {efi.platform}.")
+    program, volume = scratch / "grub.efi", scratch / "esp.img"
+    run(
+        *("grub-mkimage", "-d", efi.modules, "-O", efi.platform, "-p", prefix, "-o", program),
+        *_GRUB_MODULES,
+    )
+    size_bytes = (ROOT_LBA - BOOT_LBA) * SECTOR_BYTES
+    run("mkfs.fat", "-C", "-n", "ESP", "-i", "e5be5be5", volume, str(size_bytes // 1024))
+    run("mmd", "-i", volume, "::/EFI", "::/EFI/BOOT")
+    run("mcopy", "-i", volume, program, f"::/EFI/BOOT/{efi.file_name}")
+    run("sfdisk", "--quiet", "--part-type", disk, "1", _EFI_SYSTEM)
+    with disk.open("r+b") as file:
+        file.write(bytes(_MBR_CODE_BYTES))
+        file.seek(BOOT_LBA * SECTOR_BYTES)
+        file.write(volume.read_bytes())
 
 
 def write_grub(disk: Path, core: bytes) -> None:
