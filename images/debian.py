@@ -133,10 +133,10 @@ def _uploads(when: str, files: dict[str, str], scratch: Path) -> list[str]:
     return hooks
 
 
-def fetch_kernel(suite: str, package: str, scratch: Path) -> Path:
+def fetch_kernel(suite: str, package: str, scratch: Path, architecture: str = "amd64") -> Path:
     """A folder with ``boot/vmlinuz-*`` and ``lib/modules`` of a kernel package, not installed."""
     tar, folder = scratch / "kernel.tar", scratch / "kernel"
-    _bootstrap(suite, tar, [package], "extract", [])
+    _bootstrap(suite, tar, [package], "extract", [], (f"--architectures={architecture}",))
     folder.mkdir()
     members = ("--wildcards", "./boot/vmlinuz-*", "*lib/modules/*")
     run("tar", "--extract", "--file", tar, "--directory", folder, *members)
