@@ -138,7 +138,7 @@ Step = Annotated[
 
 
 class Expected(_Model):
-    """What is right. ``cause`` is None for a pass, ``predicted`` None where nothing is.
+    """What is right. ``cause`` is None for a pass; ``predicted`` None holds for any prediction.
 
     ``stages`` holds more than one where the moment of the end decides between them.
     """
