@@ -7,11 +7,13 @@ import secrets
 from pathlib import Path
 
 from images.disk import Root, build_disk
+from images.recipe import RecipeError
 from images.steps import run
 
 _BOOT_MIB = 256
 # What the passphrase is worth does not matter here, and this host should not be busy with it.
 _ITERATION_MS = 10
+_TRIES = 8
 
 
 def build_encrypted_disk(root: Root, scratch: Path, output: Path) -> None:
@@ -33,12 +35,25 @@ def build_encrypted_disk(root: Root, scratch: Path, output: Path) -> None:
     run(*words, as_root=True)
     passphrase = scratch / "passphrase"
     passphrase.write_text(secrets.token_hex(), encoding="ascii")
-    run(
-        *("qemu-img", "convert", "-f", "raw", "-O", "luks"),
-        *("--object", f"secret,id=passphrase,file={passphrase}"),
-        *("-o", f"key-secret=passphrase,iter-time={_ITERATION_MS}", plain, locked),
-    )
+    _lock(plain, locked, passphrase)
     part = dataclasses.replace(
         root, folder=boot, tar=None, label="boot", size_mib=_BOOT_MIB, grub_folder="/grub"
     )
     build_disk(part, scratch, output, locked)
+
+
+def _lock(plain: Path, locked: Path, passphrase: Path) -> None:
+    """Write ``plain`` to ``locked``, in LUKS 1."""
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            run(
+                *("qemu-img", "convert", "-f", "raw", "-O", "luks"),
+                *("--object", f"secret,id=passphrase,file={passphrase}"),
+                *("-o", f"key-secret=passphrase,iter-time={_ITERATION_MS}", plain, locked),
+            )
+        except RecipeError:
+            # On a busy host it may see no time pass while it measures its own speed.
+            if not tries_left:
+                raise
+        else:
+            return
