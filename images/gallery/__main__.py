@@ -51,7 +51,11 @@ def _run(names: list[str], options: list[str], jobs: int, runs: Path, record: Pa
             return None
 
     with ThreadPoolExecutor(jobs) as pool:
-        tried = list(pool.map(one, names))
+        try:
+            tried = list(pool.map(one, names))
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)
+            return 130
     rows = [row for row in tried if row]
     print(table(rows))
     if len(rows) < len(names):
