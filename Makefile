@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fuzz bench calibrate
+.PHONY: help setup demo test check gallery fuzz bench calibrate
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 10
@@ -34,6 +34,9 @@ fuzz: setup ## a million mutated images of each kind against the gate: half an h
 
 bench: setup ## what a check costs: time, memory, bytes read
 	$(PYTHON) tools/bench.py
+
+gallery: setup ## every broken image of the gallery, through the program: an hour without KVM
+	$(PYTHON) -m images.gallery
 
 calibrate: setup ## predicted and booted, over all recipes: some minutes
 	$(PYTHON) tools/calibrate.py

@@ -26,10 +26,12 @@ from images.recipe import (
     Debian,
     Firmware,
     RecipeError,
+    WindowsStandIn,
     load_recipe,
     recipe_names,
 )
 from images.tiny import build_tiny, unpack_kernel
+from images.windows import build_windows_stand_in
 
 _PREFIX = "harness-build-"
 
@@ -47,6 +49,8 @@ def build(name: str, cmdline: str = "", firmware: Firmware = "bios") -> Path:
         return _cached(name, ".qcow2", lambda tmp, out: build_alpine(recipe, tmp, out))
     if isinstance(recipe, AlpineBare):
         return _cached(name, ".qcow2", lambda tmp, out: build_alpine_bare(recipe, tmp, out))
+    if isinstance(recipe, WindowsStandIn):
+        return _cached(name, ".qcow2", lambda tmp, out: build_windows_stand_in(recipe, tmp, out))
     kernel = _cached("tiny-kernel", "", lambda tmp, out: unpack_kernel(recipe, tmp, out), "tiny")
     return _cached(
         name,
@@ -67,10 +71,15 @@ def cache_folder() -> Path:
 def _cached(
     name: str, suffix: str, make: Callable[[Path, Path], None], recipe: str = "", *more: str
 ) -> Path:
-    """What ``make(scratch, output)`` makes, from the cache where it is there already."""
+    """What ``make(scratch, output)`` makes of a recipe."""
+    return cached(name, f"{_digest(recipe or name, *more)}{suffix}", make)
+
+
+def cached(name: str, rest: str, make: Callable[[Path, Path], None]) -> Path:
+    """What ``make(scratch, output)`` makes, from the cache where ``name-rest`` is there already."""
     folder = cache_folder()
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"{name}-{_digest(recipe or name, *more)}{suffix}"
+    target = folder / f"{name}-{rest}"
     lock = os.open(folder / f".{name}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -7,8 +7,9 @@ import subprocess
 import uuid
 from pathlib import Path
 
-from images.disk import Root, build_disk
-from images.recipe import Debian
+from images.disk import Efi, Root, build_disk
+from images.encrypted import build_encrypted_disk
+from images.recipe import Debian, RecipeError
 from images.steps import run, say
 
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -27,11 +28,11 @@ terminal_output console serial
 menuentry 'Debian GNU/Linux' --class debian --class gnu-linux {{
     insmod part_gpt
     insmod ext2
-    search --no-floppy --fs-uuid --set=root {uuid}
+    search --no-floppy --fs-uuid --set=root {boot_uuid}
     echo 'Loading Linux @KERNEL@ ...'
-    linux /boot/vmlinuz-@KERNEL@ root=UUID={uuid} ro console=tty0 console=ttyS0,115200
+    linux {boot}/vmlinuz-@KERNEL@ root={root} ro console=tty0 console=ttyS0,115200
     echo 'Loading initial ramdisk ...'
-    initrd /boot/initrd.img-@KERNEL@
+    initrd {boot}/initrd.img-@KERNEL@
 }}
 """
 
@@ -51,28 +52,65 @@ def build_debian(name: str, recipe: Debian, scratch: Path, output: Path) -> None
     """Write the image of ``recipe`` to ``output`` as qcow2; ``scratch`` is an empty folder."""
     root_uuid = str(uuid.uuid5(_NAMESPACE, name))
     tar, folder = scratch / "root.tar", scratch / "root"
-    say(f"{name}: installing {len(recipe.packages)} packages of {recipe.suite}")
-    _bootstrap(recipe.suite, tar, recipe.packages, "minbase", _finish(recipe, root_uuid, scratch))
-    say(f"{name}: writing the disk")
     folder.mkdir()
+    say(f"{name}: installing {len(recipe.packages)} packages of {recipe.suite}")
+    if recipe.architecture != "amd64":
+        _build_foreign(recipe, root_uuid, scratch, output)
+        return
+    grub_cfg = _GRUB_CFG.format(boot_uuid=root_uuid, boot="/boot", root=f"UUID={root_uuid}")
     root = Root(folder, root_uuid, "root", recipe.size_mib, tar)
-    build_disk(root, scratch, output, firmware=recipe.firmware)
+    if recipe.encrypted:
+        grub_cfg = _GRUB_CFG.format(boot_uuid=root_uuid, boot="", root="/dev/mapper/root")
+    hooks = _finish(recipe, root_uuid, grub_cfg, scratch)
+    _bootstrap(recipe.suite, tar, recipe.packages, "minbase", hooks)
+    say(f"{name}: writing the disk")
+    if recipe.encrypted:
+        build_encrypted_disk(root, scratch, output)
+    else:
+        build_disk(root, scratch, output, firmware=recipe.firmware)
 
 
-def _finish(recipe: Debian, root_uuid: str, scratch: Path) -> list[str]:
-    """The hooks that make a cloud image of what was installed."""
+def _build_foreign(recipe: Debian, root_uuid: str, scratch: Path, output: Path) -> None:
+    """A disk for UEFI with packages of another architecture: none of their programs is run."""
+    tar, folder = scratch / "root.tar", scratch / "root"
+    arguments = (f"--architectures={recipe.architecture}",)
+    _bootstrap(recipe.suite, tar, recipe.packages, "extract", [], arguments)
+    modules = "usr/lib/grub/arm64-efi"
+    run("tar", "--extract", "--file", tar, "--directory", scratch, f"./{modules}")
+    listed = run("tar", "--list", "--file", tar).splitlines()
+    kernels = [name for name in listed if name.startswith("./boot/vmlinuz-")]
+    if len(kernels) != 1:
+        raise RecipeError(f"{len(kernels)} kernels were unpacked, one was expected.")
+    grub_cfg = _GRUB_CFG.format(boot_uuid=root_uuid, boot="/boot", root=f"UUID={root_uuid}")
+    grub_cfg = grub_cfg.replace("@KERNEL@", kernels[0].removeprefix("./boot/vmlinuz-"))
+    texts = {"/boot/grub/grub.cfg": grub_cfg, "/etc/fstab": _fstab(recipe, root_uuid)}
+    for path, text in {**texts, **recipe.files}.items():
+        target = folder / path.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+    root = Root(folder, root_uuid, "root", recipe.size_mib, tar)
+    efi = Efi("arm64-efi", "EFI/BOOT/BOOTAA64.EFI", scratch / modules)
+    build_disk(root, scratch, output, firmware="uefi", efi=efi)
+
+
+def _fstab(recipe: Debian, root_uuid: str) -> str:
+    if recipe.encrypted:
+        boot = f"UUID={root_uuid} /boot ext4 defaults 0 2\n"
+        return f"/dev/mapper/root / ext4 errors=remount-ro 0 1\n{boot}"
+    return f"UUID={root_uuid} / ext4 errors=remount-ro 0 1\n"
+
+
+def _finish(recipe: Debian, root_uuid: str, grub_cfg: str, scratch: Path) -> list[str]:
+    """The hooks that make a cloud image of what is installed."""
     files = {
-        "/etc/fstab": f"UUID={root_uuid} / ext4 errors=remount-ro 0 1\n",
+        "/etc/fstab": _fstab(recipe, root_uuid),
         "/etc/hostname": "localhost\n",
         # As Debian's own cloud images have it; cloud-init would ask for a locale that is not there.
         "/etc/cloud/cloud.cfg.d/01_locale.cfg": "locale: C.UTF-8\n",
-        "/boot/grub/grub.cfg": _GRUB_CFG.format(uuid=root_uuid),
+        "/boot/grub/grub.cfg": grub_cfg,
     }
     hooks = ['--customize-hook=mkdir -p "$1/boot/grub"']
-    for number, (path, text) in enumerate(files.items()):
-        local = scratch / f"file-{number}"
-        local.write_text(text, encoding="utf-8")
-        hooks.append(f"--customize-hook=upload {local} {path}")
+    hooks += _uploads("customize", files, scratch) + _uploads("essential", recipe.files, scratch)
     kernel = 'k=$(basename "$1"/boot/vmlinuz-*); sed -i "s/@KERNEL@/${k#vmlinuz-}/"'
     hooks.append(f'--customize-hook={kernel} "$1/boot/grub/grub.cfg"')
     # Nothing of this build may look like a machine that has lived.
@@ -82,19 +120,39 @@ def _finish(recipe: Debian, root_uuid: str, scratch: Path) -> list[str]:
     return hooks
 
 
-def fetch_kernel(suite: str, package: str, scratch: Path) -> Path:
+def _uploads(when: str, files: dict[str, str], scratch: Path) -> list[str]:
+    """Hooks that put text files in; what starts with "#!" may be executed."""
+    hooks = []
+    for number, (path, text) in enumerate(files.items()):
+        local = scratch / f"{when}-{number}"
+        local.write_text(text, encoding="utf-8")
+        hooks.append(f'--{when}-hook=mkdir -p "$1{Path(path).parent}"')
+        hooks.append(f"--{when}-hook=upload {local} {path}")
+        if text.startswith("#!"):
+            hooks.append(f'--{when}-hook=chmod 755 "$1{path}"')
+    return hooks
+
+
+def fetch_kernel(suite: str, package: str, scratch: Path, architecture: str = "amd64") -> Path:
     """A folder with ``boot/vmlinuz-*`` and ``lib/modules`` of a kernel package, not installed."""
     tar, folder = scratch / "kernel.tar", scratch / "kernel"
-    _bootstrap(suite, tar, [package], "extract", [])
+    _bootstrap(suite, tar, [package], "extract", [], (f"--architectures={architecture}",))
     folder.mkdir()
     members = ("--wildcards", "./boot/vmlinuz-*", "*lib/modules/*")
     run("tar", "--extract", "--file", tar, "--directory", folder, *members)
     return folder
 
 
-def _bootstrap(suite: str, tar: Path, packages: list[str], variant: str, hooks: list[str]) -> None:
+def _bootstrap(
+    suite: str,
+    tar: Path,
+    packages: list[str],
+    variant: str,
+    hooks: list[str],
+    arguments: tuple[str, ...] = (),
+) -> None:
     run(
         *("mmdebstrap", "--quiet", f"--variant={variant}", f"--include={','.join(packages)}"),
-        *("--aptopt=Apt::Install-Recommends false", f"--keyring={_KEYRING}", *hooks),
+        *("--aptopt=Apt::Install-Recommends false", f"--keyring={_KEYRING}", *arguments, *hooks),
         *(suite, tar, mirror()),
     )

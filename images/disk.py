@@ -33,8 +33,6 @@ ESP_MIB = 40
 # A volume of one build is the volume of every other: the serial number that mkfs.vfat would take
 # from the time, as "UEFI" in ASCII.
 _ESP_SERIAL = "55454649"
-# UEFI specification 2.10, section 3.5.1.1: what the firmware starts of a disk it knows nothing of.
-FALLBACK_LOADER = "EFI/BOOT/BOOTX64.EFI"
 
 # GRUB 2.06, include/grub/i386/pc/boot.h: GRUB_BOOT_MACHINE_KERNEL_SECTOR, _BOOT_DRIVE_CHECK.
 _KERNEL_SECTOR_AT = 0x5C
@@ -45,7 +43,6 @@ _MBR_CODE_BYTES = 440
 # boot/i386/pc/diskboot.S: the last entry of the blocklist at the end of the first sector.
 _BLOCKLIST_AT = SECTOR_BYTES - 12
 _GRUB_FOLDER = Path("/usr/lib/grub/i386-pc")
-_GRUB_EFI_FOLDER = Path("/usr/lib/grub/x86_64-efi")
 # The core image for UEFI is not told on which disk it will be: it looks for the file system.
 _GRUB_EFI_CFG = """\
 search --no-floppy --fs-uuid --set=root {uuid}
@@ -86,6 +83,23 @@ class Root:
     label: str
     size_mib: int
     tar: Path | None = None
+    grub_folder: str = "/boot/grub"
+
+
+@dataclass(frozen=True, slots=True)
+class Efi:
+    """GRUB for UEFI: the platform as grub-mkimage names it, the path that the firmware looks for.
+
+    ``modules`` is the folder with GRUB's modules for it.
+    """
+
+    platform: str
+    loader: str
+    modules: Path
+
+
+# UEFI specification 2.10, section 3.5.1.1: what the firmware starts of a disk it knows nothing of.
+EFI_X86_64 = Efi("x86_64-efi", "EFI/BOOT/BOOTX64.EFI", Path("/usr/lib/grub/x86_64-efi"))
 
 
 def build_disk(
@@ -94,14 +108,15 @@ def build_disk(
     output: Path,
     data: Path | None = None,
     firmware: Firmware = "bios",
+    efi: Efi = EFI_X86_64,
 ) -> None:
     """Write a compressed qcow2 to ``output``; ``scratch`` is a folder to work in.
 
     ``data`` is a raw file system that becomes the last partition as it is. ``firmware`` says
-    which one can start the disk; with UEFI it is larger by ``ESP_MIB``.
+    which one can start the disk; with UEFI, which ``efi`` is for, it is larger by ``ESP_MIB``.
 
-    The folder, or the tar, must hold ``boot/grub/grub.cfg``. Raises RecipeError where a program
-    fails.
+    The folder, or the tar, must hold ``grub.cfg`` in its ``grub_folder``. Raises RecipeError where
+    a program fails.
     """
     raw = scratch / "disk.raw"
     data_bytes = data.stat().st_size if data else 0
@@ -111,10 +126,10 @@ def build_disk(
         file.truncate((root.size_mib + esp_mib + 1) * _MIB + data_bytes)
     run("sfdisk", "--quiet", raw, stdin=partition_table(root.size_mib, data_bytes, firmware))
     if firmware != "uefi":
-        write_grub(raw, _core_image(scratch))
+        write_grub(raw, core_image(scratch, f"(hd0,gpt2){root.grub_folder}"))
     _write_root(root, raw)
     if esp_mib:
-        _copy_into(raw, build_esp(root.uuid, scratch), root.size_mib)
+        _copy_into(raw, build_esp(root.uuid, scratch, efi), root.size_mib)
     if data:
         _copy_into(raw, data, root.size_mib + esp_mib)
     run("qemu-img", "convert", "-c", "-f", "raw", "-O", "qcow2", raw, output)
@@ -168,35 +183,38 @@ def _row(first_lba: int, end_lba: int, kind: str, name: str) -> str:
     return f"start={first_lba}, size={end_lba - first_lba}, type={kind}, name={name}"
 
 
-def build_esp(root_uuid: str, scratch: Path) -> Path:
+def build_esp(root_uuid: str, scratch: Path, efi: Efi = EFI_X86_64) -> Path:
     """A FAT32 of ``ESP_MIB`` with GRUB as the loader of the fallback path; raw, in ``scratch``.
 
     GRUB takes ``boot/grub/grub.cfg`` from the file system called ``root_uuid``. Raises RecipeError
     where a program is missing or fails.
     """
-    if not _GRUB_EFI_FOLDER.is_dir():
-        raise RecipeError(f"{_GRUB_EFI_FOLDER} is missing: apt-get install grub-efi-amd64-bin.")
+    if not efi.modules.is_dir():
+        raise RecipeError(f"{efi.modules} is missing: apt-get install grub-efi-amd64-bin.")
     loader, config, volume = scratch / "grubx64.efi", scratch / "early.cfg", scratch / "esp.raw"
     config.write_text(_GRUB_EFI_CFG.format(uuid=root_uuid), encoding="utf-8")
-    image = ("grub-mkimage", "-O", "x86_64-efi", "-p", "/boot/grub", "-c", config, "-o", loader)
-    run(*image, "fat", *_GRUB_MODULES)
+    image = ("grub-mkimage", "-O", efi.platform, "-p", "/boot/grub", "-c", config, "-o", loader)
+    run(*image, "-d", efi.modules, "fat", *_GRUB_MODULES)
     with volume.open("xb") as file:
         file.truncate(ESP_MIB * _MIB)
     mkfs = ("mkfs.vfat", "-F", "32", "-s", "1", "-i", _ESP_SERIAL, "-n", "ESP", "--invariant")
     run(*mkfs, volume)
-    folder = Path(FALLBACK_LOADER).parent
+    folder = Path(efi.loader).parent
     run("mmd", "-i", volume, *(f"::{path}" for path in (folder.parent, folder)))
-    run("mcopy", "-i", volume, loader, f"::{FALLBACK_LOADER}")
+    run("mcopy", "-i", volume, loader, f"::{efi.loader}")
     return volume
 
 
-def _core_image(scratch: Path) -> bytes:
-    """GRUB's core image of a BIOS for the root partition."""
+def core_image(scratch: Path, prefix: str, modules: tuple[str, ...] = ()) -> bytes:
+    """GRUB's core image for a BIOS, which looks for its files in ``prefix``.
+
+    It holds what a boot needs, or only ``modules``.
+    """
     if not _GRUB_FOLDER.is_dir():
         raise RecipeError(f"{_GRUB_FOLDER} is missing: apt-get install grub-pc-bin.")
     path = scratch / "core.img"
-    prefix = "(hd0,gpt2)/boot/grub"
-    run("grub-mkimage", "-O", "i386-pc", "-p", prefix, "-o", path, "biosdisk", *_GRUB_MODULES)
+    wanted = modules or ("biosdisk", *_GRUB_MODULES)
+    run("grub-mkimage", "-O", "i386-pc", "-p", prefix, "-o", path, *wanted)
     return path.read_bytes()
 
 

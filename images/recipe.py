@@ -34,6 +34,12 @@ class Debian(_Recipe):
     firmware: Firmware = "bios"
     mask: list[str] = []
     """Units that would only cost time at boot."""
+    files: dict[str, str] = {}
+    """Text files that are there before the packages are set up, by absolute path."""
+    architecture: Literal["amd64", "arm64"] = "amd64"
+    """Of ``arm64`` the packages are unpacked and not set up, and UEFI starts it."""
+    encrypted: bool = False
+    """LUKS around the root file system, and a partition of its own for /boot."""
 
 
 class Tiny(_Recipe):
@@ -66,7 +72,16 @@ class AlpineBare(_Recipe):
     image: str
 
 
-Recipe = Annotated[Debian | Tiny | Alpine | AlpineBare, Field(discriminator="kind")]
+class WindowsStandIn(_Recipe):
+    """No Windows: an NTFS disk with its bones, whose boot code paints a blue screen."""
+
+    kind: Literal["windows-stand-in"]
+    size_mib: Annotated[int, Field(ge=16)]
+
+
+Recipe = Annotated[
+    Debian | Tiny | Alpine | AlpineBare | WindowsStandIn, Field(discriminator="kind")
+]
 
 
 def recipe_names() -> list[str]:
@@ -74,7 +89,7 @@ def recipe_names() -> list[str]:
     return sorted(path.parent.name for path in RECIPES.glob("*/recipe.toml"))
 
 
-def load_recipe(name: str) -> Debian | Tiny | Alpine | AlpineBare:
+def load_recipe(name: str) -> Debian | Tiny | Alpine | AlpineBare | WindowsStandIn:
     """The recipe called ``name``; raises RecipeError that names every fault at once."""
     path = RECIPES / name / "recipe.toml"
     if name not in recipe_names():

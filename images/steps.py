@@ -11,17 +11,23 @@ from pathlib import Path
 from images.recipe import RecipeError
 
 _PACKAGES = {
+    "debugfs": "e2fsprogs",
     "depmod": "kmod",
     "fakeroot": "fakeroot",
     "grub-mkimage": "grub-common",
+    "hivexregedit": "libwin-hivex-perl",
     "mcopy": "mtools",
     "mke2fs": "e2fsprogs",
     "mkfs.vfat": "dosfstools",
+    "mkntfs": "ntfs-3g",
     "mmd": "mtools",
     "mmdebstrap": "mmdebstrap",
     "musl-gcc": "musl-tools",
     "qemu-img": "qemu-utils",
+    "qemu-io": "qemu-utils",
     "sfdisk": "fdisk",
+    "wimapply": "wimtools",
+    "wimcapture": "wimtools",
 }
 _STDERR_LINES = 6
 

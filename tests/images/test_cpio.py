@@ -1,7 +1,11 @@
+import gzip
+import lzma
 import subprocess
 from pathlib import Path
 
-from images.cpio import newc
+import pytest
+
+from images.cpio import newc, without
 
 
 def test_cpio_unpacks_what_was_packed(tmp_path: Path) -> None:
@@ -18,3 +22,24 @@ def test_cpio_unpacks_what_was_packed(tmp_path: Path) -> None:
     assert rows["dev/console"][0].startswith("c")
     subprocess.run(["cpio", "-idm", "--quiet"], input=archive, cwd=tmp_path, check=True)
     assert (tmp_path / "modules" / "a.ko").read_bytes() == b"x" * 5
+
+
+def test_entries_are_left_out_and_what_comes_before_is_kept() -> None:
+    early = newc({"kernel/x86/microcode/GenuineIntel.bin": b"m" * 9})
+    early += bytes(-len(early) % 512)
+    main = newc({"init": b"i", "lib/a.ko": b"a", "lib/b.ko": b"b"})
+    for packed in (main, gzip.compress(main), lzma.compress(main)):
+        changed, dropped = without(early + packed, lambda path: path.endswith("a.ko"))
+        assert dropped == 1
+        assert changed.startswith(early)
+        listing = subprocess.run(
+            ["cpio", "-it", "--quiet"],
+            input=gzip.decompress(changed[len(early) :]),
+            capture_output=True,
+        )
+        assert listing.stdout.decode().split() == ["dev/console", "init", "lib/b.ko"]
+
+
+def test_what_is_no_initramfs_is_refused() -> None:
+    with pytest.raises(ValueError, match="packed in an unknown way"):
+        without(b"not one", lambda _: False)

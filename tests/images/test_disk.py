@@ -7,8 +7,8 @@ import pytest
 
 from images.disk import (
     BOOT_LBA,
+    EFI_X86_64,
     ESP_MIB,
-    FALLBACK_LOADER,
     ROOT_LBA,
     build_esp,
     partition_table,
@@ -87,7 +87,7 @@ def test_a_system_partition_that_other_tools_read_the_same_way(tmp_path: Path) -
     assert volume.stat().st_size == ESP_MIB << 20
     subprocess.run(["fsck.vfat", "-n", volume], check=True, capture_output=True)
     loader = subprocess.run(
-        ["mtype", "-i", volume, f"::{FALLBACK_LOADER}"], capture_output=True, check=True
+        ["mtype", "-i", volume, f"::{EFI_X86_64.loader}"], capture_output=True, check=True
     ).stdout
     assert loader == (tmp_path / "grubx64.efi").read_bytes()
     assert b"0d4f2d1c-8b6e-4f0e-9a57-7e11e7e11e77" in loader

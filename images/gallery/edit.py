@@ -1,0 +1,164 @@
+"""What each step of an entry does to a raw disk."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from images.cpio import without
+from images.debian import fetch_kernel
+from images.disk import SECTOR_BYTES, core_image, write_grub
+from images.gallery.entry import (
+    Clear,
+    Damage,
+    Debugfs,
+    DropModules,
+    Entry,
+    FillUp,
+    GrubCore,
+    Kernel,
+    Link,
+    Remove,
+    Replace,
+    Step,
+    Write,
+)
+from images.gallery.ext4 import Ext4
+from images.recipe import RecipeError
+from images.steps import run
+
+_FILL_GOES = 40
+
+
+def apply_steps(entry: Entry, disk: Path, scratch: Path) -> None:
+    """Change the raw ``disk`` in place; raises RecipeError for a step that changes nothing."""
+    for number, step in enumerate(entry.steps, start=1):
+        with tempfile.TemporaryDirectory(dir=scratch) as folder:
+            try:
+                _apply(step, disk, Path(folder))
+            except (RecipeError, ValueError) as error:
+                raise RecipeError(f"step {number} ({step.do}): {error}") from error
+
+
+def _apply(step: Step, disk: Path, scratch: Path) -> None:
+    if isinstance(step, Clear | GrubCore):
+        _DISK_STEPS[type(step)](disk, step, scratch)
+        return
+    offsets = partition_offsets(disk)
+    if step.partition not in offsets:
+        raise RecipeError(f"there is no partition {step.partition}.")
+    _VOLUME_STEPS[type(step)](Ext4(disk, offsets[step.partition]), step, scratch)
+
+
+def partition_offsets(disk: Path) -> dict[int, int]:
+    """Where each partition begins, in bytes, by its number."""
+    table = json.loads(run("sfdisk", "--json", disk))["partitiontable"]
+    return {
+        number: row["start"] * SECTOR_BYTES for number, row in enumerate(table["partitions"], 1)
+    }
+
+
+def _remove(volume: Ext4, step: Remove, _: Path) -> None:
+    for path in volume.match(step.path):
+        volume.remove(path)
+
+
+def _write(volume: Ext4, step: Write, _: Path) -> None:
+    volume.write(step.path, step.text.encode(), int(step.mode, 8))
+
+
+def _replace(volume: Ext4, step: Replace, _: Path) -> None:
+    for path in volume.match(step.path):
+        text = volume.read(path).decode()
+        changed, count = re.subn(step.pattern, step.by, text, flags=re.MULTILINE)
+        if not count:
+            raise RecipeError(f"{path}: nothing matches {step.pattern!r}.")
+        volume.write(path, changed.encode())
+
+
+def _link(volume: Ext4, step: Link, _: Path) -> None:
+    volume.link(step.path, step.target)
+
+
+def _damage(volume: Ext4, step: Damage, _: Path) -> None:
+    for path in volume.match(step.path):
+        content = bytearray(volume.read(path))
+        end = step.at_byte + step.size_bytes
+        if end > len(content):
+            raise RecipeError(f"{path}: it has only {len(content)} bytes.")
+        content[step.at_byte : end] = bytes([step.value]) * step.size_bytes
+        volume.write(path, bytes(content))
+
+
+def _drop_modules(volume: Ext4, step: DropModules, _: Path) -> None:
+    for path in volume.match(step.path):
+        content = volume.read(path)
+        for module in step.modules:
+            content, dropped = without(content, _is_module(module))
+            if not dropped:
+                raise RecipeError(f"{path}: the module {module} is not in it.")
+        volume.write(path, content)
+
+
+def _is_module(module: str) -> Callable[[str], bool]:
+    """Whether a path is the file of a module, packed or not."""
+    name = re.compile(rf"(?:^|/){re.escape(module)}\.ko(?:\.[a-z0-9]+)?$")
+    return lambda path: bool(name.search(path))
+
+
+def _fill_up(volume: Ext4, step: FillUp, _: Path) -> None:
+    volume.write(step.path, b"")
+    # Blocks that describe where others are come on top, so that it takes more than one go.
+    begin = 0
+    for _go in range(_FILL_GOES):
+        free = volume.free_blocks()
+        if not free:
+            return
+        take = max(free - free // 1000, 1)
+        volume.commands(f'fallocate "{step.path}" {begin} {begin + take - 1}')
+        begin += take
+    raise RecipeError(f"{volume.free_blocks()} blocks are still free.")
+
+
+def _debugfs(volume: Ext4, step: Debugfs, _: Path) -> None:
+    volume.commands(*step.commands)
+
+
+def _kernel(volume: Ext4, step: Kernel, scratch: Path) -> None:
+    folder = fetch_kernel(step.suite, step.package, scratch, step.architecture)
+    kernels = sorted((folder / "boot").glob("vmlinuz-*"))
+    if len(kernels) != 1:
+        raise RecipeError(f"{step.package} holds {len(kernels)} kernels, one was expected.")
+    for path in volume.match(step.path):
+        volume.write(path, kernels[0].read_bytes())
+
+
+def _clear(disk: Path, step: Clear, _: Path) -> None:
+    with disk.open("r+b") as file:
+        file.seek(step.at_byte)
+        file.write(bytes(step.size_bytes))
+
+
+def _grub_core(disk: Path, step: GrubCore, scratch: Path) -> None:
+    write_grub(disk, core_image(scratch, step.prefix, tuple(step.modules)))
+
+
+_VOLUME_STEPS: dict[type, Callable[[Ext4, Any, Path], None]] = {
+    Remove: _remove,
+    Write: _write,
+    Replace: _replace,
+    Link: _link,
+    Damage: _damage,
+    DropModules: _drop_modules,
+    FillUp: _fill_up,
+    Debugfs: _debugfs,
+    Kernel: _kernel,
+}
+_DISK_STEPS: dict[type, Callable[[Path, Any, Path], None]] = {
+    Clear: _clear,
+    GrubCore: _grub_core,
+}
