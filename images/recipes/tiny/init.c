@@ -347,6 +347,8 @@ int main(void)
         reboot(RB_POWER_OFF);
     if (!strcmp(mode, "reboot"))
         reboot(RB_AUTOBOOT);
+    /* As systemd greets: from here on it is the system, and no longer an initramfs. */
+    dprintf(1, "Welcome to tiny!\n");
     read_disk();
     if (!strcmp(mode, "no-seed") && option("tiny.address=", address, sizeof address)) {
         if (find_nic(""))
