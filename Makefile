@@ -36,7 +36,7 @@ bench: setup ## what a check costs: time, memory, bytes read
 	$(PYTHON) tools/bench.py
 
 gallery: setup ## every broken image of the gallery, through the program: an hour without KVM
-	$(PYTHON) -m images.gallery
+	$(PYTHON) -m images.gallery -j $$(( ($$(nproc) + 1) / 2 ))
 
-calibrate: setup ## predicted and booted, over all recipes: some minutes
-	$(PYTHON) tools/calibrate.py
+calibrate: setup ## predictions of today beside recorded boots, over every image of the project
+	$(PYTHON) -m images.gallery --calibrate

@@ -31,7 +31,9 @@ class Case:
     """What to try, and how.
 
     ``silence_s`` and ``timeout_s`` are None where the clock may choose them. ``run_dir`` is None
-    where nothing is to be kept, which only a case that is not booted may ask for.
+    where nothing is to be kept, which only a case that is not booted may ask for. ``rules`` are
+    location and text of tables of the user's own. With ``counterfactual``, a failure that one
+    changed thing would explain is tried once more with that.
     """
 
     image: ImageFacts
@@ -41,6 +43,8 @@ class Case:
     silence_s: float | None
     timeout_s: float | None
     run_dir: Path | None
+    rules: tuple[tuple[str, str], ...] = ()
+    counterfactual: bool = True
 
     @property
     def folder(self) -> Path:
@@ -65,7 +69,7 @@ class Recorder:
     def _take(self, observation: Observation) -> None:
         stage = self.diagnosis.timeline.furthest
         # The lines of a console are on disk and judged; only the few facts are kept in memory.
-        if observation.channel in ("run", "image"):
+        if observation.channel in ("run", "image", "counterfactual"):
             self.observations.append(observation)
         if self.diagnosis.feed(observation):
             self.decided.set()
@@ -118,13 +122,17 @@ def open_log(run_dir: Path) -> EvidenceLog:
 
 
 def start_rows(
-    case: Case, acceleration: Acceleration | None, seed: Seed | None
+    case: Case, acceleration: Acceleration | None, seed: Seed | None, change: str = ""
 ) -> list[tuple[str, str, dict[str, Any]]]:
-    """The first observations: all that the diagnosis must know of the run."""
+    """The first observations: all that the diagnosis must know of the run.
+
+    ``change`` is what is changed in the machine, "" where it is the provider's.
+    """
     accelerator = acceleration.accelerator if acceleration else None
     image = case.image
     start: dict[str, Any] = {
         "provider": case.profile.name,
+        "firmware": case.profile.machine.firmware.value,
         "image": {
             "location": image.location,
             "format": image.format,
@@ -143,6 +151,8 @@ def start_rows(
             "accel": accelerator,
             "backend": "qemu",
         },
+        "change": change,
+        "tags": list(image.tags),
         "until": case.until,
         "strict": case.strict,
         "seed": {
@@ -155,5 +165,6 @@ def start_rows(
     findings = list(image.findings)
     if acceleration and acceleration.note:
         findings.append(finding("host.kvm-unusable", f"{acceleration.note}."))
+    own = [("run", "rules", {"location": path, "text": text}) for path, text in case.rules]
     rows = [("check", "finding", {"finding": row.model_dump(mode="json")}) for row in findings]
-    return [("run", "start", start), *rows]
+    return [("run", "start", start), *own, *rows]

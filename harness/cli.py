@@ -28,7 +28,7 @@ from harness.diagnose.stages import Until
 from harness.errors import HarnessError, HostError, UsageError
 from harness.examine import examine, fetch, unexamined
 from harness.image.link import is_url, name_in_url
-from harness.provider.profile import Profile, load_profile
+from harness.provider.profile import Firmware, Profile, load_profile
 from harness.report.text import print_result
 from harness.result import Result, replay
 
@@ -40,7 +40,19 @@ _JSON = click.option(
 _PROVIDER = click.option(
     "--provider", default="contabo", show_default=True, help="Whose limits and machine."
 )
+_FIRMWARE = click.option(
+    "--firmware",
+    type=click.Choice(["bios", "uefi"]),
+    help="The machine's firmware.  [default: the provider's]",
+)
 _STRICT = click.option("--strict", is_flag=True, help="A warning is a fail.")
+_RULES = click.option(
+    "--rules",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="A table of rules of your own, which go before those of harness (docs/rules.md).",
+)
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
@@ -54,6 +66,7 @@ def _run_options(command: Command) -> Command:
     """The options of every command that boots."""
     options = [
         _PROVIDER,
+        _FIRMWARE,
         click.option(
             "--accel",
             type=click.Choice(["auto", "kvm", "tcg"]),
@@ -90,6 +103,13 @@ def _run_options(command: Command) -> Command:
             help="Call the guest hung after this long without a sign of life.  [default: 150, "
             "more on a slow host]",
         ),
+        click.option(
+            "--counterfactual/--no-counterfactual",
+            default=True,
+            help="Boot once more with one thing changed where that settles the cause of a failure."
+            "  [default: counterfactual]",
+        ),
+        _RULES,
         _STRICT,
         _JSON,
     ]
@@ -117,11 +137,14 @@ def verify(
     image: str,
     sha256: str | None,
     provider: str,
+    firmware: Firmware | None,
     accel: Literal["auto", "kvm", "tcg"],
     until: Until,
     run_dir: Path | None,
     timeout_s: float | None,
     silence_s: float | None,
+    counterfactual: bool,
+    rules: tuple[Path, ...],
     strict: bool,
     as_json: bool,
 ) -> None:
@@ -136,7 +159,8 @@ def verify(
 
     if sha256 and not is_url(image):
         raise UsageError("--sha256: is for a link; sha256sum checks a file.")
-    profile = load_profile(provider)
+    profile = load_profile(provider).with_firmware(firmware)
+    own_rules = _read_rules(rules)
     with _faults_as_result(image, profile, as_json=as_json):
         # Of a link only what says whether it is worth a download.
         facts = examine(image, profile, inside=not is_url(image))
@@ -158,6 +182,8 @@ def verify(
         silence_s=silence_s,
         timeout_s=timeout_s,
         run_dir=run_dir or _new_run_dir(facts.location),
+        rules=own_rules,
+        counterfactual=counterfactual,
     )
     with Progress(Console(stderr=True)) as progress:
         if acceleration:
@@ -170,6 +196,7 @@ def verify(
 @cli.command()
 @click.argument("image", metavar="IMAGE_OR_URL")
 @_PROVIDER
+@_FIRMWARE
 @click.option(
     "--run-dir",
     type=click.Path(path_type=Path),
@@ -183,13 +210,19 @@ def verify(
 @_STRICT
 @_JSON
 def check(
-    image: str, provider: str, run_dir: Path | None, inside: bool, strict: bool, as_json: bool
+    image: str,
+    provider: str,
+    firmware: Firmware | None,
+    run_dir: Path | None,
+    inside: bool,
+    strict: bool,
+    as_json: bool,
 ) -> None:
     """Look at IMAGE without booting it: what it is, what is in it, what speaks against it.
 
     Of a link only what is needed is fetched: with --no-inside, less than a megabyte.
     """
-    profile = load_profile(provider)
+    profile = load_profile(provider).with_firmware(firmware)
     with _faults_as_result(image, profile, as_json=as_json):
         facts = examine(image, profile, inside=inside)
     case = Case(facts, profile, "network", strict, None, None, run_dir)
@@ -213,11 +246,63 @@ def explain_command(finding_id: str | None, as_markdown: bool) -> None:
 
 
 @cli.command("replay")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--serial",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Judge a console log from anywhere, in place of a run.",
+)
+@click.option(
+    "--screen",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Judge a screenshot (PNG or PPM) from anywhere, in place of a run.",
+)
+@_RULES
 @_JSON
-def replay_command(run: Path, as_json: bool) -> None:
-    """Judge the recorded RUN again, from its evidence alone."""
-    _finish(replay(run), as_json=as_json)
+def replay_command(
+    run: Path | None,
+    serial: Path | None,
+    screen: Path | None,
+    rules: tuple[Path, ...],
+    as_json: bool,
+) -> None:
+    """Judge the recorded RUN again, from its evidence alone; or a console from any cloud."""
+    from harness.console_log import judge_console_log, judge_screen
+
+    own = _read_rules(rules)
+    if [run, serial, screen].count(None) != 2:
+        raise UsageError(
+            "replay: name one of: the folder of a run, a console log with --serial, a screenshot "
+            "with --screen."
+        )
+    if run:
+        result = replay(run, own)
+    elif serial:
+        result = judge_console_log(serial, own)
+    elif screen:
+        result = judge_screen(screen, own)
+    _finish(result, as_json=as_json)
+
+
+def _read_rules(paths: tuple[Path, ...]) -> tuple[tuple[str, str], ...]:
+    """Location and text of tables of rules, each of which holds.
+
+    Raises UsageError for one that cannot be read or does not hold.
+    """
+    from harness.diagnose.rules import parse_rules
+
+    tables = []
+    for path in paths:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is no text"
+            raise UsageError(f"{path}: cannot be read: {why}.") from error
+        parse_rules(text, str(path))
+        tables.append((str(path), text))
+    return tuple(tables)
 
 
 @cli.command()
@@ -288,7 +373,7 @@ def main() -> NoReturn:
     """The program. Every way out of it is one of the documented exit statuses."""
     signal.signal(signal.SIGTERM, _on_sigterm)
     try:
-        cli.main(standalone_mode=False)
+        cli.main(prog_name="harness", standalone_mode=False)
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     except click.ClickException as error:

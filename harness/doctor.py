@@ -8,8 +8,9 @@ from typing import Literal
 
 from harness.errors import HostError
 from harness.machine.acceleration import probe
+from harness.machine.firmware import find_uefi
 from harness.machine.scratch import MIN_FREE_BYTES, scratch_root
-from harness.programs import DEBIAN_PACKAGES, qemu_version
+from harness.programs import DEBIAN_PACKAGES, OPTIONAL_PROGRAMS, qemu_version
 
 State = Literal["ok", "missing", "note"]
 
@@ -26,8 +27,8 @@ class Check:
 def examine_host() -> list[Check]:
     """Everything that a run needs of this host, in the order in which it is needed."""
     checks = [_program(name) for name in DEBIAN_PACKAGES]
-    if all(check.state == "ok" for check in checks):
-        checks += [_qemu(), *_accelerators()]
+    if all(check.state != "missing" for check in checks):
+        checks += [_qemu(), *_accelerators(), _uefi()]
     return [*checks, _space()]
 
 
@@ -45,6 +46,9 @@ def _is_missing_program(check: Check) -> bool:
 
 def _program(name: str) -> Check:
     path = shutil.which(name)
+    if path is None and name in OPTIONAL_PROGRAMS:
+        package = DEBIAN_PACKAGES[name]
+        return Check(name, "note", f"{OPTIONAL_PROGRAMS[name]}: apt-get install {package}")
     return Check(name, "ok" if path else "missing", path or "not installed")
 
 
@@ -69,6 +73,15 @@ def _accelerators() -> list[Check]:
     except HostError as error:
         checks.append(Check("accelerators", "missing", str(error)))
     return checks
+
+
+def _uefi() -> Check:
+    """Only ``--firmware uefi`` needs it."""
+    try:
+        found = find_uefi("pc")
+    except HostError as error:
+        return Check("UEFI", "note", str(error))
+    return Check("UEFI", "ok", str(found.mapping.executable.filename))
 
 
 def _space() -> Check:

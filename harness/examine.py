@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from harness.checks.container import check_consistency
+from harness.checks.disc import what_is_on_disc, windows_on
 from harness.checks.finding import Finding, finding
 from harness.checks.gate import Gate, gate
 from harness.checks.inside import (
@@ -24,13 +25,20 @@ from harness.checks.inside import (
     what_was_seen,
 )
 from harness.checks.link import check_link, link_fault
+from harness.checks.windows import check_setup
 from harness.guest_text import printable
+from harness.image.disc import DiscFacts, System
 from harness.image.link import LinkError, is_url, without_password
 from harness.image.qemu_check import check_with_qemu
 from harness.image.source import LocalFile
 from harness.inspection import inspect
 from harness.provider.profile import Profile
+from harness.windows_setup import SetupFacts, inspect_setup
 
+_LINK_SETUP = SetupFacts(
+    problem="of a link, the hundreds of MB of boot.wim are not fetched",
+    remedy="Download the disc; harness check looks at the drivers on a file.",
+)
 # Of the tables of a remote qcow2: with its header and first clusters, well below the budget.
 _REMOTE_L2_BYTES = 384 << 10
 
@@ -41,7 +49,8 @@ class ImageFacts:
 
     ``path`` is where it lies on this host, None for a link that was not downloaded. ``format`` is
     ``unknown`` where nothing could be fetched. ``final_url`` is where a link led in the end.
-    ``prediction`` is what was found ``inside`` comes to.
+    ``prediction`` is what was found ``inside`` comes to; ``tags`` are what remedies are said in.
+    ``disc`` is what was seen where it is one.
     ``bytes_read`` and ``took_s`` are what that cost. ``held`` keeps a cached file from being
     removed.
     """
@@ -60,6 +69,8 @@ class ImageFacts:
     held: BinaryIO | None = None
     prediction: Prediction = Prediction()
     inside: tuple[Seen, ...] = ()
+    tags: tuple[str, ...] = ()
+    disc: DiscFacts | None = None
 
     @property
     def file(self) -> Path:
@@ -155,7 +166,9 @@ def _examine_file(path: Path, profile: Profile) -> ImageFacts:
 
 
 def _look_inside(facts: ImageFacts, location: str, profile: Profile) -> ImageFacts:
-    """The same, and what is on the disk in it, where the container is sound."""
+    """The same, and what is on the disk or disc in it, where the container is sound."""
+    if facts.passes and facts.disc:
+        return _look_into_disc(facts, facts.disc, location)
     if not facts.passes or facts.format != "qcow2":
         return facts
     found = inspect(location)
@@ -165,7 +178,7 @@ def _look_inside(facts: ImageFacts, location: str, profile: Profile) -> ImageFac
         prediction = Prediction(unknown=(printable(found.problem, 300),))
         return replace(facts, findings=(*facts.findings, unread), prediction=prediction)
     rows = check_inside(found.disk, profile)
-    prediction = predict(found.disk, rows)
+    prediction = predict(found.disk, rows, profile.machine.firmware.value)
     if prediction.will_boot is None:
         unknown = tuple(printable(row, 300) for row in prediction.unknown)
         statement = "Not all was found inside the disk that a prediction needs."
@@ -177,7 +190,45 @@ def _look_inside(facts: ImageFacts, location: str, profile: Profile) -> ImageFac
         bytes_read=facts.bytes_read + found.bytes_read,
         prediction=prediction,
         inside=what_was_seen(found.disk),
+        tags=found.disk.linux.tags if found.disk.linux else (),
     )
+
+
+def _look_into_disc(facts: ImageFacts, disc: DiscFacts, location: str) -> ImageFacts:
+    """The same, and how the disc starts; of a Windows, whether its installer finds the disk."""
+    system = windows_on(disc)
+    if system is None:
+        return replace(facts, inside=what_is_on_disc(disc, None))
+    setup = _LINK_SETUP if is_url(location) else inspect_setup(Path(location))
+    rows = _check_setup(setup, system)
+    unknown = tuple(row.statement for row in rows if row.id == "windows.inside-unread")
+    return replace(
+        facts,
+        findings=(*facts.findings, *rows),
+        bytes_read=facts.bytes_read + setup.bytes_read,
+        prediction=Prediction(unknown=unknown),
+        inside=what_is_on_disc(disc, setup.windows),
+    )
+
+
+def _check_setup(setup: SetupFacts, system: System) -> list[Finding]:
+    """What speaks against the Windows that a disc starts, or why nothing is said of its drivers."""
+    if setup.windows is None:
+        problem = printable(setup.problem, 300)
+        statement = f"The drivers on the disc were not looked at: {problem}."
+        evidence: tuple[str, ...] = (setup.remedy,) if setup.remedy else ()
+        return [finding("windows.inside-unread", statement, evidence, setup.remedy)]
+    what = "The installer" if system.kind == "installer" else f"The {system.family}"
+    rows = list(check_setup(setup.windows, what))
+    if rows and setup.brings:
+        brings = printable(" and ".join(setup.brings), 200)
+        statement = (
+            "Whether the installer finds the disk is not known: boot.wim has not all drivers, and "
+            f"Setup loads others from {brings}."
+        )
+        evidence = tuple(line for row in rows for line in row.evidence)
+        return [finding("windows.inside-unread", statement, evidence)]
+    return rows
 
 
 def _examine_link(url: str, profile: Profile) -> ImageFacts:
@@ -216,4 +267,5 @@ def _facts(
         passes=passes,
         bytes_read=bytes_read,
         took_s=0.0,
+        disc=gated.disc,
     )

@@ -22,3 +22,8 @@ class GuestNetwork:
     dhcp_start: IPv4Address = IPv4Address("203.0.113.100")
     receiver_port: int = 80
     knock_port: int = 22
+
+
+LEASED = GuestNetwork(guest=IPv4Address("203.0.113.100"))
+"""The network of a guest that takes its address by DHCP: user networking has one client, and gives
+it the first address of its range (``dhcp_start``)."""

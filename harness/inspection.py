@@ -1,18 +1,19 @@
 """Looking inside an image, in a child process under limits.
 
-What reads file systems is large, and part of it is C: here it meets bytes of a stranger. The child
-has no more than its share of processor, memory and open files, writes no file, and dies with its
-parent; what it says is validated. A file system that kills it costs a finding.
+What reads file systems and registries is large, and part of it is C: here it meets bytes of a
+stranger. The child has no more than its share of processor, memory and open files, writes no file,
+and dies with its parent; what it says is validated. A file system that kills it costs a finding.
 """
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.errors import HarnessError
-from harness.image.system import DiskFacts
+from harness.image.system import DiskFacts, WindowsFacts
 from harness.limited import Limits, TooLongError, run_limited
 
 _LIMITS = Limits(
@@ -22,11 +23,15 @@ _REMOTE_BUDGET_BYTES = 512 << 20
 
 
 class Inspection(BaseModel):
-    """What the child found. ``disk`` is None where it came to an end too early, see ``problem``."""
+    """What the child found: ``disk``, or of a WIM ``windows``.
+
+    None where it came to an end too early, see ``problem``.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     disk: DiskFacts | None = None
+    windows: WindowsFacts | None = None
     bytes_read: int = 0
     problem: str = ""
 
@@ -36,7 +41,19 @@ def inspect(location: str) -> Inspection:
 
     At most 30 s of processor, two minutes in all, and 1.5 GiB of memory.
     """
-    child = [sys.executable, "-m", "harness.inspection", location]
+    return _in_child("disk", location)
+
+
+def inspect_wim(path: Path) -> Inspection:
+    """Look inside the image that the ``boot.wim`` at ``path`` starts, within the same limits.
+
+    wimlib-imagex runs under limits of its own, below these.
+    """
+    return _in_child("wim", str(path))
+
+
+def _in_child(what: str, location: str) -> Inspection:
+    child = [sys.executable, "-m", "harness.inspection", what, location]
     try:
         text, status = run_limited(child, _LIMITS)
     except TooLongError:
@@ -57,10 +74,8 @@ def _why(status: int) -> str:
     return f"a reader of file systems ended with status {status}"
 
 
-def _main(location: str) -> None:
-    """The child: print what was found as JSON."""
+def _read_disk(location: str) -> Inspection:
     from contextlib import ExitStack
-    from pathlib import Path
 
     from harness.image.disk import read_disk
     from harness.image.link import LinkError, is_url
@@ -79,15 +94,38 @@ def _main(location: str) -> None:
             else:
                 source = stack.enter_context(LocalFile(Path(location)))
             facts = read_disk(Qcow2Disk(source, read_qcow2(source)))
-            found = Inspection(disk=facts, bytes_read=source.bytes_read)
-        except MemoryError:
-            found = Inspection(problem="it took more memory than it may")
+            return Inspection(disk=facts, bytes_read=source.bytes_read)
         except OutOfReachError:
-            found = Inspection(problem="the server does not give the parts of the file by range")
-        except (HarnessError, LinkError) as error:
-            found = Inspection(problem=str(error))
+            return Inspection(problem="the server does not give the parts of the file by range")
+        except LinkError as error:
+            return Inspection(problem=str(error))
+
+
+def _read_wim(location: str) -> Inspection:
+    from harness.image.wim import WimError, WimFiles, setup_image
+    from harness.image.windows import read_windows
+
+    try:
+        image = setup_image(Path(location))
+        volume = f"image {image.index} of {image.count}" + (image.name and f", {image.name}")
+        return Inspection(windows=read_windows(WimFiles(Path(location), image), volume))
+    except WimError as error:
+        return Inspection(problem=str(error))
+
+
+_READERS = {"disk": _read_disk, "wim": _read_wim}
+
+
+def _main(what: str, location: str) -> None:
+    """The child: print what was found as JSON."""
+    try:
+        found = _READERS[what](location)
+    except MemoryError:
+        found = Inspection(problem="it took more memory than it may")
+    except HarnessError as error:
+        found = Inspection(problem=str(error))
     sys.stdout.write(found.model_dump_json())
 
 
 if __name__ == "__main__":
-    _main(sys.argv[1])
+    _main(sys.argv[1], sys.argv[2])

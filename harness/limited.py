@@ -5,10 +5,17 @@ from __future__ import annotations
 import os
 import selectors
 import subprocess
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from harness.programs import PDEATHSIG, find_program
+
+# How often somebody who may stop a program is asked.
+_STOP_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +34,18 @@ class TooLongError(Exception):
 
 
 def run_limited(
-    command: list[str], limits: Limits, *, with_stderr: bool = False
+    command: list[str],
+    limits: Limits,
+    *,
+    stdin: bytes = b"",
+    with_stderr: bool = False,
+    stop: threading.Event | None = None,
 ) -> tuple[bytes, int]:
     """What ``command`` writes to stdout, up to the limit, and its exit status.
 
-    It writes no file and dies with its parent; what it says on stderr is dropped, or comes
-    ``with_stderr`` among the rest. Raises TooLongError where the wall time is over,
-    HostError where prlimit(1) is missing.
+    It reads ``stdin``, writes no file and dies with its parent; what it says on stderr is dropped,
+    or comes ``with_stderr`` among the rest. Raises TooLongError where the wall time is over, or
+    soon after ``stop`` is set; HostError where prlimit(1) is missing.
     """
     # The soft limit ends it with SIGXCPU, which says why; the hard one would be a plain SIGKILL.
     words = [
@@ -43,20 +55,32 @@ def run_limited(
         "--core=0",
     ]
     words += [f"--nofile={limits.open_files}", "--", *command]
-    with subprocess.Popen(
-        [*PDEATHSIG, str(find_program("prlimit")), *words],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT if with_stderr else subprocess.DEVNULL,
-    ) as process:
+    with (
+        _stdin(stdin) as source,
+        subprocess.Popen(
+            [*PDEATHSIG, str(find_program("prlimit")), *words],
+            stdin=source,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if with_stderr else subprocess.DEVNULL,
+        ) as process,
+    ):
         try:
-            output = _read(process, limits)
+            output = _read(process, limits, stop)
         finally:
             process.kill()
     return output, process.returncode
 
 
-def _read(process: subprocess.Popen[bytes], limits: Limits) -> bytes:
+@contextmanager
+def _stdin(content: bytes) -> Iterator[BinaryIO]:
+    """A file in memory that holds ``content``: a pipe would have to be fed meanwhile."""
+    with os.fdopen(os.memfd_create("stdin"), "w+b") as file:
+        file.write(content)
+        file.seek(0)
+        yield file
+
+
+def _read(process: subprocess.Popen[bytes], limits: Limits, stop: threading.Event | None) -> bytes:
     assert process.stdout is not None  # noqa: S101  a pipe was asked for
     output = bytearray()
     deadline_s = time.monotonic() + limits.wall_s
@@ -64,8 +88,10 @@ def _read(process: subprocess.Popen[bytes], limits: Limits) -> bytes:
         selector.register(process.stdout, selectors.EVENT_READ)
         while len(output) < limits.output_bytes:
             left_s = deadline_s - time.monotonic()
-            if left_s <= 0 or not selector.select(left_s):
+            if left_s <= 0 or (stop and stop.is_set()):
                 raise TooLongError
+            if not selector.select(min(left_s, _STOP_S) if stop else left_s):
+                continue
             chunk = os.read(process.stdout.fileno(), 1 << 16)
             if not chunk:
                 process.wait()

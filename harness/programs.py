@@ -21,8 +21,16 @@ DEBIAN_PACKAGES = {
     "qemu-img": "qemu-utils",
     "setpriv": "util-linux",
     "prlimit": "util-linux",
+    "wimlib-imagex": "wimtools",
+    "tesseract": "tesseract-ocr",
 }
 """Program to the Debian and Ubuntu package that holds it."""
+
+OPTIONAL_PROGRAMS = {
+    "wimlib-imagex": "without it, Windows discs are not looked into",
+    "tesseract": "without it, a screen in a font of its own is not read",
+}
+"""Program to what is not done where it is missing."""
 
 
 def find_program(name: str) -> Path:

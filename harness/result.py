@@ -11,12 +11,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from harness.checks.finding import Finding
 from harness.checks.inside import Prediction, Seen
 from harness.diagnose.diagnosis import Diagnosis, Outcome, diagnose
-from harness.diagnose.stages import Stage
+from harness.diagnose.stages import Stage, rank
 from harness.errors import UsageError
 from harness.evidence import Observation, read_evidence
 
 EVIDENCE_FILE = "evidence.jsonl"
 RESULT_FILE = "result.json"
+
+CONSOLE_LOG = "console log"
+"""The backend of a result that was drawn from a console log, or from a screenshot, alone."""
+
+# What stops a system that had begun to come up.
+_NOT_UP = frozenset({"boot.emergency-mode", "disk.encrypted"})
 
 EXIT_STATUS: dict[Outcome, int] = {"pass": 0, "fail": 1, "inconclusive": 3, "error": 4}
 
@@ -43,12 +49,23 @@ class Image(_Model):
 
 
 class Tool(_Model):
-    """What tried it."""
+    """What tried it. ``firmware`` is ``bios`` or ``uefi``: what it was held against, too."""
 
     version: str
     qemu: str | None
     accel: str | None
     backend: str
+    firmware: str = "bios"
+
+
+class Counterfactual(_Model):
+    """What came of one more boot with one thing changed; ``statement`` says what that proves."""
+
+    change: str
+    outcome: Outcome
+    stage: Stage | None
+    cause: str | None
+    statement: str
 
 
 class Result(_Model):
@@ -66,7 +83,7 @@ class Result(_Model):
     findings: tuple[Finding, ...]
     prediction: Prediction = Prediction()
     inside: tuple[Seen, ...] = ()
-    counterfactual: None = None
+    counterfactual: Counterfactual | None = None
     timings_s: dict[str, float]
     run_dir: str | None
     tool: Tool
@@ -77,19 +94,34 @@ class Result(_Model):
         interrupted = self.cause == "host.interrupted"
         return 130 if interrupted else EXIT_STATUS[self.outcome]
 
+    @property
+    def came_up(self) -> bool | None:
+        """Whether the system came up, as predictions have it; None where nothing tells."""
+        if self.stage is None or self.outcome not in ("pass", "fail"):
+            return None
+        return rank(self.stage) >= rank("userspace") and self.cause not in _NOT_UP
+
     def to_json(self) -> str:
         """The object as indented JSON."""
         return self.model_dump_json(indent=2, by_alias=True)
 
 
-def judge(observations: Iterable[Observation], run_dir: Path | None) -> Result:
-    """The result of recorded ``observations``.
+def judge(
+    observations: Iterable[Observation],
+    run_dir: Path | None,
+    rules: Iterable[tuple[str, str]] = (),
+) -> Result:
+    """The result of recorded ``observations``, by ``rules`` (location, text) of one's own too.
 
     Raises UsageError where they hold no start of a run. A record without a decision (its writer
     was killed) is an error of the host: ``host.interrupted``.
     """
     kept = list(observations)
-    diagnosis = diagnose(kept)
+    own = [
+        Observation(0.0, "run", "rules", {"location": location, "text": text})
+        for location, text in rules
+    ]
+    diagnosis = diagnose([*kept[:1], *own, *kept[1:]])
     if diagnosis.verdict is None:
         statement = "The record ends before anything was decided."
         last_s = kept[-1].t_s if kept else 0.0
@@ -98,9 +130,9 @@ def judge(observations: Iterable[Observation], run_dir: Path | None) -> Result:
     return compose(diagnosis, kept, run_dir)
 
 
-def replay(run_dir: Path) -> Result:
+def replay(run_dir: Path, rules: Iterable[tuple[str, str]] = ()) -> Result:
     """The result of the run recorded in ``run_dir``, judged again from its evidence alone."""
-    return judge(read_evidence(run_dir / EVIDENCE_FILE), run_dir)
+    return judge(read_evidence(run_dir / EVIDENCE_FILE), run_dir, rules)
 
 
 def compose(diagnosis: Diagnosis, observations: list[Observation], run_dir: Path | None) -> Result:
@@ -110,6 +142,7 @@ def compose(diagnosis: Diagnosis, observations: list[Observation], run_dir: Path
     if verdict is None or start is None:
         raise UsageError(f"{run_dir}: the evidence holds no start of a run.")
     digest = _data_of(observations, "image", "digest") or {}
+    second = _data_of(observations, "counterfactual", "result")
     timings_s = {str(stage): round(t_s, 3) for stage, t_s in verdict.stages_s.items()}
     return Result(
         image=Image(**start["image"], sha256=digest.get("sha256")),
@@ -120,9 +153,10 @@ def compose(diagnosis: Diagnosis, observations: list[Observation], run_dir: Path
         findings=verdict.findings,
         prediction=Prediction.model_validate(start["prediction"]),
         inside=tuple(Seen.model_validate(row) for row in start["inside"]),
+        counterfactual=Counterfactual(**second) if second else None,
         timings_s={"check": start["check_s"], **timings_s, "verdict": round(verdict.at_s, 3)},
         run_dir=str(run_dir) if run_dir else None,
-        tool=Tool(**start["tool"]),
+        tool=Tool(**start["tool"], firmware=start.get("firmware", "bios")),
     )
 
 

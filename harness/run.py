@@ -9,23 +9,26 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from harness.case import Case, Recorder, open_log, start_rows, write_result
+from harness.diagnose.counterfactual import Change, what_would_settle
 from harness.errors import HostError, UsageError
 from harness.evidence import EvidenceLog, Subscriber
-from harness.guest_network import GuestNetwork
+from harness.guest_network import LEASED, GuestNetwork
 from harness.machine.acceleration import Acceleration
+from harness.machine.firmware import find_uefi, uefi_flash
 from harness.machine.qemu import Machine, launch_qemu
 from harness.machine.scratch import scratch_folder
-from harness.machine.spec import Endpoints, MachineSpec
+from harness.machine.spec import Endpoints, Flash, MachineSpec
 from harness.observe.clock import Clock
 from harness.observe.console import observe_console
 from harness.observe.lifecycle import follow_events, follow_process
 from harness.observe.network import FrameObserver, follow_capture, knock
 from harness.observe.receiver import observe_receiver
 from harness.observe.sampler import sample
-from harness.observe.screen import take_screenshot
+from harness.observe.screen import read_screens, take_screenshot
 from harness.result import Result
 from harness.seed import Seed, new_seed, write_seed
 
@@ -35,37 +38,92 @@ _CHUNK_BYTES = 4 << 20
 async def boot(case: Case, acceleration: Acceleration, subscriber: Subscriber) -> Result:
     """Try the case: boot the image until there is a verdict; its result, written down too.
 
-    A fault of the host becomes a result of outcome ``error``. SIGINT and SIGTERM end the run with
-    what is known by then. Whatever was started or made outside ``case.folder`` is gone at the
-    end.
+    Where one changed thing would settle the cause of a failure, the image is booted once more with
+    that, into the folder ``counterfactual`` of the run; the verdict does not wait for it. A fault
+    of the host becomes a result of outcome ``error``. SIGINT and SIGTERM end the run with what is
+    known by then. Whatever was started or made outside ``case.folder`` is gone at the end.
     """
     with open_log(case.folder) as log:
         recorder = Recorder(log)
         log.subscribe(subscriber)
-        seed = new_seed(case.profile.machine.mac_prefix.value, GuestNetwork())
-        for channel, kind, data in start_rows(case, acceleration, seed):
-            log.record(channel, kind, **data)
-        before = case.image.file.stat()
-        with _signals(recorder):
-            try:
-                await _boot(case, acceleration, seed, recorder)
-            except HostError as error:
-                recorder.fault(error.finding_id, str(error))
-        after = case.image.file.stat()
-        if (before.st_size, before.st_mtime_ns, before.st_ino) != (
-            after.st_size,
-            after.st_mtime_ns,
-            after.st_ino,
-        ):
-            log.record("host", "image-changed")
+        await _boot_once(case, acceleration, recorder, None)
+        change = what_would_settle(recorder.diagnosis) if case.counterfactual else None
+        if change:
+            await _boot_changed(case, change, acceleration, recorder, subscriber)
         return write_result(recorder, case.folder)
 
 
-async def _boot(case: Case, acceleration: Acceleration, seed: Seed, recorder: Recorder) -> None:
+async def _boot_changed(
+    case: Case,
+    change: Change,
+    acceleration: Acceleration,
+    recorder: Recorder,
+    subscriber: Subscriber,
+) -> None:
+    """Boot a fresh overlay of the image in a machine with ``change``; record what came of it."""
+    recorder.log.record("counterfactual", "start", change=change.name)
+    second = replace(
+        case,
+        run_dir=case.folder / "counterfactual",
+        until=change.until,
+        profile=case.profile.with_firmware(change.firmware),
+    )
+    with open_log(second.folder) as log:
+        inner = Recorder(log)
+        log.subscribe(subscriber)
+        await _boot_once(second, acceleration, inner, change)
+        result = write_result(inner, second.folder)
+    recorder.log.record(
+        "counterfactual",
+        "result",
+        change=change.name,
+        outcome=result.outcome,
+        stage=result.stage,
+        cause=result.cause,
+        statement=change.verdict(result.outcome, result.stage),
+    )
+
+
+async def _boot_once(
+    case: Case, acceleration: Acceleration, recorder: Recorder, change: Change | None
+) -> None:
+    """One boot, recorded from its start to its verdict."""
+    log = recorder.log
+    by_dhcp = change is not None and change.thing == "addressing"
+    seed = new_seed(
+        case.profile.machine.mac_prefix.value,
+        LEASED if by_dhcp else GuestNetwork(),
+        "dhcp" if by_dhcp else "static",
+    )
+    for channel, kind, data in start_rows(case, acceleration, seed, change.name if change else ""):
+        log.record(channel, kind, **data)
+    before = case.image.file.stat()
+    with _signals(recorder):
+        try:
+            await _run_machine(case, acceleration, seed, recorder, change)
+        except HostError as error:
+            recorder.fault(error.finding_id, str(error))
+    after = case.image.file.stat()
+    if (before.st_size, before.st_mtime_ns, before.st_ino) != (
+        after.st_size,
+        after.st_mtime_ns,
+        after.st_ino,
+    ):
+        log.record("host", "image-changed")
+
+
+async def _run_machine(
+    case: Case,
+    acceleration: Acceleration,
+    seed: Seed,
+    recorder: Recorder,
+    change: Change | None,
+) -> None:
     log = recorder.log
     with scratch_folder() as scratch:
         endpoints = _endpoints(scratch, case.folder)
-        spec = _machine_spec(case, acceleration, seed, scratch)
+        spec = _machine_spec(case, acceleration, seed, scratch, _flash(case, scratch))
+        spec = _changed(spec, change)
         write_seed(seed, spec.seed)
         async with AsyncExitStack() as stack:
             for observer in (
@@ -88,6 +146,16 @@ async def _boot(case: Case, acceleration: Acceleration, seed: Seed, recorder: Re
                     await take_screenshot(log, machine, case.folder, "screen-end")
 
 
+def _changed(spec: MachineSpec, change: Change | None) -> MachineSpec:
+    """The machine with the one thing changed that a second boot asks about."""
+    if change and change.thing == "disk":
+        return replace(spec, disk_bus="sata")
+    if change and change.thing == "nic":
+        return replace(spec, nic_model="e1000")
+    # Another firmware is in the case's profile, another addressing in the seed.
+    return spec
+
+
 @asynccontextmanager
 async def _watching(
     machine: Machine, case: Case, recorder: Recorder, clock: Clock
@@ -107,6 +175,7 @@ async def _watching(
             "knock": knock(log, host, port, recorder.network_proved),
             "samples": sample(log, machine, lambda: frames.guest_frames),
             "screen": _shoot_stages(recorder, machine, case.folder),
+            "screen-text": read_screens(log, machine, machine.endpoints.qmp_socket.parent),
             "clock": clock.run(),
             "digest": _digest(log, case.image.file),
         }
@@ -202,7 +271,17 @@ def _endpoints(scratch: Path, run_dir: Path) -> Endpoints:
     )
 
 
-def _machine_spec(case: Case, acceleration: Acceleration, seed: Seed, scratch: Path) -> MachineSpec:
+def _flash(case: Case, scratch: Path) -> Flash | None:
+    """The UEFI firmware of the case; None for a BIOS."""
+    hardware = case.profile.machine
+    if hardware.firmware.value == "bios":
+        return None
+    return uefi_flash(find_uefi(hardware.chipset.value), scratch)
+
+
+def _machine_spec(
+    case: Case, acceleration: Acceleration, seed: Seed, scratch: Path, flash: Flash | None
+) -> MachineSpec:
     """The provider's machine around the image of this case."""
     if case.image.format != "qcow2" or case.image.virtual_size_bytes is None:
         raise UsageError(f"{case.image.file}: only a qcow2 disk image can be booted.")
@@ -223,4 +302,5 @@ def _machine_spec(case: Case, acceleration: Acceleration, seed: Seed, scratch: P
         nic_address=hardware.nic_address.value,
         balloon_address=hardware.balloon_address.value,
         network=seed.network,
+        firmware=flash,
     )

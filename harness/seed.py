@@ -11,6 +11,7 @@ import io
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pycdlib
 
@@ -27,6 +28,7 @@ class Seed:
     nonce: str
     mac: str
     network: GuestNetwork
+    addressing: Literal["static", "dhcp"] = "static"
 
     @property
     def phone_home_path(self) -> str:
@@ -39,10 +41,17 @@ class Seed:
         return f"/{self.nonce}/ready"
 
 
-def new_seed(mac_prefix: str, network: GuestNetwork) -> Seed:
+def new_seed(
+    mac_prefix: str, network: GuestNetwork, addressing: Literal["static", "dhcp"] = "static"
+) -> Seed:
     """A seed with a fresh instance id (cloud-init acts once per id), nonce and MAC."""
-    tail = secrets.token_bytes(3).hex(":")
-    return Seed(f"i-{secrets.token_hex(8)}", secrets.token_hex(16), f"{mac_prefix}:{tail}", network)
+    return Seed(
+        instance_id=f"i-{secrets.token_hex(8)}",
+        nonce=secrets.token_hex(16),
+        mac=f"{mac_prefix}:{secrets.token_bytes(3).hex(':')}",
+        network=network,
+        addressing=addressing,
+    )
 
 
 def seed_files(seed: Seed) -> dict[str, str]:
@@ -58,7 +67,7 @@ def seed_files(seed: Seed) -> dict[str, str]:
             ready=f"http://{net.receiver}{seed.ready_path}",
         ),
         "vendor-data": "#cloud-config\n{}\n",
-        "network-config": _NETWORK_CONFIG.format(
+        "network-config": _NETWORK_CONFIGS[seed.addressing].format(
             mac=seed.mac,
             address=f"{net.guest}/{net.subnet.prefixlen}",
             router=net.router,
@@ -87,12 +96,17 @@ runcmd:
     END
 """
 
-_NETWORK_CONFIG = """\
+_NIC = """\
 version: 2
 ethernets:
   nic0:
     match:
       macaddress: "{mac}"
+"""
+_NETWORK_CONFIGS = {
+    "dhcp": _NIC + "    dhcp4: true\n",
+    "static": _NIC
+    + """\
     addresses:
       - {address}
     routes:
@@ -101,7 +115,8 @@ ethernets:
     nameservers:
       addresses:
         - {nameserver}
-"""
+""",
+}
 
 
 def write_seed(seed: Seed, path: Path) -> None:

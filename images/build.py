@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 from images.alpine import build_alpine, build_alpine_bare
 from images.debian import build_debian
@@ -23,6 +24,7 @@ from images.recipe import (
     Alpine,
     AlpineBare,
     Debian,
+    Firmware,
     RecipeError,
     WindowsStandIn,
     load_recipe,
@@ -34,11 +36,11 @@ from images.windows import build_windows_stand_in
 _PREFIX = "harness-build-"
 
 
-def build(name: str, cmdline: str = "") -> Path:
+def build(name: str, cmdline: str = "", firmware: Firmware = "bios") -> Path:
     """The path of the image of the recipe ``name``, built now or earlier.
 
-    ``cmdline`` is added to the kernel's command line, for the recipe ``tiny`` only. Raises
-    RecipeError where it cannot be built.
+    ``cmdline`` is added to the kernel's command line, and ``firmware`` is the one that can start
+    the disk; both for the recipe ``tiny`` only. Raises RecipeError where it cannot be built.
     """
     recipe = load_recipe(name)
     if isinstance(recipe, Debian):
@@ -51,7 +53,12 @@ def build(name: str, cmdline: str = "") -> Path:
         return _cached(name, ".qcow2", lambda tmp, out: build_windows_stand_in(recipe, tmp, out))
     kernel = _cached("tiny-kernel", "", lambda tmp, out: unpack_kernel(recipe, tmp, out), "tiny")
     return _cached(
-        name, ".qcow2", lambda tmp, out: build_tiny(recipe, cmdline, kernel, tmp, out), "", cmdline
+        name,
+        ".qcow2",
+        lambda tmp, out: build_tiny(recipe, cmdline, firmware, kernel, tmp, out),
+        "",
+        cmdline,
+        firmware,
     )
 
 
@@ -113,10 +120,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m images.build", description=__doc__)
     parser.add_argument("name", choices=recipe_names(), metavar="NAME", help="a recipe")
     parser.add_argument("--cmdline", default="", help="for tiny: more of the kernel's command line")
+    parser.add_argument(
+        "--firmware",
+        choices=get_args(Firmware),
+        default="bios",
+        help="for tiny: which firmware can start it; of another image its recipe says that",
+    )
     parser.add_argument("--output", type=Path, help="copy the image here")
     wanted = parser.parse_args()
     try:
-        path = build(wanted.name, wanted.cmdline)
+        path = build(wanted.name, wanted.cmdline, wanted.firmware)
         if wanted.output:
             path = Path(shutil.copyfile(path, wanted.output))
     except (RecipeError, OSError) as error:

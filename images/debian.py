@@ -67,7 +67,7 @@ def build_debian(name: str, recipe: Debian, scratch: Path, output: Path) -> None
     if recipe.encrypted:
         build_encrypted_disk(root, scratch, output)
     else:
-        build_disk(root, scratch, output)
+        build_disk(root, scratch, output, firmware=recipe.firmware)
 
 
 def _build_foreign(recipe: Debian, root_uuid: str, scratch: Path, output: Path) -> None:
@@ -89,8 +89,8 @@ def _build_foreign(recipe: Debian, root_uuid: str, scratch: Path, output: Path) 
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
     root = Root(folder, root_uuid, "root", recipe.size_mib, tar)
-    efi = Efi("arm64-efi", "BOOTAA64.EFI", scratch / modules)
-    build_disk(root, scratch, output, efi=efi)
+    efi = Efi("arm64-efi", "EFI/BOOT/BOOTAA64.EFI", scratch / modules)
+    build_disk(root, scratch, output, firmware="uefi", efi=efi)
 
 
 def _fstab(recipe: Debian, root_uuid: str) -> str:

@@ -1,8 +1,8 @@
-"""A disk that can be started, put together from a folder: no root, no mount, no loop device.
+"""A disk that a firmware can start, put together from a folder: no root, no mount, no loop device.
 
-GPT with GRUB in a first small partition (its core image for a BIOS, or an EFI system partition),
-an ext4 filled from the folder, and where wanted a third partition that holds what was made
-elsewhere.
+GPT with GRUB, an ext4 filled from the folder, and where wanted a last partition that holds a file
+system made elsewhere. For a BIOS, GRUB's core image is in a BIOS boot partition; for UEFI it is
+the file of the fallback path in an EFI system partition.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-from images.recipe import RecipeError
+from images.recipe import Firmware, RecipeError
 from images.steps import run
 
 SECTOR_BYTES = 512
@@ -20,13 +20,19 @@ _MIB = 1 << 20
 # UEFI specification 2.10, section 5.3.1: entry type GUIDs as GRUB and the discoverable
 # partitions specification name them.
 _BIOS_BOOT = "21686148-6449-6E6F-744E-656564454649"
-_LINUX_DATA = "0FC63DAF-8483-4772-8E79-3D69D8477DE4"
 _EFI_SYSTEM = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
+_LINUX_DATA = "0FC63DAF-8483-4772-8E79-3D69D8477DE4"
 
 BOOT_LBA = 2048
-"""First sector of the partition with the boot loader, which is 1 MiB large."""
+"""First sector of the BIOS boot partition, which is 1 MiB large."""
 ROOT_LBA = 4096
 """First sector of the partition that is filled from the folder."""
+
+ESP_MIB = 40
+"""Size of the EFI system partition: with clusters of one sector, FAT32 begins at 33 MiB."""
+# A volume of one build is the volume of every other: the serial number that mkfs.vfat would take
+# from the time, as "UEFI" in ASCII.
+_ESP_SERIAL = "55454649"
 
 # GRUB 2.06, include/grub/i386/pc/boot.h: GRUB_BOOT_MACHINE_KERNEL_SECTOR, _BOOT_DRIVE_CHECK.
 _KERNEL_SECTOR_AT = 0x5C
@@ -37,6 +43,11 @@ _MBR_CODE_BYTES = 440
 # boot/i386/pc/diskboot.S: the last entry of the blocklist at the end of the first sector.
 _BLOCKLIST_AT = SECTOR_BYTES - 12
 _GRUB_FOLDER = Path("/usr/lib/grub/i386-pc")
+# The core image for UEFI is not told on which disk it will be: it looks for the file system.
+_GRUB_EFI_CFG = """\
+search --no-floppy --fs-uuid --set=root {uuid}
+set prefix=($root)/boot/grub
+"""
 _GRUB_MODULES = [
     "part_gpt",
     "part_msdos",
@@ -77,39 +88,55 @@ class Root:
 
 @dataclass(frozen=True, slots=True)
 class Efi:
-    """GRUB for UEFI: the platform as grub-mkimage names it, the file name that firmware looks for.
+    """GRUB for UEFI: the platform as grub-mkimage names it, the path that the firmware looks for.
 
     ``modules`` is the folder with GRUB's modules for it.
     """
 
     platform: str
-    file_name: str
+    loader: str
     modules: Path
 
 
+# UEFI specification 2.10, section 3.5.1.1: what the firmware starts of a disk it knows nothing of.
+EFI_X86_64 = Efi("x86_64-efi", "EFI/BOOT/BOOTX64.EFI", Path("/usr/lib/grub/x86_64-efi"))
+
+
 def build_disk(
-    root: Root, scratch: Path, output: Path, data: Path | None = None, efi: Efi | None = None
+    root: Root,
+    scratch: Path,
+    output: Path,
+    data: Path | None = None,
+    firmware: Firmware = "bios",
+    efi: Efi = EFI_X86_64,
 ) -> None:
     """Write a compressed qcow2 to ``output``; ``scratch`` is a folder to work in.
 
-    ``data`` becomes the last partition as it is. With ``efi`` it is UEFI that can start the disk,
-    and no BIOS.
+    ``data`` is a raw file system that becomes the last partition as it is. ``firmware`` says
+    which one can start the disk; with UEFI, which ``efi`` is for, it is larger by ``ESP_MIB``.
 
     The folder, or the tar, must hold ``grub.cfg`` in its ``grub_folder``. Raises RecipeError where
     a program fails.
     """
     raw = scratch / "disk.raw"
     data_bytes = data.stat().st_size if data else 0
+    esp_mib = ESP_MIB if firmware != "bios" else 0
     with raw.open("xb") as file:
         # One MiB at the end is for the second GPT.
-        file.truncate((root.size_mib + 1) * _MIB + data_bytes)
-    table = partition_table(root.size_mib, data_bytes, _EFI_SYSTEM if efi else _BIOS_BOOT)
-    run("sfdisk", "--quiet", raw, stdin=table)
-    prefix = f"(hd0,gpt2){root.grub_folder}"
-    if efi:
-        write_efi(raw, efi, prefix, scratch)
-    else:
-        write_grub(raw, core_image(scratch, prefix))
+        file.truncate((root.size_mib + esp_mib + 1) * _MIB + data_bytes)
+    run("sfdisk", "--quiet", raw, stdin=partition_table(root.size_mib, data_bytes, firmware))
+    if firmware != "uefi":
+        write_grub(raw, core_image(scratch, f"(hd0,gpt2){root.grub_folder}"))
+    _write_root(root, raw)
+    if esp_mib:
+        _copy_into(raw, build_esp(root.uuid, scratch, efi), root.size_mib)
+    if data:
+        _copy_into(raw, data, root.size_mib + esp_mib)
+    run("qemu-img", "convert", "-c", "-f", "raw", "-O", "qcow2", raw, output)
+
+
+def _write_root(root: Root, raw: Path) -> None:
+    """Make the ext4 of the folder and the tar in its partition."""
     size_kib = root.size_mib * 1024 - ROOT_LBA * SECTOR_BYTES // 1024
     offset_bytes = ROOT_LBA * SECTOR_BYTES
     mke2fs = (
@@ -125,26 +152,57 @@ def build_disk(
         # Without extended attributes: fakeroot forgets the type of a file that it is told of so.
         script = 'tar -x -f "$1" -C "$2" --numeric-owner; shift 2; exec "$@"'
         run("sh", "-ec", script, "sh", root.tar, root.folder, *mke2fs, as_root=True)
-    if data:
-        run(
-            *("dd", f"if={data}", f"of={raw}", f"seek={root.size_mib}", "bs=1M"),
-            *("conv=notrunc,sparse", "status=none"),
-        )
-    run("qemu-img", "convert", "-c", "-f", "raw", "-O", "qcow2", raw, output)
 
 
-def partition_table(root_end_mib: int, data_bytes: int, first_type: str = _BIOS_BOOT) -> str:
-    """The table in sfdisk's words; the last partition only where ``data_bytes`` is not 0."""
-    root_end_lba = root_end_mib * _MIB // SECTOR_BYTES
-    rows = [
-        "label: gpt",
-        f"start={BOOT_LBA}, size={ROOT_LBA - BOOT_LBA}, type={first_type}, name=boot",
-        f"start={ROOT_LBA}, size={root_end_lba - ROOT_LBA}, type={_LINUX_DATA}, name=root",
-    ]
+def _copy_into(raw: Path, part: Path, offset_mib: int) -> None:
+    run(
+        *("dd", f"if={part}", f"of={raw}", f"seek={offset_mib}", "bs=1M"),
+        *("conv=notrunc,sparse", "status=none"),
+    )
+
+
+def partition_table(root_end_mib: int, data_bytes: int, firmware: Firmware = "bios") -> str:
+    """The table in sfdisk's words; the last partition only where ``data_bytes`` is not 0.
+
+    The root begins at ``ROOT_LBA`` with every firmware; the EFI system partition follows it.
+    """
+    rows = ["label: gpt"]
+    if firmware != "uefi":
+        rows.append(_row(BOOT_LBA, ROOT_LBA, _BIOS_BOOT, "bios"))
+    end_lba = root_end_mib * _MIB // SECTOR_BYTES
+    rows.append(_row(ROOT_LBA, end_lba, _LINUX_DATA, "root"))
+    if firmware != "bios":
+        esp_lba, end_lba = end_lba, end_lba + ESP_MIB * _MIB // SECTOR_BYTES
+        rows.append(_row(esp_lba, end_lba, _EFI_SYSTEM, "esp"))
     if data_bytes:
-        size = data_bytes // SECTOR_BYTES
-        rows.append(f"start={root_end_lba}, size={size}, type={_LINUX_DATA}, name=data")
+        rows.append(_row(end_lba, end_lba + data_bytes // SECTOR_BYTES, _LINUX_DATA, "data"))
     return "\n".join(rows) + "\n"
+
+
+def _row(first_lba: int, end_lba: int, kind: str, name: str) -> str:
+    return f"start={first_lba}, size={end_lba - first_lba}, type={kind}, name={name}"
+
+
+def build_esp(root_uuid: str, scratch: Path, efi: Efi = EFI_X86_64) -> Path:
+    """A FAT32 of ``ESP_MIB`` with GRUB as the loader of the fallback path; raw, in ``scratch``.
+
+    GRUB takes ``boot/grub/grub.cfg`` from the file system called ``root_uuid``. Raises RecipeError
+    where a program is missing or fails.
+    """
+    if not efi.modules.is_dir():
+        raise RecipeError(f"{efi.modules} is missing: apt-get install grub-efi-amd64-bin.")
+    loader, config, volume = scratch / "grubx64.efi", scratch / "early.cfg", scratch / "esp.raw"
+    config.write_text(_GRUB_EFI_CFG.format(uuid=root_uuid), encoding="utf-8")
+    image = ("grub-mkimage", "-O", efi.platform, "-p", "/boot/grub", "-c", config, "-o", loader)
+    run(*image, "-d", efi.modules, "fat", *_GRUB_MODULES)
+    with volume.open("xb") as file:
+        file.truncate(ESP_MIB * _MIB)
+    mkfs = ("mkfs.vfat", "-F", "32", "-s", "1", "-i", _ESP_SERIAL, "-n", "ESP", "--invariant")
+    run(*mkfs, volume)
+    folder = Path(efi.loader).parent
+    run("mmd", "-i", volume, *(f"::{path}" for path in (folder.parent, folder)))
+    run("mcopy", "-i", volume, loader, f"::{efi.loader}")
+    return volume
 
 
 def core_image(scratch: Path, prefix: str, modules: tuple[str, ...] = ()) -> bytes:
@@ -158,29 +216,6 @@ def core_image(scratch: Path, prefix: str, modules: tuple[str, ...] = ()) -> byt
     wanted = modules or ("biosdisk", *_GRUB_MODULES)
     run("grub-mkimage", "-O", "i386-pc", "-p", prefix, "-o", path, *wanted)
     return path.read_bytes()
-
-
-def write_efi(disk: Path, efi: Efi, prefix: str, scratch: Path) -> None:
-    """Make the first partition an EFI system partition with GRUB in it, which uses ``prefix``.
-
-    GRUB starts the kernel through its EFI stub, so that no other file is needed.
-    """
-    if not efi.modules.is_dir():
-        raise RecipeError(f"{efi.modules} is missing: install GRUB's modules for {efi.platform}.")
-    program, volume = scratch / "grub.efi", scratch / "esp.img"
-    run(
-        *("grub-mkimage", "-d", efi.modules, "-O", efi.platform, "-p", prefix, "-o", program),
-        *_GRUB_MODULES,
-    )
-    size_bytes = (ROOT_LBA - BOOT_LBA) * SECTOR_BYTES
-    run("mkfs.fat", "-C", "-n", "ESP", "-i", "e5be5be5", volume, str(size_bytes // 1024))
-    run("mmd", "-i", volume, "::/EFI", "::/EFI/BOOT")
-    run("mcopy", "-i", volume, program, f"::/EFI/BOOT/{efi.file_name}")
-    run("sfdisk", "--quiet", "--part-type", disk, "1", _EFI_SYSTEM)
-    with disk.open("r+b") as file:
-        file.write(bytes(_MBR_CODE_BYTES))
-        file.seek(BOOT_LBA * SECTOR_BYTES)
-        file.write(volume.read_bytes())
 
 
 def write_grub(disk: Path, core: bytes) -> None:

@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 RECIPES = Path(__file__).parent / "recipes"
 
+Firmware = Literal["bios", "uefi", "both"]
+"""Which firmware can start a disk."""
+
 
 class RecipeError(Exception):
     """A recipe cannot be built. ``str()`` is one sentence that says why."""
@@ -28,6 +31,7 @@ class Debian(_Recipe):
     suite: str
     size_mib: Annotated[int, Field(ge=512)]
     packages: list[str]
+    firmware: Firmware = "bios"
     mask: list[str] = []
     """Units that would only cost time at boot."""
     files: dict[str, str] = {}

@@ -18,7 +18,7 @@ _PACKAGES = {
     "hivexregedit": "libwin-hivex-perl",
     "mcopy": "mtools",
     "mke2fs": "e2fsprogs",
-    "mkfs.fat": "dosfstools",
+    "mkfs.vfat": "dosfstools",
     "mkntfs": "ntfs-3g",
     "mmd": "mtools",
     "mmdebstrap": "mmdebstrap",

@@ -10,7 +10,7 @@ from pathlib import Path
 from images.cpio import newc
 from images.debian import fetch_kernel
 from images.disk import Root, build_disk
-from images.recipe import RECIPES, RecipeError, Tiny
+from images.recipe import RECIPES, Firmware, RecipeError, Tiny
 from images.steps import run, say
 
 _SIZE_MIB = 48
@@ -29,11 +29,13 @@ boot
 """
 
 
-def build_tiny(recipe: Tiny, cmdline: str, kernel: Path, scratch: Path, output: Path) -> None:
+def build_tiny(
+    recipe: Tiny, cmdline: str, firmware: Firmware, kernel: Path, scratch: Path, output: Path
+) -> None:
     """Write the guest to ``output`` as qcow2, with ``cmdline`` added to its kernel's.
 
-    ``kernel`` is the folder that :func:`unpack_kernel` made; ``scratch`` an empty one. What init
-    understands is in ``recipes/tiny/init.c``.
+    ``firmware`` says which one can start it. ``kernel`` is the folder that :func:`unpack_kernel`
+    made; ``scratch`` an empty one. What init understands is in ``recipes/tiny/init.c``.
     """
     say("tiny: compiling init, writing the disk")
     init = scratch / "init"
@@ -49,7 +51,8 @@ def build_tiny(recipe: Tiny, cmdline: str, kernel: Path, scratch: Path, output: 
     shutil.copyfile(kernel / "vmlinuz", boot / "vmlinuz")
     grub_cfg = _GRUB_CFG.format(uuid=_UUID, cmdline=cmdline)
     (boot / "grub" / "grub.cfg").write_text(grub_cfg, encoding="utf-8")
-    build_disk(Root(scratch / "root", _UUID, "tiny", _SIZE_MIB), scratch, output)
+    root = Root(scratch / "root", _UUID, "tiny", _SIZE_MIB)
+    build_disk(root, scratch, output, firmware=firmware)
 
 
 def unpack_kernel(recipe: Tiny, scratch: Path, output: Path) -> None:

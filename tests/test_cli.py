@@ -127,6 +127,9 @@ def test_doctor_names_what_is_missing_and_the_command(tmp_path: Path) -> None:
     done = harness("doctor", env={"PATH": str(tmp_path)})
     assert done.returncode == 4
     assert "apt-get install --no-install-recommends qemu-system-x86 qemu-utils" in done.stdout
+    assert "Windows discs are not looked into" in done.stdout
+    assert "wimtools" in done.stdout
+    assert "wimtools" not in done.stdout.splitlines()[-1]
 
 
 def test_verify_without_qemu_says_what_to_install(tmp_path: Path) -> None:

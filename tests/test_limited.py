@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +22,14 @@ def python(code: str, limits: Limits = _LIMITS) -> tuple[bytes, int]:
 def test_what_it_says_and_how_it_ends() -> None:
     assert python("print('yes')") == (b"yes\n", 0)
     assert python("import sys; sys.exit(3)") == (b"", 3)
+
+
+def test_what_it_is_given_to_read() -> None:
+    given = bytes(range(256)) * 4096
+    command = ["sha256sum"]
+    output, status = run_limited(command, _LIMITS, stdin=given)
+    assert (output.split()[0].decode(), status) == (hashlib.sha256(given).hexdigest(), 0)
+    assert run_limited(command, _LIMITS)[0].split()[0].decode() == hashlib.sha256(b"").hexdigest()
 
 
 def test_output_is_cut_at_its_limit() -> None:
@@ -40,6 +50,14 @@ def test_processor_time() -> None:
 def test_wall_time() -> None:
     with pytest.raises(TooLongError):
         python("import time; time.sleep(60)", replace(_LIMITS, wall_s=1.0))
+
+
+def test_it_is_stopped_from_outside() -> None:
+    stop = threading.Event()
+    threading.Timer(0.3, stop.set).start()
+    with pytest.raises(TooLongError):
+        run_limited(["sleep", "60"], replace(_LIMITS, wall_s=50.0), stop=stop)
+    assert stop.is_set()
 
 
 def test_no_file_is_written(tmp_path: Path) -> None:

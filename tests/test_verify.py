@@ -281,3 +281,35 @@ def test_alpine_boots_and_its_static_address_of_another_site_is_named(verify: Ve
     outcome, stage, cause = ran.brief()
     assert (outcome, stage) == ("fail", "userspace")
     assert cause == "network.unconfigured"
+
+
+def test_a_disk_for_uefi_passes_under_uefi(verify: Verify) -> None:
+    ran = verify(build("tiny", firmware="uefi"), "--firmware", "uefi", "--until", "seed")
+    assert ran.brief() == ("pass", "seed", None)
+    assert ran.result["tool"]["firmware"] == "uefi"
+    rows = ran.evidence
+    booted_s = next(row["t_s"] for row in rows if "BdsDxe: starting" in str(row.get("text")))
+    frames_s = [row["t_s"] for row in rows if row["channel"] == "network"]
+    assert min(frames_s) > booted_s, "the firmware sent nothing"
+    assert json.loads(replay(ran.run_dir).to_json()) == ran.result
+    assert nothing_is_left(ran)
+
+
+def test_a_disk_for_a_bios_under_uefi_fails_when_the_firmware_says_so(
+    verify: Verify, tiny: Path
+) -> None:
+    ran = verify(tiny, "--firmware", "uefi")
+    assert ran.brief() == ("fail", "firmware", "firmware.bios-only")
+    ids = [row["id"] for row in ran.result["findings"]]
+    assert "boot.no-bootable-device" in ids
+    kinds = {(row["channel"], row["kind"]) for row in ran.evidence}
+    assert ("clock", "silence") not in kinds
+    assert ("network", "frame") not in kinds, "the firmware sent nothing"
+    assert nothing_is_left(ran)
+
+
+def test_a_disk_for_uefi_under_a_bios_fails_by_what_inspection_found(verify: Verify) -> None:
+    # Its first sector is signed and holds zeros: SeaBIOS runs them, and nothing is ever said.
+    ran = verify(build("tiny", firmware="uefi"), "--silence", "10")
+    assert ran.brief() == ("fail", "bootloader", "firmware.uefi-only")
+    assert nothing_is_left(ran)

@@ -6,13 +6,18 @@ import shlex
 from collections.abc import Callable, Iterator
 
 from harness.checks.finding import Finding, finding
+from harness.checks.inside import Seen
+from harness.checks.windows import drivers_in_words
 from harness.guest_text import printable
-from harness.image.disc import DiscFacts
+from harness.image.disc import DiscFacts, System
+from harness.image.el_torito import BootEntry
 from harness.image.partitions import PartitionTable
+from harness.image.system import WindowsFacts
 from harness.provider.profile import Profile
 
 _PVD_OFFSET = 32768
 _NEEDED_ARCHITECTURE = "x86-64"
+_FIRMWARE = {"bios": "BIOS", "efi": "UEFI", "other": "another firmware"}
 
 
 def check_disc(facts: DiscFacts, profile: Profile) -> list[Finding]:
@@ -62,6 +67,30 @@ def describe_disc(facts: DiscFacts) -> str:
     return f"{kind}{name}, {how}"
 
 
+def what_is_on_disc(facts: DiscFacts, windows: WindowsFacts | None) -> tuple[Seen, ...]:
+    """How a disc starts, and of a Windows what its installer drives. Made printable."""
+    rows = [("boot path", _boot_path(facts.boot_entries))]
+    if windows:
+        rows.append(("installer", f"{windows.name} (boot.wim, {windows.volume})"))
+        rows += drivers_in_words(windows)
+    return tuple(Seen(topic=topic, statement=printable(text, 300)) for topic, text in rows)
+
+
+def _boot_path(entries: tuple[BootEntry, ...] | None) -> str:
+    if not entries:
+        return "no El Torito boot record" if entries is None else "no bootable El Torito entry"
+    return ", ".join(
+        f"El Torito entry for {_FIRMWARE[row.platform]} at byte {row.offset}"
+        + ("" if row.target == "present" else f" ({row.target})")
+        for row in entries
+    )
+
+
+def windows_on(facts: DiscFacts) -> System | None:
+    """The Windows that a disc starts: an installer, or Windows PE; None where there is none."""
+    return next((row for row in facts.systems if row.family.startswith("Windows")), None)
+
+
 def _malformed(facts: DiscFacts, _: Profile) -> Iterator[Finding]:
     if facts.faults:
         offset, what = facts.faults[0]
@@ -100,14 +129,24 @@ def _not_bootable(facts: DiscFacts, _: Profile) -> Iterator[Finding]:
 
 
 def _firmware(facts: DiscFacts, profile: Profile) -> Iterator[Finding]:
-    if not facts.boot_entries or profile.machine.firmware.value != "bios":
-        return
-    if facts.bios_entry and facts.bios_entry.target == "present":
-        return
-    if facts.efi_entries:
-        statement = f"The disc starts from UEFI only; {profile.title} has a BIOS."
+    bios = facts.bios_entry is not None and facts.bios_entry.target == "present"
+    wanted = profile.machine.firmware.value
+    if wanted == "bios" and not bios and facts.efi_entries:
+        statement = f"The disc starts from UEFI only; {profile.firmware_in_words}."
         evidence = ("boot catalog: the initial entry is not for platform 0 (x86 BIOS)",)
         yield finding("firmware.uefi-only", statement, evidence)
+    elif wanted == "uefi" and bios and not _starts_from_uefi(facts):
+        statement = f"The disc starts from a BIOS only; {profile.firmware_in_words}."
+        found = ", ".join(facts.efi_architectures) or "none"
+        evidence = (f"boot catalog: entries for platform 0xEF (UEFI) with a loader for: {found}",)
+        yield finding("firmware.bios-only", statement, evidence)
+
+
+def _starts_from_uefi(facts: DiscFacts) -> bool:
+    """A loader that could not be looked at is taken for one that fits."""
+    known = facts.efi_architectures
+    present = any(entry.target == "present" for entry in facts.efi_entries)
+    return present and (not known or _NEEDED_ARCHITECTURE in known)
 
 
 def _architecture(facts: DiscFacts, _: Profile) -> Iterator[Finding]:
@@ -134,7 +173,7 @@ def _no_installer(facts: DiscFacts, _: Profile) -> Iterator[Finding]:
 
 def _windows(facts: DiscFacts, profile: Profile) -> Iterator[Finding]:
     policy = profile.images.windows_permitted
-    if policy.value is False and any(row.family.startswith("Windows") for row in facts.systems):
+    if policy.value is False and windows_on(facts):
         statement = f"The disc is of Windows; {profile.title} does not permit own Windows images."
         yield finding("windows.licence", statement, (policy.source,))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import resources
 from typing import Literal
@@ -11,6 +11,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 Severity = Literal["error", "warning", "info"]
+
+INITRAMFS_TOOLS = ("initramfs-tools", "dracut", "mkinitfs", "mkinitcpio")
+"""What makes an initramfs. Remedies are said in its commands, or in those of the distribution."""
 
 
 class Finding(BaseModel):
@@ -43,8 +46,14 @@ class Explanation(BaseModel):
     meaning: str = Field(min_length=1)
     seen: str = Field(min_length=1)
     remedy: str = Field(min_length=1)
+    remedies: Mapping[str, str] = Field(default_factory=dict)
     source: str = Field(min_length=1)
     reserved: bool = False
+
+    def remedy_for(self, tags: Iterable[str]) -> str:
+        """The remedy for an image with these ``tags``: that of the first one that has its own."""
+        own = (self.remedies[tag] for tag in tags if tag in self.remedies)
+        return next(own, self.remedy)
 
 
 @cache
@@ -55,9 +64,13 @@ def catalog() -> Mapping[str, Explanation]:
 
 
 def finding(
-    finding_id: str, statement: str, evidence: tuple[str, ...] = (), remedy: str = ""
+    finding_id: str,
+    statement: str,
+    evidence: tuple[str, ...] = (),
+    remedy: str = "",
+    tags: Iterable[str] = (),
 ) -> Finding:
-    """A finding of the catalog; its remedy is the catalog's where none is given.
+    """A finding of the catalog; its remedy is the catalog's for ``tags`` where none is given.
 
     Raises KeyError for an id that the catalog does not know.
     """
@@ -67,5 +80,16 @@ def finding(
         severity=entry.severity,
         statement=statement,
         evidence=evidence,
-        remedy=remedy or entry.remedy,
+        remedy=remedy or entry.remedy_for(tags),
     )
+
+
+def in_words_of(row: Finding, tags: Iterable[str]) -> Finding:
+    """The same finding, its remedy in the commands of an image with these ``tags``.
+
+    A remedy that is not the catalog's was written for the case, and stays.
+    """
+    entry = catalog()[row.id]
+    if row.remedy != entry.remedy:
+        return row
+    return row.model_copy(update={"remedy": entry.remedy_for(tags)})

@@ -9,7 +9,7 @@ from harness.checks.disc import check_disc, check_disc_in_disk, describe_disc, h
 from harness.checks.finding import Finding
 from harness.checks.size import check_size
 from harness.image.container import identify
-from harness.image.disc import read_disc
+from harness.image.disc import DiscFacts, read_disc
 from harness.image.partitions import read_partitions
 from harness.image.qcow2 import L2_BUDGET_BYTES, Qcow2Facts, read_qcow2
 from harness.image.qcow2_disk import Qcow2Disk
@@ -27,7 +27,7 @@ class Gate:
     ``virtual_size_bytes`` is the disk's, None where there is none. ``content`` describes in words
     what is in the file, "" where nothing was looked at. ``file_size_bytes`` is None where a server
     does not say it. ``complete`` is False where a part could
-    not be fetched.
+    not be fetched. ``disc`` is what was seen where it is one.
     """
 
     format: str
@@ -36,6 +36,7 @@ class Gate:
     virtual_size_bytes: int | None
     findings: tuple[Finding, ...]
     complete: bool = True
+    disc: DiscFacts | None = None
 
     @property
     def passes(self) -> bool:
@@ -49,7 +50,7 @@ def gate(source: ImageSource, profile: Profile, l2_budget_bytes: int = L2_BUDGET
     """Look at ``source`` and hold it against ``profile``; reads a few MiB at most."""
     container = identify(source)
     findings = check_container(container, source.location, profile)
-    content, virtual_size_bytes, complete = "", None, True
+    content, virtual_size_bytes, complete, disc = "", None, True, None
     if container.polyglot:
         pass
     elif container.format == "qcow2":
@@ -71,6 +72,7 @@ def gate(source: ImageSource, profile: Profile, l2_budget_bytes: int = L2_BUDGET
         virtual_size_bytes=virtual_size_bytes,
         findings=tuple(findings),
         complete=complete,
+        disc=disc,
     )
 
 

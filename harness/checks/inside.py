@@ -7,10 +7,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from harness.checks.finding import Finding, finding
+from harness.checks.finding import Finding, finding, in_words_of
+from harness.checks.windows import check_drivers, drivers_in_words
 from harness.guest_text import printable
-from harness.image.system import Blacklisted, DiskFacts, DriverFacts, LinuxFacts
-from harness.provider.profile import Profile
+from harness.image.system import Blacklisted, DiskFacts, LinuxFacts
+from harness.provider.profile import Firmware, Profile
 
 _NEEDED_ARCHITECTURE = "x86-64"
 _DISK_DRIVERS = ("virtio_pci", "virtio_scsi", "sd_mod")
@@ -22,7 +23,9 @@ _AT_ALL = ("built in", "initramfs", "root")
 _BLOCKING = frozenset(
     {
         *("disk.empty", "disk.no-bootloader", "disk.encrypted", "firmware.uefi-only"),
+        *("firmware.bios-only",),
         *("arch.not-x86-64", "linux.no-kernel", "linux.virtio-scsi-missing"),
+        *("linux.kernel-damaged", "linux.boot-waits", "linux.no-init", "linux.root-damaged"),
         *("linux.root-device-name", "linux.root-missing", "windows.virtio-scsi-missing"),
     }
 )
@@ -52,7 +55,8 @@ class Seen(BaseModel):
 
 def what_was_seen(facts: DiskFacts) -> tuple[Seen, ...]:
     """The parts of a boot in their order, each with what is there. Made printable."""
-    rows = [("boot path", facts.bios_evidence)]
+    efi = f"; \\EFI\\BOOT: {', '.join(facts.efi_architectures)}" if facts.efi_architectures else ""
+    rows = [("boot path", facts.bios_evidence + efi)]
     linux = facts.linux
     if linux:
         files = ", ".join((linux.kernel, *linux.initrds)) if linux.kernel else "none"
@@ -61,9 +65,8 @@ def what_was_seen(facts: DiskFacts) -> tuple[Seen, ...]:
         rows.append(("network", _places(linux, ["virtio_net"])))
         rows.append(("seed", _places(linux, list(_SEED_DRIVERS))))
         rows.append(("cloud-init", _cloud_init_in_words(linux)))
-    elif facts.windows and facts.windows.disk and facts.windows.nic:
-        for topic, driver in (("disk", facts.windows.disk), ("network", facts.windows.nic)):
-            rows.append((topic, ", ".join(_driver_evidence(driver))))
+    elif facts.windows:
+        rows += drivers_in_words(facts.windows)
     return tuple(Seen(topic=topic, statement=printable(text, 300)) for topic, text in rows)
 
 
@@ -89,7 +92,7 @@ def check_inside(facts: DiskFacts, profile: Profile) -> list[Finding]:
     found = [row for check in _DISK_CHECKS for row in check(facts, profile)]
     if facts.linux:
         found += [row for check in _LINUX_CHECKS for row in check(facts.linux, facts)]
-    return found
+    return [in_words_of(row, facts.linux.tags if facts.linux else ()) for row in found]
 
 
 def describe_disk(facts: DiskFacts) -> str:
@@ -111,31 +114,31 @@ def describe_disk(facts: DiskFacts) -> str:
     return printable(f"{system}; {how}", 300)
 
 
-def predict(facts: DiskFacts, findings: list[Finding]) -> Prediction:
+def predict(facts: DiskFacts, findings: list[Finding], firmware: Firmware = "bios") -> Prediction:
     """The boot that is to be expected of a disk about which this was found. Never a guess."""
     because = tuple(
         row.id for row in findings if row.id in _BLOCKING and not _boots_anyway(facts, row)
     )
     if because:
         return Prediction(will_boot=False, because=because)
-    unknown = tuple(_unknown(facts))
+    unknown = tuple(_unknown(facts, firmware))
     return Prediction(will_boot=None if unknown else True, unknown=unknown)
 
 
 def _boots_anyway(facts: DiskFacts, row: Finding) -> bool:
     """An i386 kernel starts on an x86-64 machine; a mount with nofail may be missing."""
     linux = facts.linux
-    if row.id == "arch.not-x86-64":
-        return linux is not None and linux.kernel_architecture == "i386"
+    if row.id == "arch.not-x86-64" and linux:
+        return linux.kernel_architecture == "i386" and linux.architecture in ("i386", "")
     if row.id == "linux.root-device-name" and linux:
         return all("(nofail)" in place for place in linux.device_names)
     return False
 
 
-def _unknown(facts: DiskFacts) -> Iterator[str]:
+def _unknown(facts: DiskFacts, firmware: Firmware) -> Iterator[str]:
     """What would have to be known for a prediction."""
     yield from facts.unread
-    if facts.bios_starts is None:
+    if facts.bios_starts is None and firmware == "bios":
         yield facts.bios_evidence
     if facts.windows and facts.windows.fault:
         yield facts.windows.fault
@@ -148,6 +151,8 @@ def _unknown(facts: DiskFacts) -> Iterator[str]:
         yield "no configuration of a boot loader was understood"
     if linux.initramfs_fault:
         yield linux.initramfs_fault
+    if linux.root_type and linux.init and not linux.init_is_program:
+        yield f"what {linux.init} does, which is a script"
     yield from (
         f"where {name} is" for name in _disk_drivers(linux) if linux.drivers.get(name) == "unknown"
     )
@@ -157,7 +162,8 @@ def _unknown(facts: DiskFacts) -> Iterator[str]:
 
 
 def _encrypted(facts: DiskFacts, _: Profile) -> Iterator[Finding]:
-    if facts.encrypted and facts.linux is None:
+    # What a boot loader starts may be readable, and the root that it leads to not.
+    if facts.encrypted and (facts.linux is None or not facts.linux.root_type):
         statement = "The system's disk is encrypted: nobody will type its key at boot."
         yield finding("disk.encrypted", statement, facts.encrypted)
 
@@ -166,18 +172,44 @@ def _boot_path(facts: DiskFacts, profile: Profile) -> Iterator[Finding]:
     if facts.empty:
         yield finding("disk.empty", "The disk is empty.", ("only zeros where a system begins",))
         return
-    if facts.bios_starts is not False or profile.machine.firmware.value != "bios":
-        return
+    if profile.machine.firmware.value == "uefi":
+        yield from _uefi_path(facts, profile)
+    elif facts.bios_starts is False:
+        yield from _bios_path(facts, profile)
+
+
+def _bios_path(facts: DiskFacts, profile: Profile) -> Iterator[Finding]:
     evidence: tuple[str, ...] = (facts.bios_evidence,)
     if facts.efi_architectures:
         loaders = ", ".join(facts.efi_architectures)
         evidence += (f"\\EFI\\BOOT holds a loader for {loaders}",)
-        statement = f"The disk starts from UEFI only; {profile.title} has a BIOS."
+        statement = f"The disk starts from UEFI only; {profile.firmware_in_words}."
         yield finding("firmware.uefi-only", statement, evidence)
     else:
         yield finding(
             "disk.no-bootloader", "The disk holds nothing that a BIOS can start.", evidence
         )
+
+
+def _uefi_path(facts: DiskFacts, profile: Profile) -> Iterator[Finding]:
+    """Without a boot entry, as a new machine is, UEFI starts the fallback path or nothing."""
+    unread = any(row.type == "vfat" and row.fault for row in facts.volumes)
+    if _NEEDED_ARCHITECTURE in facts.efi_architectures or unread:
+        return
+    evidence: tuple[str, ...] = ("no loader for x86-64 in \\EFI\\BOOT of an EFI system partition",)
+    evidence += tuple(printable(path, 120) for path in facts.efi_others)
+    entry = ""
+    if facts.efi_others:
+        entry = (
+            f" {printable(facts.efi_others[0], 120)} is there, and only a boot entry in the "
+            "machine's own memory would start it; a new machine has none."
+        )
+    if facts.bios_starts:
+        statement = f"The disk starts from a BIOS only; {profile.firmware_in_words}.{entry}"
+        yield finding("firmware.bios-only", statement, (facts.bios_evidence, *evidence))
+    else:
+        statement = f"The disk holds nothing that UEFI starts of itself.{entry}"
+        yield finding("disk.no-bootloader", statement, evidence)
 
 
 def _architecture(facts: DiskFacts, _: Profile) -> Iterator[Finding]:
@@ -199,31 +231,11 @@ def _windows(facts: DiskFacts, profile: Profile) -> Iterator[Finding]:
     windows = facts.windows
     if windows is None:
         return
-    if windows.disk and not _drives(windows.disk, starts_at_boot=True):
-        statement = f"{printable(windows.name, 80)} has no driver for a virtio-scsi disk at boot."
-        yield finding("windows.virtio-scsi-missing", statement, _driver_evidence(windows.disk))
-    if windows.nic and not _drives(windows.nic, starts_at_boot=False):
-        statement = f"{printable(windows.name, 80)} has no driver for a virtio NIC."
-        yield finding("windows.virtio-net-missing", statement, _driver_evidence(windows.nic))
+    yield from check_drivers(windows)
     if profile.images.windows_permitted.value is False:
         statement = f"The system is Windows; {profile.title} does not permit own Windows images."
         evidence = (f"{windows.volume}: ntoskrnl.exe", profile.images.windows_permitted.source)
         yield finding("windows.licence", statement, evidence)
-
-
-def _drives(driver: DriverFacts, *, starts_at_boot: bool) -> bool:
-    """Whether the driver is there, bound to its device, and started in time."""
-    in_time = driver.start == 0 if starts_at_boot else driver.start in (0, 1, 2, 3)
-    return bool(driver.file) and bool(driver.bound_by) and in_time
-
-
-def _driver_evidence(driver: DriverFacts) -> tuple[str, ...]:
-    start = "no service" if driver.start is None else f"Start = {driver.start}"
-    return (
-        f"Services\\{driver.service}: {start}",
-        f"bound by: {printable(driver.bound_by, 120) or 'no key'}",
-        f"driver file: {printable(driver.file, 120) or 'not there'}",
-    )
 
 
 # Linux
@@ -239,6 +251,22 @@ def _kernel(linux: LinuxFacts, facts: DiskFacts) -> Iterator[Finding]:
         yield finding(
             "linux.no-kernel", "There is a Linux system on the disk, and no kernel in /boot."
         )
+    if linux.kernel_fault:
+        statement = f"The kernel will not unpack itself: {printable(linux.kernel_fault, 200)}."
+        yield finding("linux.kernel-damaged", statement, (printable(linux.kernel),))
+    if linux.entry_waits:
+        statement = "The boot loader shows its menu and waits for a key that nobody presses."
+        yield finding("linux.boot-waits", statement, (f"{linux.config}: timeout=-1",))
+
+
+def _root(linux: LinuxFacts, facts: DiskFacts) -> Iterator[Finding]:
+    if linux.root_type and not linux.init:
+        statement = "There is no init on the root file system: nothing can be its first program."
+        yield finding("linux.no-init", statement, ("/sbin/init, /etc/init, /bin/init, /bin/sh",))
+    for volume in facts.volumes:
+        if volume.damage:
+            statement = f"{printable(volume.name, 80)} is damaged: {volume.damage}."
+            yield finding("linux.root-damaged", statement, (f"{volume.type}, UUID {volume.uuid}",))
 
 
 def _disk_drivers(linux: LinuxFacts) -> list[str]:
@@ -253,7 +281,8 @@ def _virtio_scsi(linux: LinuxFacts, _: DiskFacts) -> Iterator[Finding]:
     if linux.initrds_missing:
         names = printable(", ".join(linux.initrds_missing), 200)
         statement = f"The boot loader names an initramfs that is not there: {names}."
-        yield finding("linux.virtio-scsi-missing", statement, (printable(linux.config),))
+        remedy = "Write the initramfs again, and the boot loader's configuration after it."
+        yield finding("linux.virtio-scsi-missing", statement, (printable(linux.config),), remedy)
         return
     absent = {
         name: linux.drivers[name]
@@ -272,7 +301,8 @@ def _virtio_scsi(linux: LinuxFacts, _: DiskFacts) -> Iterator[Finding]:
         return
     for row in _held_back(linux, _disk_drivers(linux), early=True):
         statement = f"{row.driver} is kept from loading by {printable(row.by)}."
-        yield finding("linux.virtio-scsi-missing", statement, (printable(row.by),))
+        remedy = f"Take {row.driver} out of {printable(row.by)}, and write the initramfs again."
+        yield finding("linux.virtio-scsi-missing", statement, (printable(row.by),), remedy)
 
 
 def _held_back(linux: LinuxFacts, names: Any, *, early: bool) -> Iterator[Blacklisted]:
@@ -290,7 +320,8 @@ def _virtio_net(linux: LinuxFacts, _: DiskFacts) -> Iterator[Finding]:
         return
     for row in _held_back(linux, ("virtio_net",), early=False):
         statement = f"virtio_net is kept from loading by {printable(row.by)}."
-        yield finding("linux.virtio-net-missing", statement, (printable(row.by),))
+        remedy = f"Take virtio_net out of {printable(row.by)}."
+        yield finding("linux.virtio-net-missing", statement, (printable(row.by),), remedy)
 
 
 def _seed_drive(linux: LinuxFacts, _: DiskFacts) -> Iterator[Finding]:
@@ -312,7 +343,10 @@ def _cloud_init(linux: LinuxFacts, _: DiskFacts) -> Iterator[Finding]:
         yield finding("linux.cloud-init-missing", statement, ("/usr/bin/cloud-init",))
     elif cloud.disabled_by:
         statement = f"cloud-init is disabled by {printable(cloud.disabled_by)}."
-        yield finding("linux.cloud-init-missing", statement, (printable(cloud.disabled_by),))
+        remedy = f"Remove it: {printable(cloud.disabled_by)}."
+        yield finding(
+            "linux.cloud-init-missing", statement, (printable(cloud.disabled_by),), remedy
+        )
     elif not cloud.enabled:
         statement = "cloud-init is installed, and nothing starts it."
         yield finding("linux.cloud-init-missing", statement)
@@ -362,5 +396,5 @@ _DISK_CHECKS: tuple[Callable[[DiskFacts, Profile], Iterator[Finding]], ...] = (
     *(_encrypted, _boot_path, _architecture, _windows),
 )
 _LINUX_CHECKS: tuple[Callable[[LinuxFacts, DiskFacts], Iterator[Finding]], ...] = (
-    *(_kernel, _virtio_scsi, _names, _virtio_net, _seed_drive, _cloud_init, _serial),
+    *(_kernel, _root, _virtio_scsi, _names, _virtio_net, _seed_drive, _cloud_init, _serial),
 )

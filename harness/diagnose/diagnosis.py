@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from harness.checks.finding import Finding, finding
-from harness.diagnose.rules import Match, RuleBook, shipped_rules
-from harness.diagnose.silence import Machine, judge_silence
+from harness.checks.finding import INITRAMFS_TOOLS, Finding, finding
+from harness.diagnose.machine_state import MachineState
+from harness.diagnose.reasons import reason_from_inspection
+from harness.diagnose.rules import (
+    Channel,
+    Match,
+    RuleBook,
+    parse_rules,
+    rule_finding,
+    shipped_rules,
+)
 from harness.diagnose.stages import Stage, Timeline, Until, rank
 from harness.evidence import Observation
 from harness.guest_text import printable
+from harness.screen.bugcheck import read_bugcheck
 
 Outcome = Literal["pass", "fail", "inconclusive", "error"]
 
 # A machine that was started this often over and never reached the network is in a loop. A
-# cloud image may start again once or twice on its own (a relabel, a kernel without its initrd).
-MAX_RESETS = 4
+# cloud image may start again once or twice on its own (a relabel, a kernel without its initrd). One
+# that ended twice by the same finding is in a loop already.
+MAX_RESTARTS = 3
 
-# Findings of inspection that are the cause of a boot that ends in the firmware.
+# Findings of inspection that are the cause of a boot that ends in the firmware, the first that is
+# there: another processor says more than another firmware.
 _SAY_MORE = ("arch.", "firmware.")
 
 _ANSWERS = frozenset({"arp-reply", "tcp-syn-ack", "tcp-reset", "tcp"})
@@ -57,6 +69,25 @@ class _Expected:
     ready_path: str = ""
     until: Until = "network"
     strict: bool = False
+    tags: tuple[str, ...] = ()
+    whole_log: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A finding that has not ended the run: its match, the lines up to it, how far the boot was."""
+
+    match: Match
+    evidence: tuple[str, ...]
+    stage: Stage
+    decisive: bool
+
+    def disproved_by(self, stage: Stage) -> bool:
+        """Whether a boot that comes to ``stage`` after this was not at its end."""
+        named = self.match.rule.disproved_by
+        if named is not None and rank(stage) >= rank(named):
+            return True
+        return self.decisive and rank(stage) > rank(self.stage)
 
 
 @dataclass(slots=True)
@@ -69,14 +100,16 @@ class Diagnosis:
 
     rules: RuleBook = field(default_factory=shipped_rules)
     timeline: Timeline = field(default_factory=Timeline)
-    machine: Machine = field(default_factory=Machine)
+    state: MachineState = field(default_factory=MachineState)
     findings: list[Finding] = field(default_factory=list)
     verdict: Verdict | None = None
     _expected: _Expected = field(default_factory=_Expected)
-    _pending: Match | None = None
-    _tail: deque[str] = field(default_factory=lambda: deque(maxlen=_TAIL_LINES))
-    _firmware_tail: deque[str] = field(default_factory=lambda: deque(maxlen=_FIRMWARE_LINES))
-    _resets: int = 0
+    _held: list[_Held] = field(default_factory=list)
+    _held_before: _Held | None = None
+    _tails: dict[Channel, deque[str]] = field(default_factory=dict)
+    _restarts: int = 0
+    _serial_offset: int = -1
+    _called: bool = False
     _now_s: float = 0.0
 
     def feed(self, observation: Observation) -> Verdict | None:
@@ -100,7 +133,13 @@ class Diagnosis:
             ready_path=seed["ready_path"],
             until=data["until"],
             strict=data["strict"],
+            tags=tuple(data.get("tags", ())),
+            whole_log=data.get("whole_log", False),
         )
+        self.state.firmware = data.get("firmware", "bios")
+
+    def _on_rules(self, data: Mapping[str, Any]) -> None:
+        self.rules = self.rules.with_own(parse_rules(data["text"], data["location"]))
 
     def _on_finding(self, data: Mapping[str, Any]) -> None:
         self.findings.append(Finding.model_validate(data["finding"]))
@@ -116,91 +155,186 @@ class Diagnosis:
     def _on_power_on(self, _: Mapping[str, Any]) -> None:
         self._reach("power-on")
 
-    def _on_silence(self, data: Mapping[str, Any]) -> None:
-        """Nothing moved for long, or the time is over: what is known by now has to do."""
+    # Silence
+
+    def _on_quiet(self, data: Mapping[str, Any]) -> None:
+        """Nothing has moved for a while: what is known by now may be enough."""
+        if self._reached("network"):
+            if data["last"]:
+                self._finish_incomplete()
+            return
+        quiet_s = math.inf if data["last"] else float(data["reference_s"])
+        held = next((row for row in self._held if row.match.rule.quiet_s <= quiet_s), None)
+        if held:
+            self._fail_by(held.match, held.evidence)
+            return
+        match = self.rules.silent(self.state, quiet_s)
+        if match:
+            waited = f"nothing moved for {data['quiet_s']:.0f} s"
+            self._fail_by(match, self._last_lines("serial"), waited)
+
+    def _on_time_over(self, _: Mapping[str, Any]) -> None:
+        """The time is over while the guest was still at work: that proves nothing."""
         if self._reached("network"):
             self._finish_incomplete()
             return
-        if self._pending:
-            self._fail_by(self._pending)
+        if held := self._strongest():
+            self._fail_by(held.match, held.evidence)
             return
-        waited = f"nothing moved for {data['quiet_s']:.0f} s"
-        if data["still_at_work"]:
-            waited = f"the time given was over after {self._now_s:.0f} s, and it was still at work"
-        cause, statement = judge_silence(self.timeline, self.machine, waited)
-        found = finding(cause, statement, self._last_lines())
-        if data["still_at_work"]:
-            self.findings.append(found)
-            self._end("inconclusive", None)
+        waited = f"the time given was over after {self._now_s:.0f} s, and it was still at work"
+        match = self.rules.silent(self.state, math.inf)
+        if match:
+            self.findings.append(self._finding_of(match, self._last_lines("serial"), waited))
+        self._end("inconclusive", None)
+
+    def _on_console_end(self, _: Mapping[str, Any]) -> None:
+        """A console log is over: what it holds is all that there is."""
+        held = self._strongest() or self._held_before
+        if held:
+            self._fail_by(held.match, held.evidence)
         else:
-            self._fail(found)
+            self._end("inconclusive", None)
 
     # Text
 
     def _on_serial(self, data: Mapping[str, Any]) -> None:
-        self._tail.append(printable(data["text"]))
-        self._text("serial", data["text"])
+        # A rest that was taken for a prompt comes again as a part of its line.
+        again = data["offset"] == self._serial_offset
+        self._serial_offset = data["offset"]
+        if again and self._tail("serial"):
+            self._tail("serial").pop()
+        self._tail("serial").append(printable(data["text"]))
+        self._text("serial", data["text"], again=again)
 
     def _on_firmware(self, data: Mapping[str, Any]) -> None:
         if data["text"].startswith(_FIRMWARE_WORDS):
-            self._firmware_tail.append(printable(data["text"]))
+            self._tail("firmware").append(printable(data["text"]))
         self._text("firmware", data["text"])
 
-    def _text(self, channel: str, text: str) -> None:
-        for match in self.rules.matches(channel, text):
-            if match.rule.stage:
-                self._reach(match.rule.stage)
-            elif match.rule.decisive and not self._reached("network"):
-                self._fail_by(match)
+    def _on_screen(self, data: Mapping[str, Any]) -> None:
+        """A screen replaces the one before: its lines are the evidence, up to the decisive one."""
+        self._tails["screen"] = deque(maxlen=_TAIL_LINES)
+        for line in data["lines"]:
+            if line.strip():
+                self._tail("screen").append(printable(line))
+                self._text("screen", line)
+        stop = read_bugcheck(data["lines"], data["background"])
+        if stop:
+            self._tails["bugcheck"] = self._tail("screen")
+            self.state.facts["code"] = stop.code
+            self._text("bugcheck", f"STOP {stop.code} {stop.name}".strip())
+
+    def _text(self, channel: Channel, text: str, *, again: bool = False) -> None:
+        """Hold ``text`` against the rules; ``again``: a part of it was seen before."""
+        if self.verdict:
+            return
+        for match in self.rules.matches(channel, text, self.state):
+            rule = match.rule
+            if rule.restart and not again:
+                self._on_restart()
+            if rule.sign:
+                self.state.signs.add(rule.sign)
+                self.state.facts.update((name, value) for name, value in match.groups if value)
+            if rule.stage:
+                self._reach(rule.stage)
+            if rule.finding and not self._reached("network"):
+                self._take_finding(match, channel)
+            if self.verdict:
                 return
-            elif not match.rule.decisive:
-                self._pending = match
+
+    def _take_finding(self, match: Match, channel: Channel) -> None:
+        """End the run by a decisive rule; hold what another says, the first of each finding.
+
+        A log is read to its end: what came after may show that it was no end.
+        """
+        same = (row for row in self._held if row.match.rule.finding == match.rule.finding)
+        known = next(same, None)
+        now = _Held(match, self._last_lines(channel), self.state.timeline.furthest, decisive=False)
+        if match.rule.decisive:
+            # What was said first says more: a panic's own line, not the one that ends its trace.
+            first = replace(known or now, decisive=True)
+            if first.evidence and first.evidence[-1] in now.evidence:
+                first = replace(first, evidence=now.evidence)
+            if not self._expected.whole_log:
+                self._fail_by(first.match, first.evidence)
+                return
+            self._held = [first if row is known else row for row in self._held]
+            self._held += [] if known else [first]
+        elif known is None:
+            self._held.append(now)
+
+    def _strongest(self) -> _Held | None:
+        """Of what is held, the first that is decisive, else the first."""
+        return next((row for row in self._held if row.decisive), next(iter(self._held), None))
 
     # What the machine does
 
     def _on_event(self, data: Mapping[str, Any]) -> None:
         name, detail = data["name"], data["detail"]
         if name == "RESET" and detail.get("guest"):
-            self._on_reset()
+            self._on_restart()
         elif name == "SHUTDOWN" and detail.get("guest") and not self._reached("network"):
             self._fail(
                 finding(
                     "boot.powered-off",
                     "The guest switched the machine off before it had reached the network.",
-                    evidence=self._last_lines(),
+                    evidence=self._last_lines("serial"),
                 )
             )
         elif name == "BLOCK_IO_ERROR" and detail.get("nospace"):
             self._error("host.no-space", "The host's disk is full: the guest could not write.")
 
-    def _on_reset(self) -> None:
-        self._resets += 1
-        self._pending = None
-        self.machine = Machine()
-        if self._resets >= MAX_RESETS and not self._reached("network"):
-            self._fail(
-                finding(
-                    "boot.reset-loop",
-                    f"The guest started the machine over {self._resets} times and never reached "
-                    f"the network; it comes as far as the stage {self.timeline.furthest}.",
-                    evidence=self._last_lines(),
-                )
-            )
+    def _on_restart(self) -> None:
+        if self._restarts and not self.state.reached("bootloader"):
+            # One reboot may reset the machine several times before its firmware hands over.
+            return
+        self._restarts += 1
+        before, now = self._held_before, self._strongest()
+        same_again = before and now and before.match.rule.id == now.match.rule.id
+        self._held_before = now or before
+        self._held.clear()
+        self.state = self.state.restarted()
+        if self._reached("network") or self._expected.whole_log:
+            return
+        if self._restarts >= MAX_RESTARTS or same_again:
+            self._fail(self._reset_loop())
+
+    def _reset_loop(self) -> Finding:
+        last = self._held_before
+        why = f" Before that it said: {last.match.statement({})}" if last else ""
+        return finding(
+            "boot.reset-loop",
+            f"The guest started the machine over {self._restarts} times and never reached the "
+            f"network; it comes as far as the stage {self.timeline.furthest}.{why}",
+            evidence=last.evidence if last else self._last_lines("serial"),
+        )
 
     def _on_reads(self, data: Mapping[str, Any]) -> None:
-        self.machine.take_disk_reads(int(data["read_bytes"]))
+        self.state.take_disk_reads(int(data["read_bytes"]))
 
     def _on_cpu_mode(self, data: Mapping[str, Any]) -> None:
-        self.machine.cpu_mode = data["mode"]
-        # SeaBIOS and the boot loaders under it leave the processor out of long mode: what runs
-        # in it was loaded by them.
-        if data["mode"] == "long" and self._reached("bootloader"):
+        if self.state.firmware == "uefi":
+            self._on_cpu_mode_under_uefi(data)
+            return
+        self.state.cpu_mode = data["mode"]
+        if self.state.kernel_runs:
+            self._reach("kernel")
+
+    def _on_cpu_mode_under_uefi(self, data: Mapping[str, Any]) -> None:
+        """UEFI and what it starts are in long mode, too; a kernel has its table in the upper half.
+
+        As long as there is none, the mode says no more than that the firmware runs.
+        """
+        if data["mode"] != "real":
+            self._reach("firmware")
+        if data["mode"] == "long" and data.get("interrupt_table") == "high":
+            self.state.cpu_mode = "long"
             self._reach("kernel")
 
     # The network
 
     def _on_frame(self, data: Mapping[str, Any]) -> None:
-        self.machine.take_frame(data["what"], data["source"])
+        self.state.take_frame(data["what"], data["source"])
         if (
             data["what"] in _ANSWERS
             and data["source"] == self._expected.address
@@ -213,6 +347,7 @@ class Diagnosis:
 
     def _on_call(self, data: Mapping[str, Any]) -> None:
         if data["path"] == self._expected.phone_home_path:
+            self._called = True
             self._reach("network")
             self._reach("seed")
         elif data["path"] == self._expected.ready_path:
@@ -246,21 +381,33 @@ class Diagnosis:
     # Ends
 
     def _reach(self, stage: Stage) -> None:
+        self.state.timeline.reach(stage, self._now_s)
+        self._held = [row for row in self._held if not row.disproved_by(stage)]
+        before = self._held_before
+        if before and (before.disproved_by(stage) or rank(stage) > rank(before.stage)):
+            self._held_before = None
         if self.timeline.reach(stage, self._now_s) and rank(stage) >= rank(self._expected.until):
             self._pass()
 
     def _reached(self, stage: Stage) -> bool:
-        return rank(self.timeline.furthest) >= rank(stage)
+        return bool(self.timeline.reached_s) and rank(self.timeline.furthest) >= rank(stage)
 
-    def _last_lines(self) -> tuple[str, ...]:
-        return tuple(self._tail)
+    def _tail(self, channel: Channel) -> deque[str]:
+        return self._tails.setdefault(channel, deque(maxlen=_TAIL_LINES))
+
+    def _last_lines(self, channel: Channel) -> tuple[str, ...]:
+        lines = tuple(self._tail(channel))
+        return lines[-_FIRMWARE_LINES:] if channel == "firmware" else lines
 
     def _finish_incomplete(self) -> None:
         """The network is proved, and what was asked for beyond it did not come."""
-        statement = (
-            f"The network is up, and cloud-init did not come to the stage {self._expected.until}."
-        )
-        self.findings.append(finding("seed.failed", statement, self._last_lines()))
+        if self._called:
+            statement = "The network is up, and cloud-init did not say how it ended."
+            found = finding("seed.failed", statement, self._last_lines("serial"))
+        else:
+            statement = "The network is up, and the call that the seed asks for never came."
+            found = finding("seed.ignored", statement, self._last_lines("serial"))
+        self.findings.append(found)
         self._pass()
 
     def _pass(self) -> None:
@@ -270,10 +417,25 @@ class Diagnosis:
         else:
             self._end("pass", None)
 
-    def _fail_by(self, match: Match) -> None:
-        rule = match.rule
-        tail = self._tail if rule.channel == "serial" else self._firmware_tail
-        self._fail(finding(str(rule.finding), rule.statement, tuple(tail)))
+    def _fail_by(self, match: Match, evidence: tuple[str, ...], waited: str = "") -> None:
+        self._fail(self._finding_of(match, evidence, waited))
+
+    def _finding_of(self, match: Match, evidence: tuple[str, ...], waited: str) -> Finding:
+        others = ", ".join(sorted(self.state.addresses)[:4])
+        facts = {
+            "waited": waited,
+            "stage": self.timeline.furthest,
+            "addresses": f" (it used {others})" if others else "",
+            **self.state.facts,
+        }
+        found = rule_finding(match, evidence, self._tags(), facts)
+        reason = reason_from_inspection(found.id, self.findings)
+        return found.model_copy(update={"statement": f"{found.statement} {reason}".strip()})
+
+    def _tags(self) -> tuple[str, ...]:
+        """What remedies may be said in: by inspection, or by what the initramfs says of itself."""
+        said = tuple(tool for tool in INITRAMFS_TOOLS if tool in self.state.signs)
+        return (*self._expected.tags, *said)
 
     def _fail(self, cause: Finding) -> None:
         self.findings.append(cause)
@@ -283,8 +445,9 @@ class Diagnosis:
         """What inspection found, where the boot cannot say more: that it ended in the firmware."""
         if self._reached("kernel"):
             return cause
-        known = (row.id for row in self.findings if row.severity == "error")
-        return next((row for row in known if row.startswith(_SAY_MORE)), cause)
+        known = [row.id for row in self.findings if row.severity == "error"]
+        more = (row for start in _SAY_MORE for row in known if row.startswith(start))
+        return next(more, cause)
 
     def _error(self, finding_id: str, statement: str, evidence: Iterable[str] = ()) -> None:
         self.findings.append(finding(finding_id, statement, tuple(evidence)))
@@ -311,7 +474,11 @@ _HANDLERS: dict[tuple[str, str], _Handler] = {
     ("check", "finding"): Diagnosis._on_finding,
     ("run", "checked"): Diagnosis._on_checked,
     ("machine", "power-on"): Diagnosis._on_power_on,
-    ("clock", "silence"): Diagnosis._on_silence,
+    ("run", "rules"): Diagnosis._on_rules,
+    ("clock", "quiet"): Diagnosis._on_quiet,
+    ("clock", "time-over"): Diagnosis._on_time_over,
+    ("console", "end"): Diagnosis._on_console_end,
+    ("screen", "text"): Diagnosis._on_screen,
     ("serial", "line"): Diagnosis._on_serial,
     ("serial", "prompt"): Diagnosis._on_serial,
     ("firmware", "line"): Diagnosis._on_firmware,

@@ -1,10 +1,10 @@
-"""The rules: which text on which channel proves what. The table itself is ``rules.toml``."""
+"""The rules: what is seen on which channel, and what it proves. The table is ``rules.toml``."""
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -12,72 +12,210 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from harness.checks.finding import Finding, Severity, catalog
+from harness.diagnose.machine_state import CpuMode, MachineState
 from harness.diagnose.stages import Stage
 from harness.errors import UsageError
+from harness.guest_text import printable
+from harness.provider.profile import Firmware
+
+Channel = Literal["serial", "firmware", "screen", "bugcheck", "silence"]
 
 
-class Rule(BaseModel):
-    """One row of the table.
-
-    A rule proves that a ``stage`` was reached, or names a ``finding``. A finding that is
-    ``decisive`` ends the run at once; one that is not is held until silence or a deadline, and
-    dropped when the machine starts again (``until_reset``).
-    """
-
+class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    id: str
-    channel: Literal["serial", "firmware"]
-    pattern: re.Pattern[str]
+
+class When(_Model):
+    """What else must hold for a rule, of the machine since it was last started.
+
+    ``below`` and ``reached`` name a stage; ``reads`` tells whether the disk was read after the
+    firmware handed over, ``frames`` whether any frame left the NIC, ``dhcp`` whether the guest
+    asked for a lease. ``signs`` have all been seen, ``no_signs`` none of them.
+    """
+
+    below: Stage | None = None
+    reached: Stage | None = None
+    firmware: Firmware | None = None
+    cpu_mode: tuple[CpuMode, ...] | None = None
+    kernel_runs: bool | None = None
+    reads: bool | None = None
+    frames: bool | None = None
+    dhcp: bool | None = None
+    signs: tuple[str, ...] = ()
+    no_signs: tuple[str, ...] = ()
+
+    def holds(self, state: MachineState) -> bool:
+        """Whether ``state`` is as this says."""
+        facts: tuple[tuple[object, object], ...] = (
+            (self.kernel_runs, state.kernel_runs),
+            (self.reads, state.reads),
+            (self.frames, state.frames > 0),
+            (self.dhcp, state.asked_for_dhcp),
+            (self.firmware, state.firmware),
+        )
+        return (
+            all(wanted is None or wanted == found for wanted, found in facts)
+            and (self.below is None or not state.reached(self.below))
+            and (self.reached is None or state.reached(self.reached))
+            and (self.cpu_mode is None or state.cpu_mode in self.cpu_mode)
+            and state.signs.issuperset(self.signs)
+            and state.signs.isdisjoint(self.no_signs)
+        )
+
+
+class Rule(_Model):
+    """One row of the table.
+
+    A rule on a text channel has a ``pattern``, searched for in one line (``unless`` names what
+    takes the proof away from the same line); one on the channel ``silence`` holds when nothing has
+    moved for ``quiet_s`` seconds. ``when`` is a condition of both.
+
+    It proves one thing: that a ``stage`` was reached; a ``sign`` that other rules ask for; that
+    the machine was started over (``restart``); or a ``finding``. A text that proves a sign or a
+    finding may show a stage besides. A finding that is ``decisive``
+    ends the run at once. One that is not is held, becomes the cause after ``quiet_s`` seconds in
+    which nothing moves, and is dropped when the guest comes to the stage ``disproved_by``, or
+    when the machine starts over.
+
+    Seconds are those of the reference host, and are stretched on a slower one. ``statement`` may
+    name groups of the pattern and facts of the state: ``{file}``, ``{waited}``, ``{stage}``,
+    ``{addresses}``. ``remedy`` goes before that of the catalog, and is needed for a finding that
+    the catalog does not know.
+    """
+
+    id: str = Field(min_length=1)
+    channels: tuple[Channel, ...] = Field(min_length=1)
+    pattern: re.Pattern[str] | None = None
     unless: re.Pattern[str] | None = None
+    when: When = When()
     stage: Stage | None = None
-    finding: str | None = None
+    sign: str | None = None
+    restart: bool = False
+    finding: str | None = Field(default=None, pattern=r"^[a-z0-9]+(\.[a-z0-9-]+)+$")
     decisive: bool = False
+    quiet_s: float = Field(default=15.0, gt=0)
+    disproved_by: Stage | None = None
     statement: str = ""
+    remedy: str = ""
+    severity: Severity = "error"
     source: str = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _proves_something(self) -> Rule:
-        if (self.stage is None) == (self.finding is None):
-            raise ValueError("a rule names either a stage or a finding")
+    def _is_whole(self) -> Rule:
+        proofs = (self.sign, self.finding, self.restart or None)
+        if sum(proof is not None for proof in proofs) != (0 if self.stage else 1) and not (
+            self.stage and (self.sign or self.finding)
+        ):
+            raise ValueError("a rule proves one of: a stage, a sign, a finding, a restart")
         if self.finding and not self.statement:
             raise ValueError("a rule that names a finding says it in a statement")
+        if self.finding and self.finding not in catalog() and not self.remedy:
+            raise ValueError(f"{self.finding} is not in the catalog: the rule needs a remedy")
+        if "silence" in self.channels:
+            if self.pattern or len(self.channels) > 1 or not self.finding:
+                raise ValueError("a rule about silence has no pattern and names a finding")
+        elif self.pattern is None:
+            raise ValueError("a rule about text has a pattern")
         return self
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class Ignored(_Model):
+    """A line that reads like a failure and is none: no finding is drawn from it."""
 
-    rule: list[Rule]
+    pattern: re.Pattern[str]
+    source: str = Field(min_length=1)
+
+
+class _Table(_Model):
+    rule: tuple[Rule, ...] = ()
+    ignore: tuple[Ignored, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A rule that holds for a text."""
+    """A rule that holds for a text, and the named groups of its pattern."""
 
     rule: Rule
     text: str
+    groups: tuple[tuple[str, str], ...] = ()
+
+    def statement(self, facts: Mapping[str, str]) -> str:
+        """The rule's statement with the groups, made printable, and ``facts`` in it."""
+        known = {**facts, **dict(self.groups)}
+        text = re.sub(r"\{(\w+)\}", lambda name: known.get(name[1], ""), self.rule.statement)
+        # What is quoted may end in a mark of its own, or be missing.
+        return re.sub(r"\s+", " ", re.sub(r"([!?.])\.$|\s*[:;]?\s+\.$", r"\1.", text)).replace(
+            "!.", "!"
+        )
 
 
 class RuleBook:
-    """All rules, by channel."""
+    """All rules by channel, in the order of their tables."""
 
-    def __init__(self, rules: list[Rule]) -> None:
-        self._by_channel: dict[str, list[Rule]] = {}
-        for rule in rules:
-            self._by_channel.setdefault(rule.channel, []).append(rule)
+    def __init__(self, rules: Iterable[Rule], ignored: Iterable[Ignored] = ()) -> None:
+        self.rules = tuple(rules)
+        self.ignored = tuple(ignored)
+        self._by_channel: dict[Channel, list[Rule]] = {}
+        for rule in self.rules:
+            for channel in rule.channels:
+                self._by_channel.setdefault(channel, []).append(rule)
 
-    def matches(self, channel: str, text: str) -> Iterator[Match]:
-        """The rules of ``channel`` that ``text`` satisfies, in the order of the table."""
+    def with_own(self, own: RuleBook) -> RuleBook:
+        """A book in which the rules of ``own`` come first, in place of those of the same id."""
+        replaced = {rule.id for rule in own.rules}
+        kept = [rule for rule in self.rules if rule.id not in replaced]
+        return RuleBook([*own.rules, *kept], [*own.ignored, *self.ignored])
+
+    def matches(self, channel: Channel, text: str, state: MachineState) -> Iterator[Match]:
+        """The rules of ``channel`` that hold for ``text``, in the order of the table."""
+        ignored: bool | None = None
         for rule in self._by_channel.get(channel, ()):
-            if rule.pattern.search(text) and not (rule.unless and rule.unless.search(text)):
-                yield Match(rule, text)
+            found = rule.pattern.search(text) if rule.pattern else None
+            if not found or (rule.unless and rule.unless.search(text)):
+                continue
+            if not rule.when.holds(state):
+                continue
+            if rule.finding:
+                if ignored is None:
+                    ignored = any(row.pattern.search(text) for row in self.ignored)
+                if ignored:
+                    continue
+            named = ((name, printable(value or "", 120)) for name, value in _groups(found))
+            yield Match(rule, text, tuple(named))
+
+    def silent(self, state: MachineState, quiet_s: float) -> Match | None:
+        """The first rule about silence that holds after ``quiet_s`` seconds of it."""
+        for rule in self._by_channel.get("silence", ()):
+            if rule.quiet_s <= quiet_s and rule.when.holds(state):
+                return Match(rule, "")
+        return None
 
 
-def parse_rules(text: str, location: str) -> list[Rule]:
+def _groups(match: re.Match[str]) -> Iterable[tuple[str, str | None]]:
+    return match.groupdict().items()
+
+
+def rule_finding(
+    match: Match, evidence: tuple[str, ...], tags: Iterable[str], facts: Mapping[str, str]
+) -> Finding:
+    """The finding that ``match`` proves, of an image with these ``tags``."""
+    rule = match.rule
+    finding_id = str(rule.finding)
+    entry = catalog().get(finding_id)
+    return Finding(
+        id=finding_id,
+        severity=entry.severity if entry else rule.severity,
+        statement=match.statement(facts),
+        evidence=evidence,
+        remedy=rule.remedy or (entry.remedy_for(tags) if entry else ""),
+    )
+
+
+def parse_rules(text: str, location: str) -> RuleBook:
     """The rules in TOML ``text``; raises UsageError that names every fault at once."""
     try:
-        return _Table.model_validate(tomllib.loads(text)).rule
+        table = _Table.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{location}: not TOML: {error}.") from error
     except ValidationError as error:
@@ -86,10 +224,11 @@ def parse_rules(text: str, location: str) -> list[Rule]:
             for fault in error.errors()
         )
         raise UsageError(f"{location}: {faults}.") from error
+    return RuleBook(table.rule, table.ignore)
 
 
 @cache
 def shipped_rules() -> RuleBook:
     """The rules that come with harness."""
     text = resources.files(__package__).joinpath("rules.toml").read_text(encoding="utf-8")
-    return RuleBook(parse_rules(text, "rules.toml"))
+    return parse_rules(text, "rules.toml")

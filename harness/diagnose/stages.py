@@ -12,13 +12,24 @@ Stage = Literal[
     "initrd",
     "root",
     "userspace",
+    "installer",
     "network",
+    "installed",
+    "rebooted",
     "seed",
     "ready",
 ]
 STAGES: tuple[Stage, ...] = get_args(Stage)
+"""All stages in the order of a boot; a disk image and a disc each know some of them."""
 
-Until = Literal["network", "seed", "ready"]
+_OF_DISCS: frozenset[Stage] = frozenset({"installer", "installed", "rebooted"})
+_OF_DISKS: frozenset[Stage] = frozenset({"initrd", "root", "userspace", "seed", "ready"})
+DISK_LADDER = tuple(stage for stage in STAGES if stage not in _OF_DISCS)
+DISC_LADDER = tuple(stage for stage in STAGES if stage not in _OF_DISKS)
+
+Until = Literal["kernel", "root", "network", "seed", "ready"]
+"""The stage at which a run has what it was started for. The first two are for a second boot that
+only asks whether the machine gets over the point where the first one failed."""
 
 
 def rank(stage: Stage) -> int:

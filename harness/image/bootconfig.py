@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.image.tree import Tree
 
@@ -33,13 +33,17 @@ _BLS_FOLDERS = ("/boot/loader/entries", "/boot/efi/loader/entries", "/loader/ent
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is started: paths as the system sees them. ``config`` is the file that says so."""
+    """What is started: paths as the system sees them. ``config`` is the file that says so.
+
+    With ``waits`` it is started only when somebody presses a key.
+    """
 
     title: str
     kernel: str
     initrds: tuple[str, ...]
     cmdline: str
     config: str
+    waits: bool = False
 
 
 def default_entry(tree: Tree) -> Entry | None:
@@ -66,7 +70,12 @@ def _grub_default(tree: Tree, path: str) -> Entry | None:
     if re.search(r"^\s*blscfg\b", text, re.MULTILINE) and not entries:
         return _bls_default(tree, wanted, variables)
     chosen = _choose(entries, wanted)
-    return _placed(tree, chosen, path) if chosen else None
+    if chosen is None:
+        return None
+    # GRUB manual 2.12, "timeout": -1 waits for ever. Set on a condition, it may be another number.
+    timeouts = re.findall(r"^\s*set timeout=[\"']?(-?\d+)", text, re.MULTILINE)
+    waits = bool(chosen.title) and bool(timeouts) and all(int(value) < 0 for value in timeouts)
+    return replace(_placed(tree, chosen, path), waits=waits)
 
 
 def _grub_environment(tree: Tree, config: str) -> dict[str, str]:
@@ -119,7 +128,7 @@ def _choose(entries: list[tuple[_Open, str]], wanted: str) -> _Open | None:
     return entries[0][0] if entries else None
 
 
-def _placed(tree: Tree, entry: _Open, config: str) -> Entry | None:
+def _placed(tree: Tree, entry: _Open, config: str) -> Entry:
     """The entry with paths as the system has them: on a /boot of its own they begin there."""
     kernel = re.sub(r"^\([^)]*\)|\$\{?\w+\}?", "", entry.kernel)
     prefix = "" if tree.exists(kernel) else _prefix(tree, kernel)

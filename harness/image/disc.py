@@ -48,6 +48,9 @@ class Files(Protocol):
     def content(self, entry: DiscEntry) -> ImageSource:
         """A file as a source."""
 
+    def size_bytes(self, entry: DiscEntry) -> int:
+        """How large a file says it is; its ``content`` is smaller where a part is not there."""
+
 
 class System(BaseModel):
     """A row of ``systems.toml``: what gives a system on a disc away.
@@ -156,13 +159,20 @@ class _Reach:
             return None
 
 
+def open_files(source: ImageSource) -> list[Files]:
+    """The file systems of a disc, the one with the fullest names first."""
+    descriptors = read_descriptors(source)
+    primary = next((row for row in descriptors if row.type == 1), None)
+    volume = read_volume(primary) if primary else None
+    return _trees(source, descriptors, volume, UdfFiles.open(source))
+
+
 def _trees(
     source: ImageSource,
     descriptors: list[Descriptor],
     volume: Volume | None,
     udf: UdfFiles | None,
 ) -> list[Files]:
-    """The file systems of the disc, the one with the fullest names first."""
     trees: list[Files] = [udf] if udf else []
     if volume and not volume.faults:
         trees.append(IsoFiles(source, volume))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from harness.image.bootcode import BiosPath, read_bios_path
+from harness.image.ext_checksums import ext_damage
 from harness.image.filesystem import Node
 from harness.image.kernel import HEAD_BYTES
 from harness.image.linux import is_linux_root, read_linux, starts_a_kernel
@@ -18,6 +19,8 @@ from harness.image.volumes import Volume, volumes
 from harness.image.windows import is_windows_root, read_windows
 
 _ESP_TYPES = ("c12a7328-f81f-11d2-ba4b-00a0c93ec93b", "ef")
+_MAX_VENDORS = 32
+_MAX_LOADERS = 8
 _ENCRYPTED = ("crypto_LUKS", "BitLocker")
 # What holds no system: not reading it is no loss.
 _PASSED_OVER = ("swap", "zeros", "", "linux_raid_member", "iso9660", "squashfs")
@@ -55,6 +58,7 @@ def read_disk(disk: ImageSource) -> DiskFacts:
         bios_starts=bios.starts,
         bios_evidence=bios.evidence,
         efi_architectures=tuple(sorted(_efi_architectures(roots))),
+        efi_others=tuple(_efi_others(roots))[:_MAX_LOADERS],
         volumes=tuple(rows),
         encrypted=tuple(f"{row.name}: {row.type}" for row in rows if row.type in _ENCRYPTED),
         windows=windows,
@@ -81,6 +85,7 @@ def _facts(volume: Volume, fault: str) -> VolumeFacts:
         uuid=volume.uuid,
         label=volume.label,
         fault=fault,
+        damage=ext_damage(volume.source) if volume.type == "ext4" else "",
     )
 
 
@@ -144,15 +149,29 @@ def _is_named(volume: Volume, spec: str) -> bool:
     return number is not None and volume.name == f"partition {number[1]}"
 
 
+def _system_partitions(roots: Iterable[tuple[Volume, Node]]) -> Iterator[Tree]:
+    """The volumes on which UEFI looks for loaders."""
+    for volume, node in roots:
+        if volume.type == "vfat" and volume.partition_type in (*_ESP_TYPES, "", None):
+            yield Tree(node)
+
+
+def _efi_others(roots: Iterable[tuple[Volume, Node]]) -> Iterator[str]:
+    """Paths of loaders outside the removable media path: only a boot entry leads to them."""
+    for partition in _system_partitions(roots):
+        for vendor in partition.names("/EFI")[:_MAX_VENDORS]:
+            if vendor.upper() == "BOOT":
+                continue
+            for folder in (f"/EFI/{vendor}", f"/EFI/{vendor}/Boot"):
+                for name in partition.names(folder):
+                    if re.match(r"(shim|grub|bootmgfw|systemd-boot)\w*\.efi$", name, re.IGNORECASE):
+                        yield f"{folder}/{name}".replace("/", "\\")
+
+
 def _efi_architectures(roots: Iterable[tuple[Volume, Node]]) -> set[str]:
     """Processors of the loaders at the removable media path (UEFI Specification 2.10, 3.5.1.1)."""
     found = set()
-    for volume, node in roots:
-        if volume.type != "vfat":
-            continue
-        if volume.partition_type not in _ESP_TYPES and volume.partition_type:
-            continue
-        folder = Tree(node)
+    for folder in _system_partitions(roots):
         for path in folder.names("/EFI/BOOT"):
             if re.match(r"boot\w+\.efi$", path, re.IGNORECASE):
                 head = folder.read(f"/EFI/BOOT/{path}", HEAD_BYTES) or b""

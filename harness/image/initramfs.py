@@ -6,24 +6,13 @@ own way: microcode comes first and plain, the rest after it.
 
 from __future__ import annotations
 
-import bz2
-import lzma
-import sys
-import zlib
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
-import lz4.block
+from harness.image.packing import PackingError, unpack
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
-
-MAX_UNPACKED_BYTES = 512 << 20
 _KEPT_FILE_BYTES = 256 << 10
 _HEADER_BYTES = 110
-_LZ4_BLOCK_BYTES = 8 << 20
 
 
 class InitramfsError(ValueError):
@@ -67,7 +56,10 @@ def _entries(content: bytes, depth: int) -> Iterator[tuple[str, memoryview]]:
         elif bytes(view[at : at + 6]) in (b"070701", b"070702"):
             at = yield from _cpio(view, at)
         else:
-            unpacked, rest = _unpack(bytes(view[at:]), at)
+            try:
+                unpacked, rest = unpack(bytes(view[at:]))
+            except PackingError as error:
+                raise InitramfsError(f"byte {at}: {error}") from error
             yield from _entries(unpacked, depth + 1)
             if not rest:
                 return
@@ -106,53 +98,3 @@ def _cpio(view: memoryview, at: int) -> Generator[tuple[str, memoryview], None, 
 
 def _aligned(offset: int) -> int:
     return (offset + 3) & ~3
-
-
-def _unpack(packed: bytes, at: int) -> tuple[bytes, bytes]:
-    """What a packed stream holds, and what comes after it."""
-    try:
-        if packed.startswith(b"\x1f\x8b"):
-            return _stream(zlib.decompressobj(wbits=31), packed)
-        if packed.startswith(b"\xfd7zXZ\0"):
-            return _stream(lzma.LZMADecompressor(lzma.FORMAT_XZ), packed)
-        if packed.startswith(b"\x5d\0\0"):
-            return _stream(lzma.LZMADecompressor(lzma.FORMAT_ALONE), packed)
-        if packed.startswith(b"BZh"):
-            return _stream(bz2.BZ2Decompressor(), packed)
-        if packed.startswith(b"\x28\xb5\x2f\xfd"):
-            return _stream(zstd.ZstdDecompressor(), packed)
-        if packed.startswith(b"\x02\x21\x4c\x18"):
-            return _lz4_legacy(packed), b""
-    except (zlib.error, lzma.LZMAError, zstd.ZstdError, OSError, EOFError, ValueError) as error:
-        raise InitramfsError(f"byte {at}: cannot be unpacked: {error}") from error
-    raise InitramfsError(f"byte {at}: packed in an unknown way ({packed[:4].hex(' ')})")
-
-
-def _stream(decompressor: object, packed: bytes) -> tuple[bytes, bytes]:
-    unpacked: bytes = decompressor.decompress(packed, MAX_UNPACKED_BYTES)  # type: ignore[attr-defined]
-    if not decompressor.eof:  # type: ignore[attr-defined]
-        raise InitramfsError("a packed archive breaks off, or is larger than any initramfs")
-    return unpacked, decompressor.unused_data  # type: ignore[attr-defined]
-
-
-def _lz4_legacy(packed: bytes) -> bytes:
-    """The legacy frame of lz4 (LZ4 Frame Format 1.6, "Legacy frame"), as the kernel reads it."""
-    parts = []
-    at, total = 4, 0
-    while at + 4 <= len(packed):
-        size = int.from_bytes(packed[at : at + 4], "little")
-        at += 4
-        if size == 0x184C2102:  # another frame begins
-            continue
-        if size == 0 or at + size > len(packed):
-            break
-        try:
-            part = lz4.block.decompress(packed[at : at + size], uncompressed_size=_LZ4_BLOCK_BYTES)
-        except lz4.block.LZ4BlockError as error:
-            raise InitramfsError(f"byte {at}: cannot be unpacked: {error}") from error
-        parts.append(part)
-        total += len(part)
-        if total > MAX_UNPACKED_BYTES:
-            raise InitramfsError("it is larger than any initramfs")
-        at += size
-    return b"".join(parts)

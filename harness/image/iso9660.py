@@ -8,17 +8,17 @@ size, local or remote, costs a few kilobytes.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 
-from harness.image.source import ImageSource, Window
+from harness.image.source import ImageSource, Pieces
 
 SECTOR_BYTES = 2048
 _FIRST_DESCRIPTOR = 16  # 6.2.1: sectors 0-15 are the system area
 _MAX_DESCRIPTORS = 64
 _MAX_FOLDER_BYTES = 2 << 20
 _JOLIET_ESCAPES = (b"%/@", b"%/C", b"%/E")
-_FLAG_FOLDER = 0x02  # 9.1.6
+_FLAG_FOLDER, _FLAG_CONTINUES = 0x02, 0x80  # 9.1.6
 _TERMINATOR = 255
 
 
@@ -33,12 +33,16 @@ class Descriptor:
 
 @dataclass(frozen=True, slots=True)
 class DiscEntry:
-    """A file or folder of a disc. ``offset`` is in bytes from the disc's start."""
+    """A file or folder of a disc. ``offset`` is in bytes from the disc's start.
+
+    ``extents`` are the offsets and sizes of its parts where a file lies in more than one.
+    """
 
     name: str
     is_folder: bool
     offset: int
     size_bytes: int
+    extents: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +128,22 @@ class IsoFiles:
         if folder.offset not in self._folders:
             length = min(folder.size_bytes, _MAX_FOLDER_BYTES)
             table = self._source.read_at(folder.offset, length)
-            self._folders[folder.offset] = list(self._records(table))
+            self._folders[folder.offset] = list(_joined(self._records(table)))
         return self._folders[folder.offset]
 
     def content(self, entry: DiscEntry) -> ImageSource:
         """A file as a source."""
-        return Window(self._source, entry.offset, entry.size_bytes)
+        return Pieces(self._source, entry.extents or ((entry.offset, entry.size_bytes),))
 
-    def _records(self, table: bytes) -> Iterator[DiscEntry]:
-        """Directory records (9.1); none crosses a sector's end, the rest of it is zero."""
+    def size_bytes(self, entry: DiscEntry) -> int:
+        """How large a file says it is, wherever the disc ends."""
+        return entry.size_bytes
+
+    def _records(self, table: bytes) -> Iterator[tuple[DiscEntry, bool]]:
+        """Directory records (9.1); none crosses a sector's end, the rest of it is zero.
+
+        With each, whether the next one goes on with the same file.
+        """
         at = 0
         while at + 33 < len(table):
             length = table[at]
@@ -147,12 +158,13 @@ class IsoFiles:
             if raw_name in (b"\0", b"\1"):
                 continue
             extent, size_bytes = struct.unpack_from("<I4xI", record, 2)
-            yield DiscEntry(
+            entry = DiscEntry(
                 self._name(record, raw_name),
                 bool(record[25] & _FLAG_FOLDER),
                 (extent + record[1]) * self._volume.block_bytes,
                 size_bytes,
             )
+            yield entry, bool(record[25] & _FLAG_CONTINUES)
 
     def _name(self, record: bytes, raw_name: bytes) -> str:
         if self._volume.joliet:
@@ -179,6 +191,25 @@ class IsoFiles:
                 break
             area = self._source.read_at(*continuation)
         return name.decode("utf-8", errors="replace")
+
+
+def _joined(records: Iterable[tuple[DiscEntry, bool]]) -> Iterator[DiscEntry]:
+    """Files whole: one of 4 GiB and more has a record for each of its extents (6.5.1)."""
+    parts: list[DiscEntry] = []
+    for entry, continues in records:
+        parts.append(entry)
+        if not continues:
+            yield _one_file(parts)
+            parts = []
+    if parts:
+        yield _one_file(parts)
+
+
+def _one_file(parts: list[DiscEntry]) -> DiscEntry:
+    if len(parts) == 1:
+        return parts[0]
+    extents = tuple((part.offset, part.size_bytes) for part in parts)
+    return replace(parts[0], size_bytes=sum(size for _, size in extents), extents=extents)
 
 
 def _system_use_entries(area: bytes) -> Iterator[tuple[bytes, bytes]]:

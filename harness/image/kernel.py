@@ -1,4 +1,4 @@
-"""A Linux kernel's file: for which processor, and of which version."""
+"""A Linux kernel's file: for which processor, of which version, and whether it can be unpacked."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 
+from harness.image.packing import PackingError, UnknownPackingError, unpack
 from harness.image.pe import pe_architecture
 from harness.image.source import Memory
 
@@ -42,6 +43,34 @@ def read_kernel(head: bytes) -> Kernel:
     if head.startswith(b"\x7fELF"):
         return Kernel(elf_architecture(head), "")
     return Kernel(pe_architecture(Memory(head)) or "", "")
+
+
+def payload_fault(kernel: bytes) -> str:
+    """Why a bzImage would not unpack itself; "" where it would, or where that cannot be told.
+
+    Linux Documentation/arch/x86/boot.rst: ``payload_offset`` and ``payload_length`` since boot
+    protocol 2.08, counted from the protected-mode code behind the setup sectors; the last four
+    bytes of the payload are its size unpacked.
+    """
+    if kernel[0x202:0x206] != b"HdrS" or struct.unpack_from("<H", kernel, 0x206)[0] < 0x0208:
+        return ""
+    offset, length = struct.unpack_from("<II", kernel, 0x248)
+    start = ((kernel[0x1F1] or 4) + 1) * 512 + offset
+    if length < 8:
+        return ""
+    if start + length > len(kernel):
+        return f"the file ends at byte {len(kernel)}, and what is in it at byte {start + length}"
+    payload = kernel[start : start + length]
+    try:
+        unpacked, _ = unpack(payload)
+    except UnknownPackingError:
+        return ""
+    except PackingError as error:
+        return f"what begins at byte {start} {error}"
+    (wanted,) = struct.unpack("<I", payload[-4:])
+    if len(unpacked) != wanted:
+        return f"what begins at byte {start} holds {len(unpacked)} bytes and should hold {wanted}"
+    return ""
 
 
 def elf_architecture(head: bytes) -> str:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from harness.image.bootconfig import Entry, default_entry
 from harness.image.cloud_init import read_cloud_init
 from harness.image.initramfs import Initramfs, InitramfsError, read_initramfs
-from harness.image.kernel import HEAD_BYTES, elf_architecture, read_kernel
-from harness.image.system import DRIVERS, Blacklisted, LinuxFacts, Place
+from harness.image.kernel import HEAD_BYTES, elf_architecture, payload_fault, read_kernel
+from harness.image.system import DRIVERS, FAMILIES, Blacklisted, LinuxFacts, Place
 from harness.image.tree import Tree
 
 _DEVICE_NAME = re.compile(r"/dev/(?:[vhx]d[a-z]|xvd[a-z]|nvme|sd[b-z])")
@@ -43,22 +43,28 @@ def read_linux(tree: Tree, root_type: str, others: Sequence[Tree] = ()) -> Linux
     ``others`` are volumes that are not: a boot loader may have its own.
     """
     entry, files = _find_entry(tree, others)
-    head = files.read(entry.kernel, HEAD_BYTES) if entry else None
-    kernel = read_kernel(head or b"")
+    image = files.read(entry.kernel) if entry else None
+    kernel = read_kernel((image or b"")[:HEAD_BYTES])
     version = kernel.version or _version_in_name(entry)
     initrds = entry.initrds if entry else ()
     missing = tuple(path for path in initrds if not files.exists(path))
     initramfs, fault = _read_initrds(files, initrds)
     cmdline = entry.cmdline if entry else ""
+    init = _init(tree, cmdline)
     return LinuxFacts(
         name=_os_name(tree),
+        tags=_tags(tree),
         architecture=_architecture(tree),
         entry=entry.title if entry else "",
         config=entry.config if entry else "",
         kernel=entry.kernel if entry else "",
-        kernel_found=head is not None,
+        kernel_found=image is not None,
         kernel_architecture=kernel.architecture,
         kernel_version=version,
+        kernel_fault=payload_fault(image or b""),
+        entry_waits=entry is not None and entry.waits,
+        init=init,
+        init_is_program=bool(elf_architecture(tree.read(init, 64) or b"")),
         initrds=initrds,
         initrds_missing=missing,
         initramfs_fault=fault,
@@ -115,11 +121,41 @@ def _os_name(tree: Tree) -> str:
     return match[1] if match else "Linux"
 
 
+# What makes an initramfs, by a file that only it has; the first one that is there.
+_INITRAMFS_TOOLS = {
+    "dracut": ("/usr/lib/dracut/dracut-init.sh", "/usr/lib/dracut/dracut-functions.sh"),
+    "initramfs-tools": ("/usr/share/initramfs-tools/hook-functions", "/usr/sbin/mkinitramfs"),
+    "mkinitfs": ("/sbin/mkinitfs", "/usr/sbin/mkinitfs", "/etc/mkinitfs/mkinitfs.conf"),
+    "mkinitcpio": ("/usr/bin/mkinitcpio",),
+}
+_FAMILIES = {"ubuntu": "debian", "rhel": "fedora", "centos": "fedora", "opensuse": "suse"}
+
+
+def _tags(tree: Tree) -> tuple[str, ...]:
+    """The tool that makes the initramfs and the family of the distribution, where known."""
+    tools = (tool for tool, paths in _INITRAMFS_TOOLS.items() if any(map(tree.exists, paths)))
+    text = tree.text("/etc/os-release") or tree.text("/usr/lib/os-release")
+    words = re.findall(r'^ID(?:_LIKE)?="?([^"\n]*)', text, re.MULTILINE)
+    names = [_FAMILIES.get(word, word) for line in words for word in line.split()]
+    return (*list(tools)[:1], *[name for name in names if name in FAMILIES][:1])
+
+
 def _architecture(tree: Tree) -> str:
     for path in ("/bin/sh", "/usr/lib/systemd/systemd", "/bin/busybox", "/sbin/init"):
         if (head := tree.read(path, 64)) and (found := elf_architecture(head)):
             return found
     return ""
+
+
+# Linux, init/main.c, kernel_init, and the initramfs after it: the first of these that is there.
+_INITS = ("/sbin/init", "/etc/init", "/bin/init", "/bin/sh")
+
+
+def _init(tree: Tree, cmdline: str) -> str:
+    """The first program of the system; "" where none is there."""
+    named = re.search(r"(?:^|\s)init=(\S+)", cmdline)
+    paths = (named[1], *_INITS) if named else _INITS
+    return next((path for path in paths if tree.exists(path)), "")
 
 
 def _read_initrds(tree: Tree, paths: tuple[str, ...]) -> tuple[Initramfs | None, str]:
@@ -147,8 +183,7 @@ def _drivers(
     folder = next((path for path in folders if version and tree.exists(path)), "/nowhere")
     config = tree.text(f"/boot/config-{version}") or tree.text(f"{folder}/config")
     builtin = _module_names(tree.text(f"{folder}/modules.builtin", 8 << 20).split())
-    listed = tree.text(f"{folder}/modules.dep", 16 << 20).splitlines()
-    on_root = _module_names(line.partition(":")[0] for line in listed)
+    on_root = _modules_on_root(tree, folder)
     early = _module_names(initramfs.names) if initramfs else set()
     if initramfs:
         for name, content in initramfs.files.items():
@@ -167,6 +202,17 @@ def _drivers(
         else:
             places[driver] = "missing" if on_root or builtin or config else "unknown"
     return places
+
+
+def _modules_on_root(tree: Tree, folder: str) -> set[str]:
+    """The drivers that ``modules.dep`` lists and that are there."""
+    found = set()
+    for line in tree.text(f"{folder}/modules.dep", 16 << 20).splitlines():
+        path = line.partition(":")[0]
+        name = "".join(_module_names([path]))
+        if name not in DRIVERS or tree.exists(f"{folder}/{path}"):
+            found.add(name)
+    return found
 
 
 def _module_names(paths: Iterable[str]) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -54,6 +55,40 @@ class Window:
         """``length`` bytes from ``offset``; fewer, or none, only at the window's end."""
         length = min(length, self.size_bytes - offset)
         return self._source.read_at(self._offset + offset, length) if length > 0 else b""
+
+
+class Pieces:
+    """Parts of another source, one after the other, as a source of its own: a file in extents.
+
+    ``extents`` are offsets and sizes in bytes. It ends where a part is not wholly in the source.
+    """
+
+    def __init__(self, source: ImageSource, extents: Iterable[tuple[int, int]]) -> None:
+        self.location = source.location
+        self._source = source
+        self._parts: list[Window] = []
+        for offset, size_bytes in extents:
+            self._parts.append(Window(source, offset, size_bytes))
+            if self._parts[-1].size_bytes < size_bytes:
+                break
+        self.size_bytes = sum(part.size_bytes for part in self._parts)
+
+    @property
+    def bytes_read(self) -> int:
+        """What the source underneath has fetched."""
+        return self._source.bytes_read
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """``length`` bytes from ``offset``; fewer, or none, only at the end of the last part."""
+        found = []
+        for part in self._parts:
+            if length <= 0:
+                break
+            if offset < part.size_bytes:
+                found.append(part.read_at(offset, length))
+                length -= min(length, part.size_bytes - offset)
+            offset = max(0, offset - part.size_bytes)
+        return b"".join(found)
 
 
 class Memory:

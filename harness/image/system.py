@@ -49,6 +49,10 @@ DRIVERS = {
 }
 
 
+FAMILIES = ("debian", "fedora", "suse", "alpine", "arch")
+"""Families of distributions, as ``ID`` and ``ID_LIKE`` of os-release(5) name them."""
+
+
 class Blacklisted(_Model):
     """A driver that is kept from loading, and what says so. ``early``: before the root is there."""
 
@@ -60,13 +64,20 @@ class Blacklisted(_Model):
 class LinuxFacts(_Model):
     """A Linux system.
 
+    ``tags`` name what makes its initramfs and its family of distributions: remedies are said in
+    their commands.
     ``kernel`` is the path of what boots by default, "" where no configuration names one;
     ``kernel_found`` tells whether it is there. ``initramfs_fault`` says why an initramfs that is
-    named could not be read. ``device_names`` are places that name a disk by a name that changes;
+    named could not be read, ``kernel_fault`` why the kernel will not unpack itself.
+    ``entry_waits``: the boot loader waits for a key. ``init`` is the first program on the root file
+    system, "" where there is none, and ``init_is_program`` tells it from a script, which may do
+    anything.
+    ``device_names`` are places that name a disk by a name that changes;
     ``mounts_needed`` are ``UUID=`` and ``LABEL=`` of file systems that the boot waits for.
     """
 
     name: str
+    tags: tuple[str, ...] = ()
     architecture: str
     entry: str
     config: str
@@ -74,6 +85,10 @@ class LinuxFacts(_Model):
     kernel_found: bool
     kernel_architecture: str
     kernel_version: str
+    kernel_fault: str = ""
+    entry_waits: bool = False
+    init: str = ""
+    init_is_program: bool = False
     initrds: tuple[str, ...]
     initrds_missing: tuple[str, ...]
     initramfs_fault: str
@@ -90,13 +105,15 @@ class LinuxFacts(_Model):
 class DriverFacts(_Model):
     """A driver's service. ``start`` is None without one; ``bound_by`` is the key that binds it.
 
-    ``file`` is the driver's path on the disk, "" where it is not there.
+    ``file`` is the driver's path on the disk, "" where it is not there; ``staged`` its path in the
+    driver store, from where Plug and Play installs it, "" likewise.
     """
 
     service: str
     start: int | None
     bound_by: str
     file: str
+    staged: str = ""
 
 
 class WindowsFacts(_Model):
@@ -111,7 +128,7 @@ class WindowsFacts(_Model):
 
 
 class VolumeFacts(_Model):
-    """A volume. ``fault`` says why it could not be read."""
+    """A volume. ``fault`` says why it could not be read, ``damage`` why Linux will not mount it."""
 
     name: str
     type: str
@@ -119,11 +136,14 @@ class VolumeFacts(_Model):
     uuid: str
     label: str
     fault: str = ""
+    damage: str = ""
 
 
 class DiskFacts(_Model):
     """What is on a disk.
 
+    ``efi_architectures`` are those of the loaders at the removable media path, ``efi_others`` the
+    paths of loaders elsewhere on an EFI system partition, which only a boot entry leads to.
     ``bios_starts`` is None where the boot code is of nobody that is known. ``unread`` names what
     could not be read: where it is not empty, what is missing is not proved to be absent.
     """
@@ -134,6 +154,7 @@ class DiskFacts(_Model):
     bios_starts: bool | None
     bios_evidence: str
     efi_architectures: tuple[str, ...]
+    efi_others: tuple[str, ...] = ()
     volumes: tuple[VolumeFacts, ...]
     encrypted: tuple[str, ...]
     windows: WindowsFacts | None

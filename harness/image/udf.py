@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.image.iso9660 import SECTOR_BYTES, DiscEntry
-from harness.image.source import ImageSource, Window
+from harness.image.source import ImageSource, Pieces, Window
 
 _ANCHOR_SECTOR = 256  # 3/8.4.2.1
 _MAX_SEQUENCE_SECTORS = 64
@@ -83,44 +83,50 @@ class UdfFiles:
         return self._folders[folder.offset]
 
     def content(self, entry: DiscEntry) -> ImageSource:
-        """The first extent of a file as a source: all of it, on a disc that was written once."""
-        extents, _ = self._extents(entry.offset)
-        first = extents[0] if extents else _Extent(0, 0)
-        return Window(self._source, first.offset, first.length)
+        """A file as a source, as far as its extents are understood."""
+        extents = ((part.offset, part.length) for part in self._extents(entry.offset))
+        return Window(Pieces(self._source, extents), 0, self.size_bytes(entry))
+
+    def size_bytes(self, entry: DiscEntry) -> int:
+        """How large a file says it is (4/14.9.10), wherever its extents end."""
+        row = _descriptor(self._source, entry.offset)
+        return int.from_bytes(row[56:64], "little") if _tag(row) in _FILE_ENTRIES else 0
 
     def _read(self, icb_offset: int, limit: int) -> bytes:
-        extents, embedded = self._extents(icb_offset)
-        parts = [embedded]
-        for extent in extents:
+        parts = []
+        for extent in self._extents(icb_offset):
             length = min(extent.length, limit)
             parts.append(self._source.read_at(extent.offset, length))
             limit -= length
         return b"".join(parts)
 
-    def _extents(self, icb_offset: int) -> tuple[list[_Extent], bytes]:
-        """Where a file's data lies (4/14.6.8, 4/14.14), and the data embedded in its entry."""
+    def _extents(self, icb_offset: int) -> list[_Extent]:
+        """Where a file's data lies (4/14.6.8, 4/14.14): in its entry, or in extents.
+
+        It ends before an extent that was not recorded, and where the list goes on elsewhere.
+        """
         entry = _descriptor(self._source, icb_offset)
         layout = _FILE_ENTRIES.get(_tag(entry) or 0)
         if layout is None:
-            return [], b""
+            return []
         at, body = layout
         attributes, length = struct.unpack_from("<II", entry, at)
         start = body + attributes
         table = entry[start : start + length]
         kind = int.from_bytes(entry[34:36], "little") & 7
         if kind == 3:
-            return [], table
+            return [_Extent(icb_offset + start, len(table))]
         step = {0: 8, 1: 16}.get(kind)
         if step is None:
-            return [], b""
+            return []
         extents = []
         for row in range(0, min(len(table), step * _MAX_EXTENTS) - step + 1, step):
             size, block = struct.unpack_from("<II", table, row)
-            size &= 0x3FFFFFFF
-            if size == 0:
+            # The two bits on top are the type; 0 is an extent that was recorded (4/14.14.1.1).
+            if size == 0 or size >> 30:
                 break
             extents.append(_Extent(self._partition_offset + block * SECTOR_BYTES, size))
-        return extents, b""
+        return extents
 
     def _identifiers(self, table: bytes) -> Iterator[DiscEntry]:
         """File identifier descriptors (4/14.4); each is padded to four bytes."""

@@ -1,4 +1,4 @@
-r"""Windows on a disk: which, and whether it will find a virtio-scsi disk and a virtio NIC.
+r"""Windows on a disk or in a WIM: which, and whether it finds a virtio-scsi disk and a virtio NIC.
 
 Windows starts a disk driver at boot only if its service says ``Start`` 0 and the device's PCI id is
 bound to it: until Windows 7 in ``Control\CriticalDeviceDatabase``, since Windows 8 in
@@ -13,27 +13,40 @@ import os
 import re
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from regipy.exceptions import RegistryKeyNotFoundException
 from regipy.registry import RegistryHive
 
 from harness.image.system import DriverFacts, WindowsFacts
-from harness.image.tree import Tree
 
 _HIVE_BYTES = 256 << 20
 _DISK_ID, _NIC_ID = "VEN_1AF4&DEV_1004", "VEN_1AF4&DEV_1000"
 _KERNEL = "/Windows/System32/ntoskrnl.exe"
 _SYSTEM = "/Windows/System32/config/SYSTEM"
 _SOFTWARE = "/Windows/System32/config/SOFTWARE"
+_STORE = "/Windows/System32/DriverStore/FileRepository"
 
 
-def is_windows_root(tree: Tree) -> bool:
+class Files(Protocol):
+    """Files by absolute path, wherever they lie: a Tree of a disk, or a WIM's."""
+
+    def exists(self, path: str) -> bool:
+        """Whether there is anything at ``path``."""
+
+    def match(self, pattern: str) -> list[str]:
+        """The paths that ``pattern`` names; ``*`` within one name."""
+
+    def read(self, path: str, limit_bytes: int) -> bytes | None:
+        """A file's content; None where there is none."""
+
+
+def is_windows_root(tree: Files) -> bool:
     """Whether what Windows cannot start without is there: its kernel and its registry."""
     return tree.exists(_KERNEL) and tree.exists(_SYSTEM)
 
 
-def read_windows(tree: Tree, volume: str) -> WindowsFacts:
+def read_windows(tree: Files, volume: str) -> WindowsFacts:
     """The facts of the Windows whose files are ``tree``. Never raises for its registry."""
     try:
         system = _hive(tree, _SYSTEM)
@@ -50,8 +63,8 @@ def read_windows(tree: Tree, volume: str) -> WindowsFacts:
         return WindowsFacts(volume=volume, fault=f"{_SYSTEM}: {type(error).__name__}: {what}")
 
 
-def _hive(tree: Tree, path: str) -> Any:
-    """A hive of the disk. regipy opens a path: it gets a pipe, as no file may be written here."""
+def _hive(tree: Files, path: str) -> Any:
+    """A hive. regipy opens a path: it gets a pipe, as no file may be written here."""
     content = tree.read(path, _HIVE_BYTES) or b""
     _check_bins(content)
     reader, writer = os.pipe()
@@ -84,12 +97,20 @@ def _check_bins(content: bytes) -> None:
 
 
 def _control_set(system: Any) -> str:
-    """The control set that is used at the next boot (``Select``, value ``Current``)."""
-    number = int(system.get_key("\\Select").get_value("Current"))
-    return f"\\ControlSet{number:03}"
+    """The control set of the next boot: ``Select``, value ``Current``; without one, the first.
+
+    A hive that was never booted, as in a WIM, may lack the value. Raises ValueError where the set
+    is not there: nothing could be said of its services.
+    """
+    select = _key(system, "\\Select")
+    number = select.get_value("Current") if select is not None else None
+    name = f"\\ControlSet{number if isinstance(number, int) else 1:03}"
+    if _key(system, name) is None:
+        raise ValueError(f"it has no {name[1:]}")
+    return name
 
 
-def _product(tree: Tree) -> str:
+def _product(tree: Files) -> str:
     try:
         key = _hive(tree, _SOFTWARE).get_key("\\Microsoft\\Windows NT\\CurrentVersion")
         return str(key.get_value("ProductName") or "Windows")
@@ -97,7 +118,7 @@ def _product(tree: Tree) -> str:
         return "Windows"
 
 
-def _driver(tree: Tree, system: Any, control_set: str, service: str, device: str) -> DriverFacts:
+def _driver(tree: Files, system: Any, control_set: str, service: str, device: str) -> DriverFacts:
     key = _key(system, f"{control_set}\\Services\\{service}")
     start = key.get_value("Start") if key is not None else None
     image = str(key.get_value("ImagePath") or "") if key is not None else ""
@@ -106,6 +127,7 @@ def _driver(tree: Tree, system: Any, control_set: str, service: str, device: str
         start=int(start) if isinstance(start, int) else None,
         bound_by=next(_bindings(system, control_set, service, device), ""),
         file=_file(tree, image, service),
+        staged=next(iter(tree.match(f"{_STORE}/{service}.inf_*/{service}.sys")), ""),
     )
 
 
@@ -129,7 +151,7 @@ def _bindings(system: Any, control_set: str, service: str, device: str) -> Itera
             yield f"\\DriverDatabase\\DeviceIds\\PCI\\{key.name}"
 
 
-def _file(tree: Tree, image: str, service: str) -> str:
+def _file(tree: Files, image: str, service: str) -> str:
     """Where the driver lies; ``ImagePath`` counts from the Windows folder unless it is absolute."""
     path = re.sub(r"^\\?(?:SystemRoot|\?\?\\[A-Za-z]:\\Windows)\\", "", image, flags=re.IGNORECASE)
     path = path or f"System32\\drivers\\{service}.sys"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from harness.machine.spec import Endpoints, MachineSpec
@@ -17,6 +18,11 @@ NETDEV = "net"
 # (SeaBIOS docs/Debugging.md, "Diagnostic information").
 SEABIOS_DEBUG_PORT = 0x402
 
+_FLASH_CODE = "uefi-code"
+_FLASH_VARIABLES = "uefi-variables"
+# edk2, OvmfPkg/RUNTIME_CONFIG.md.
+_PXE = ("opt/org.tianocore/IPv4PXESupport", "opt/org.tianocore/IPv6PXESupport")
+
 # One thread for all processors: with one each, a kernel that patches its own code while another
 # processor runs it may die of an int3 (docs/decisions/0008).
 _TCG = "tcg,thread=single"
@@ -28,11 +34,13 @@ def qemu_args(spec: MachineSpec, endpoints: Endpoints) -> list[str]:
     The machine starts stopped (``-S``): nothing of the guest runs before every observer is
     attached. Nothing is in it but what ``spec`` names: ``-nodefaults`` takes away the default
     NIC, floppy, CD-ROM, VGA and serial port; ``romfile=`` the PXE ROM; ``-boot strict=on`` keeps
-    the firmware from trying anything but the disk.
+    the firmware from trying anything but the disk. UEFI, which drives the NIC itself, connects
+    none but the devices that it may boot from (OvmfPkg, PlatformBootManagerLib).
     """
     return [
         *_process(),
         *_board(spec),
+        *_firmware(spec),
         *_disk(spec),
         *_seed(spec),
         *_nic(spec, endpoints),
@@ -53,8 +61,12 @@ def _process() -> list[str]:
 
 
 def _board(spec: MachineSpec) -> list[str]:
+    flash = ""
+    if spec.firmware:
+        flash = f",pflash0={_FLASH_CODE}"
+        flash += f",pflash1={_FLASH_VARIABLES}" if spec.firmware.variables else ""
     return [
-        *("-machine", f"{spec.chipset},usb=off"),
+        *("-machine", f"{spec.chipset},usb=off{flash}"),
         *("-accel", _TCG if spec.accelerator == "tcg" else "kvm"),
         *("-cpu", spec.cpu_model),
         *("-smp", f"cpus={spec.cpus}"),
@@ -63,6 +75,27 @@ def _board(spec: MachineSpec) -> list[str]:
         *("-device", "VGA,id=vga"),
         *("-device", f"virtio-balloon-pci,id=balloon,addr={spec.balloon_address}"),
     ]
+
+
+def _firmware(spec: MachineSpec) -> list[str]:
+    """The flash chips of UEFI, and that it is not to boot from the network."""
+    if spec.firmware is None:
+        return []
+    flash = spec.firmware
+    args = _flash(_FLASH_CODE, flash.code, flash.code_format, read_only=True)
+    if flash.variables:
+        args += _flash(_FLASH_VARIABLES, flash.variables, flash.variables_format, read_only=False)
+    return [*args, *(word for name in _PXE for word in ("-fw_cfg", f"name={name},string=n"))]
+
+
+def _flash(node: str, file: Path, image_format: str, *, read_only: bool) -> list[str]:
+    chip = {
+        "driver": image_format,
+        "node-name": node,
+        "read-only": read_only,
+        "file": {"driver": "file", "filename": str(file), "read-only": read_only},
+    }
+    return ["-blockdev", json.dumps(chip)]
 
 
 def _disk(spec: MachineSpec) -> list[str]:
@@ -87,14 +120,15 @@ def _disk(spec: MachineSpec) -> list[str]:
         "file": {"driver": "file", "filename": str(spec.overlay)},
         "backing": image,
     }
-    device = (
-        f"scsi-hd,id={DISK_NODE},bus=scsi0.0,drive={DISK_NODE},"
-        "device_id=drive-scsi0,bootindex=1,werror=stop,rerror=report"
-    )
+    common = f"id={DISK_NODE},drive={DISK_NODE},bootindex=1,werror=stop,rerror=report"
+    controller, device = {
+        "virtio-scsi": ("virtio-scsi-pci,id=scsi0", "scsi-hd,bus=scsi0.0,device_id=drive-scsi0"),
+        "sata": ("ich9-ahci,id=sata0", "ide-hd,bus=sata0.0"),
+    }[spec.disk_bus]
     return [
         *("-blockdev", json.dumps(disk)),
-        *("-device", f"virtio-scsi-pci,id=scsi0,addr={spec.disk_address}"),
-        *("-device", device),
+        *("-device", f"{controller},addr={spec.disk_address}"),
+        *("-device", f"{device},{common}"),
     ]
 
 
@@ -105,9 +139,12 @@ def _seed(spec: MachineSpec) -> list[str]:
         "read-only": True,
         "file": {"driver": "file", "filename": str(spec.seed), "read-only": True},
     }
+    # OVMF switches the ports of the IDE controller on only where it may boot from there, and Linux
+    # passes over ports that are off (drivers/ata/ata_piix.c, piix_enable_bits).
+    bootindex = ",bootindex=2" if spec.firmware else ""
     return [
         *("-blockdev", json.dumps(seed)),
-        *("-device", f"ide-cd,id={SEED_NODE},bus=ide.1,drive={SEED_NODE}"),
+        *("-device", f"ide-cd,id={SEED_NODE},bus=ide.1,drive={SEED_NODE}{bootindex}"),
     ]
 
 
@@ -137,7 +174,7 @@ def _nic(spec: MachineSpec, endpoints: Endpoints) -> list[str]:
 
 def _nic_device(spec: MachineSpec) -> str:
     return (
-        f"virtio-net-pci,id={NIC},netdev={NETDEV},mac={spec.mac},romfile=,addr={spec.nic_address}"
+        f"{spec.nic_model},id={NIC},netdev={NETDEV},mac={spec.mac},romfile=,addr={spec.nic_address}"
     )
 
 

@@ -9,6 +9,23 @@ from typing import Literal
 from harness.guest_network import GuestNetwork
 
 Accelerator = Literal["kvm", "tcg"]
+DiskBus = Literal["virtio-scsi", "sata"]
+NicModel = Literal["virtio-net-pci", "e1000"]
+FlashFormat = Literal["raw", "qcow2"]
+
+
+@dataclass(frozen=True, slots=True)
+class Flash:
+    """A UEFI firmware in the machine's flash chips.
+
+    ``code`` is opened read-only. ``variables`` is what the firmware keeps its own in, writable and
+    of this run alone; None for a firmware that keeps none.
+    """
+
+    code: Path
+    code_format: FlashFormat
+    variables: Path | None = None
+    variables_format: FlashFormat = "raw"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +52,9 @@ class MachineSpec:
 
     ``image`` is opened read-only; what the guest writes goes to ``overlay``, a disk of
     ``disk_size_bytes`` (the image's virtual size). PCI addresses are
-    ``slot.function`` in hexadecimal, as the profile has them.
+    ``slot.function`` in hexadecimal, as the profile has them. Another ``disk_bus`` or ``nic_model``
+    than the provider's is for a second boot that asks whether that makes the difference.
+    ``firmware`` is None for the BIOS that QEMU brings along.
     """
 
     chipset: str
@@ -53,3 +72,6 @@ class MachineSpec:
     nic_address: str
     balloon_address: str
     network: GuestNetwork
+    disk_bus: DiskBus = "virtio-scsi"
+    nic_model: NicModel = "virtio-net-pci"
+    firmware: Flash | None = None

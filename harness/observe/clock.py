@@ -1,4 +1,4 @@
-"""The clock: when nothing has moved for long, or the time is over, it says so. The last resort."""
+"""The clock: when nothing moves, or the time is over, it says so. The last resort."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ _SIGNS_OF_LIFE = frozenset(
     {
         *(("serial", "line"), ("serial", "prompt"), ("firmware", "line"), ("qmp", "event")),
         *(("disk", "reads"), ("network", "frame"), ("network", "banner"), ("receiver", "call")),
-        *(("cpu", "mode"), ("machine", "power-on")),
+        *(("machine", "power-on"), ("screen", "text")),
     }
 )
 
-# The longest that healthy systems were seen to be mute is systemd-networkd-wait-online's 120 s
-# (its manual, --timeout=); the kernel waits 30 s for a root, dracut 180 s with a line each few.
-QUIET_S = 150.0
+# After so many seconds without a sign of life there is an observation; what it proves, the rules
+# know. The last: the longest that healthy systems were seen to be mute is the 120 s of
+# systemd-networkd-wait-online (its manual, --timeout=); the kernel waits 30 s for a root, dracut
+# 180 s with a line each few.
+QUIET_STEPS_S = (5.0, 8.0, 15.0, 30.0, 45.0, 60.0, 100.0, 150.0)
 TOTAL_S = 1200.0
 # SeaBIOS hands over after this long on the host where the two above were chosen.
 _REFERENCE_HANDOVER_S = 0.3
@@ -27,9 +29,10 @@ _REFERENCE_HANDOVER_S = 0.3
 class Clock:
     """Watches for silence.
 
-    ``slowness`` stretches both limits: how many times slower this host is than the one where they
+    ``slowness`` stretches all limits: how many times slower this host is than the one where they
     were chosen, by a measure taken before the run and by the firmware's own time in it.
-    ``quiet_s`` and ``total_s`` are exact where they were given.
+    ``quiet_s`` and ``total_s`` are exact where they were given, and then there is only that one
+    step.
     """
 
     def __init__(
@@ -44,12 +47,20 @@ class Clock:
         self._quiet_s = quiet_s
         self._total_s = total_s
         self._last_sign_s = 0.0
+        self._step = 0
+        self._modes: set[str] = set()
         log.subscribe(self._note)
 
     def _note(self, observation: Observation) -> None:
-        if (observation.channel, observation.kind) not in _SIGNS_OF_LIFE:
+        if (observation.channel, observation.kind) == ("cpu", "mode"):
+            # A loader that waits for a key goes to and fro between two modes for ever.
+            if observation.data["mode"] in self._modes:
+                return
+            self._modes.add(observation.data["mode"])
+        elif (observation.channel, observation.kind) not in _SIGNS_OF_LIFE:
             return
         self._last_sign_s = observation.t_s
+        self._step = 0
         if observation.channel == "firmware" and "Booting from 0000:7c00" in str(
             observation.data.get("text")
         ):
@@ -57,24 +68,38 @@ class Clock:
             self._slowness = max(self._slowness, measured)
 
     @property
-    def _quiet_end_s(self) -> float:
-        quiet_s = QUIET_S * self._slowness if self._quiet_s is None else self._quiet_s
-        return self._last_sign_s + quiet_s
+    def _steps_s(self) -> tuple[float, ...]:
+        """The steps in seconds of this host."""
+        if self._quiet_s is not None:
+            return (self._quiet_s,)
+        return tuple(step * self._slowness for step in QUIET_STEPS_S)
 
     @property
     def _total_end_s(self) -> float:
         return TOTAL_S * self._slowness if self._total_s is None else self._total_s
 
     async def run(self) -> None:
-        """Sleep until a limit is reached, and record that; returns after the first time."""
-        # The end moves while this sleeps: it is asked for again when it would have come.
-        while (wait_s := min(self._quiet_end_s, self._total_end_s) - self._log.now_s()) > 0:  # noqa: ASYNC110
-            await asyncio.sleep(wait_s)
-        now_s = self._log.now_s()
-        self._log.record(
-            "clock",
-            "silence",
-            quiet_s=round(now_s - self._last_sign_s, 1),
-            still_at_work=now_s < self._quiet_end_s,
-            slowness=round(self._slowness, 2),
-        )
+        """Record each step of a silence, and the end of the time; returns after the last one."""
+        while True:
+            now_s = self._log.now_s()
+            step_end_s = self._last_sign_s + self._steps_s[self._step]
+            if now_s >= self._total_end_s:
+                self._log.record("clock", "time-over", slowness=round(self._slowness, 2))
+                return
+            if now_s < step_end_s:
+                # A sign of life moves the end: it is asked for again when it would have come.
+                await asyncio.sleep(min(step_end_s, self._total_end_s) - now_s)
+                continue
+            last = self._step == len(self._steps_s) - 1
+            quiet_s = now_s - self._last_sign_s
+            self._log.record(
+                "clock",
+                "quiet",
+                quiet_s=round(quiet_s, 1),
+                reference_s=round(quiet_s if self._quiet_s else quiet_s / self._slowness, 2),
+                last=last,
+                slowness=round(self._slowness, 2),
+            )
+            if last:
+                return
+            self._step += 1

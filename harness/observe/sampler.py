@@ -18,17 +18,20 @@ from harness.machine.qemu_args import DISK_NODE
 PERIOD_S = 1.0
 
 CpuMode = Literal["real", "protected", "long"]
+Half = Literal["low", "high"]
 
 # Intel SDM volume 3A, section 2.5 (CR0.PE is bit 0) and table 2-1 (EFER.LMA is bit 10).
 _CR0_PE = 1 << 0
 _EFER_LMA = 1 << 10
+# Volume 1, section 3.3.7.1: canonical addresses.
+_UPPER_HALF = 1 << 63
 
 
 async def sample(log: EvidenceLog, machine: Machine, guest_frames: Callable[[], int]) -> None:
     """Record samples of the running ``machine`` until cancelled."""
     last_read = last_written = 0
     last_frames = 0
-    last_mode: CpuMode | None = None
+    last_cpu: tuple[CpuMode, Half] | None = None
     while True:
         await asyncio.sleep(PERIOD_S)
         read, written = await disk_traffic(machine)
@@ -42,10 +45,11 @@ async def sample(log: EvidenceLog, machine: Machine, guest_frames: Callable[[], 
             log.record("network", "frames", count=frames)
             last_frames = frames
         # Once a kernel runs there is nothing more to learn from the mode before a reset.
-        mode = await cpu_mode(machine)
-        if mode != last_mode:
-            log.record("cpu", "mode", mode=mode)
-            last_mode = mode
+        registers = await machine.monitor("info registers")
+        cpu = read_cpu_mode(registers), read_interrupt_table(registers)
+        if cpu != last_cpu:
+            log.record("cpu", "mode", mode=cpu[0], interrupt_table=cpu[1])
+            last_cpu = cpu
 
 
 async def disk_traffic(machine: Machine) -> tuple[int, int]:
@@ -57,11 +61,6 @@ async def disk_traffic(machine: Machine) -> tuple[int, int]:
     return 0, 0
 
 
-async def cpu_mode(machine: Machine) -> CpuMode:
-    """The mode of the first processor at this moment."""
-    return read_cpu_mode(await machine.monitor("info registers"))
-
-
 def read_cpu_mode(registers: str) -> CpuMode:
     """The mode in what QEMU's ``info registers`` prints."""
     cr0 = re.search(r"\bCR0=([0-9a-fA-F]+)", registers)
@@ -71,3 +70,13 @@ def read_cpu_mode(registers: str) -> CpuMode:
     if cr0 and int(cr0[1], 16) & _CR0_PE:
         return "protected"
     return "real"
+
+
+def read_interrupt_table(registers: str) -> Half:
+    """The half of the address space that holds the interrupt table, by ``info registers``.
+
+    Kernels of 64 bits live in the upper half, and their table with them; UEFI and what it starts
+    use memory at its own address (UEFI specification 2.10, section 2.3.4).
+    """
+    table = re.search(r"\bIDT=\s*([0-9a-fA-F]+)", registers)
+    return "high" if table and int(table[1], 16) & _UPPER_HALF else "low"

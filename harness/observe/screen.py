@@ -1,13 +1,46 @@
-"""Pictures of the guest's screen."""
+"""The guest's screen: pictures of it, and what is written on it."""
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+import threading
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from qemu.qmp import ExecuteError
 
-from harness.evidence import EvidenceLog
+from harness.evidence import EvidenceLog, Observation
 from harness.machine.qemu import Machine
+from harness.screen.picture import Picture, PictureError, read_picture
+from harness.screen.reading import read_console, read_print
+from harness.screen.text import ScreenText
+from harness.screen.vga_text import (
+    TEXT_MEMORY_ADDRESS,
+    TEXT_MEMORY_BYTES,
+    geometries,
+    read_with_picture,
+)
+
+PERIOD_S = 0.3
+
+# A screen is read once it has stood still for the first of these, or has gone on changing for the
+# last. OCR takes seconds of a processor that the guest wants as well: it waits for longer.
+_STILL_S = 0.25
+_STILL_FOR_OCR_S = 2.0
+_RESTLESS_S = 10.0
+# While a console speaks, its lines say all that a screen does, and the guest has the processor.
+_MUTE_S = 2.0
+
+_MAX_TEXTS = 300
+_MAX_OCRS = 30
+_OCR_PAUSE_S = 10.0
+# A cursor blinks and a spinner turns: a picture that was there lately is no news.
+_REMEMBERED_PICTURES = 64
+
+_SPEAKING = frozenset({("serial", "line"), ("serial", "prompt")})
 
 
 async def take_screenshot(log: EvidenceLog, machine: Machine, folder: Path, name: str) -> None:
@@ -22,3 +55,152 @@ async def take_screenshot(log: EvidenceLog, machine: Machine, folder: Path, name
         log.record("screen", "missing", file=path.name, reason=str(error))
     else:
         log.record("screen", "shot", file=path.name)
+
+
+@dataclass(slots=True)
+class ScreenWatch:
+    """When a screen is worth reading. Times are seconds since power-on."""
+
+    is_no_console: bool = False
+    _ocrs_left: int = _MAX_OCRS
+    _ocr_s: float = float("-inf")
+    _shown: deque[bytes] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_PICTURES))
+    _unread_since_s: float | None = None
+    _changed_s: float = 0.0
+    _heard_s: float = float("-inf")
+
+    def hear(self, observation: Observation) -> None:
+        """Take an observation: a console speaks."""
+        if (observation.channel, observation.kind) in _SPEAKING:
+            self._heard_s = observation.t_s
+
+    def see(self, digest: bytes, now_s: float) -> None:
+        """Take the digest of what is shown now."""
+        if digest in self._shown:
+            return
+        self._shown.append(digest)
+        self._changed_s = now_s
+        self.is_no_console = False
+        if self._unread_since_s is None:
+            self._unread_since_s = now_s
+
+    def is_due(self, now_s: float, still_s: float) -> bool:
+        """Whether there is something new that has stood for ``still_s``, or never stands still."""
+        if self._unread_since_s is None:
+            return False
+        return now_s - self._changed_s >= still_s or now_s - self._unread_since_s >= _RESTLESS_S
+
+    def is_mute(self, now_s: float) -> bool:
+        """Whether the serial console has been silent for a while."""
+        return now_s - self._heard_s >= _MUTE_S
+
+    def may_ask_ocr(self, now_s: float) -> bool:
+        """Whether the screen is worth seconds of a processor."""
+        return (
+            self._ocrs_left > 0
+            and now_s - self._ocr_s >= _OCR_PAUSE_S
+            and self.is_due(now_s, _STILL_FOR_OCR_S)
+        )
+
+    def note_ocr(self, now_s: float) -> None:
+        """OCR has been asked, and was done by ``now_s``."""
+        self._ocrs_left -= 1
+        self._ocr_s = now_s
+
+    def settle(self) -> None:
+        """What is shown has been read."""
+        self._unread_since_s = None
+
+
+class ScreenTexts:
+    """Records each text once, up to a number of them."""
+
+    def __init__(self, log: EvidenceLog) -> None:
+        self._log = log
+        self._recorded: set[tuple[str, ...]] = set()
+
+    @property
+    def full(self) -> bool:
+        """Whether no more are recorded."""
+        return len(self._recorded) >= _MAX_TEXTS
+
+    def record(self, text: ScreenText) -> None:
+        """Record ``text`` if it says anything new."""
+        if not text.lines or text.lines in self._recorded:
+            return
+        self._recorded.add(text.lines)
+        self._log.record(
+            "screen",
+            "text",
+            how=text.how,
+            lines=list(text.lines),
+            share=round(text.share, 4),
+            background=text.background,
+        )
+
+
+async def read_screens(log: EvidenceLog, machine: Machine, scratch: Path) -> None:
+    """Record what the screen of the running ``machine`` says, until cancelled.
+
+    Looks three times a second, reads when the screen has changed and stands still, and records each
+    text once, 300 at most. Files are made in ``scratch``.
+    """
+    watch = ScreenWatch()
+    log.subscribe(watch.hear)
+    texts = ScreenTexts(log)
+    while not texts.full:
+        await asyncio.sleep(PERIOD_S)
+        dump = await _dump(machine, scratch / "screen.ppm", "screendump")
+        if dump is None:
+            continue
+        watch.see(await asyncio.to_thread(_digest, dump), log.now_s())
+        if not watch.is_due(log.now_s(), _STILL_S):
+            continue
+        with suppress(PictureError):
+            picture = await asyncio.to_thread(read_picture, dump)
+            text = await _read(machine, picture, watch, log, scratch)
+            if text:
+                watch.settle()
+                texts.record(text)
+
+
+async def _read(
+    machine: Machine, picture: Picture, watch: ScreenWatch, log: EvidenceLog, scratch: Path
+) -> ScreenText | None:
+    """The text of the screen by the cheapest way that gives one; None where that has to wait."""
+    if geometries(picture.width, picture.height):
+        # Not in a graphics mode: there a read of this memory changes the adapter's latches.
+        place = {"val": TEXT_MEMORY_ADDRESS, "size": TEXT_MEMORY_BYTES}
+        memory = await _dump(machine, scratch / "screen.memory", "pmemsave", **place)
+        text = await asyncio.to_thread(read_with_picture, memory or b"", picture)
+        if text:
+            return text
+    if not watch.is_mute(log.now_s()):
+        return None
+    if not watch.is_no_console:
+        text = await asyncio.to_thread(read_console, picture)
+        if text.lines:
+            return text
+        watch.is_no_console = True
+    if not watch.may_ask_ocr(log.now_s()):
+        return None
+    stop = threading.Event()
+    try:
+        return await asyncio.to_thread(read_print, picture, stop)
+    finally:
+        # A run that has its verdict does not wait for this.
+        stop.set()
+        watch.note_ocr(log.now_s())
+
+
+async def _dump(machine: Machine, path: Path, command: str, **arguments: int) -> bytes | None:
+    """What QEMU writes to ``path`` for ``command``; None where it could not."""
+    try:
+        await machine.command(command, filename=str(path), **arguments)
+        return await asyncio.to_thread(path.read_bytes)
+    except (ExecuteError, OSError):
+        return None
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=16).digest()

@@ -19,6 +19,10 @@ Confidence = Literal["measured", "documented", "reported", "inferred", "chosen",
 from other claims; picked by us because nothing hangs on it; not known."""
 
 
+FIRMWARE_OPTION = "--firmware"
+"""The source of a firmware that is not the provider's."""
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -32,6 +36,8 @@ class Claim(_Model, Generic[Value]):
     confidence: Confidence
 
 
+Firmware = Literal["bios", "uefi"]
+
 PciAddress = Annotated[str, Field(pattern=r"^[0-9a-f]{2}\.[0-7]$")]
 
 
@@ -39,7 +45,7 @@ class Machine(_Model):
     """The hardware, in QEMU's words."""
 
     chipset: Claim[Literal["pc"]]
-    firmware: Claim[Literal["bios"]]
+    firmware: Claim[Firmware]
     cpus: Claim[Annotated[int, Field(ge=1, le=64)]]
     memory_mib: Claim[Annotated[int, Field(ge=256)]]
     disk_address: Claim[PciAddress]
@@ -73,6 +79,27 @@ class Profile(_Model):
     machine: Machine
     network: Network
     images: Images
+
+    def with_firmware(self, firmware: Firmware | None) -> Profile:
+        """The same provider with the firmware that was asked for; None leaves its own."""
+        if firmware is None or firmware == self.machine.firmware.value:
+            return self
+        claim = Claim[Firmware](
+            value=firmware,
+            source=FIRMWARE_OPTION,
+            date=datetime.datetime.now(tz=datetime.UTC).date(),
+            confidence="chosen",
+        )
+        return self.model_copy(
+            update={"machine": self.machine.model_copy(update={"firmware": claim})}
+        )
+
+    @property
+    def firmware_in_words(self) -> str:
+        """Who has which firmware: the provider, or the machine that was asked for."""
+        claim = self.machine.firmware
+        owner = "the machine asked for" if claim.source == FIRMWARE_OPTION else self.title
+        return f"{owner} has {'a BIOS' if claim.value == 'bios' else 'UEFI'}"
 
 
 @cache

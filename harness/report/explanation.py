@@ -22,6 +22,9 @@ def print_explanation(console: Console, finding_id: str, entry: Explanation) -> 
     table = Table.grid(padding=(0, 2))
     for name in ("seen", "remedy", "source"):
         table.add_row(Text(f"  {name}", "dim"), Text(getattr(entry, name), overflow="fold"))
+        if name == "remedy":
+            for tag, remedy in entry.remedies.items():
+                table.add_row("", Text.assemble((f"{tag}: ", "bold"), remedy, overflow="fold"))
     console.print(table)
 
 

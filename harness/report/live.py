@@ -9,9 +9,10 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-from harness.diagnose.diagnosis import Diagnosis
+from harness.diagnose.diagnosis import Diagnosis, Verdict
 from harness.evidence import Observation
 from harness.guest_text import printable
+from harness.report.text import OUTCOME_STYLES
 
 
 class Progress:
@@ -43,10 +44,31 @@ class Progress:
             self._last_line = printable(str(observation.data["text"]), 120)
         if observation.channel == "host" and "signal" in observation.data:
             self.signal_number = int(observation.data["signal"])
-        self._diagnosis.feed(observation)
+        if (observation.channel, observation.kind) == ("run", "start"):
+            self._begin(str(observation.data.get("change", "")))
+        decided = self._diagnosis.verdict is not None
+        verdict = self._diagnosis.feed(observation)
         timeline = self._diagnosis.timeline
         if timeline.reached_s and timeline.furthest != self._stage:
             self._enter_stage(timeline.furthest, observation.t_s)
+        if verdict and not decided and verdict.stage:
+            self._say_verdict(verdict)
+
+    def _begin(self, change: str) -> None:
+        """A boot begins: the first one, or one more with something changed."""
+        self._diagnosis = Diagnosis()
+        self._stage = ""
+        if change:
+            self._console.print(Text(f"\nonce more, with {change}", "bold"))
+
+    def _say_verdict(self, verdict: Verdict) -> None:
+        """The verdict in the moment it is there; what is written about it comes after."""
+        line = Text.assemble(
+            (f"{verdict.at_s:7.1f} s  ", "cyan"),
+            (verdict.outcome.upper(), OUTCOME_STYLES[verdict.outcome]),
+            f"  {verdict.cause}" if verdict.cause else "",
+        )
+        self._console.print(line)
 
     def _enter_stage(self, stage: str, t_s: float) -> None:
         self._stage = stage

@@ -9,11 +9,11 @@ from rich.text import Text
 
 from harness.checks.finding import Finding
 from harness.diagnose.diagnosis import Outcome
-from harness.diagnose.stages import STAGES
+from harness.diagnose.stages import DISC_LADDER, DISK_LADDER
 from harness.guest_text import printable
-from harness.result import Result
+from harness.result import CONSOLE_LOG, Counterfactual, Result
 
-_STYLES: dict[Outcome, str] = {
+OUTCOME_STYLES: dict[Outcome, str] = {
     "pass": "bold green",
     "fail": "bold red",
     "inconclusive": "bold yellow",
@@ -24,6 +24,10 @@ _HEADLINES: dict[Outcome, str] = {
     "fail": "{provider} will not run this image",
     "inconclusive": "nothing proves that {provider} will run this image, and nothing the contrary",
     "error": "this host could not try the image; nothing is said about it",
+}
+_CONSOLE_HEADLINES: dict[str, str] = {
+    "fail": "this console shows why the system did not come up",
+    "inconclusive": "this console shows no failure; that the network is reached, no console proves",
 }
 _MARKS = {"error": ("\u2717", "red"), "warning": ("!", "yellow"), "info": ("i", "cyan")}
 _EVIDENCE_LINES = 8
@@ -43,10 +47,12 @@ def print_result(console: Console, result: Result) -> None:
 def render(result: Result) -> RenderableType:
     """``result`` for a terminal: outcome, stages, findings with evidence and remedy, where."""
     headline = _headline(result)
-    first = Text.assemble((result.outcome.upper(), _STYLES[result.outcome]), "  ", headline)
+    first = Text.assemble((result.outcome.upper(), OUTCOME_STYLES[result.outcome]), "  ", headline)
     parts: list[RenderableType] = [Text(), first]
     if result.stage:
         parts += [Text(), _ladder(result)]
+    if result.counterfactual:
+        parts += [Text(), _proof(result.counterfactual)]
     for row in sorted(result.findings, key=lambda row: _order(row, result.cause)):
         parts += [Text(), _finding(row, decides=row.id == result.cause)]
     if result.inside:
@@ -63,6 +69,8 @@ def _order(row: Finding, cause: str | None) -> tuple[bool, int, int]:
 
 def _headline(result: Result) -> str:
     provider = result.provider
+    if result.tool.backend == CONSOLE_LOG:
+        return _CONSOLE_HEADLINES[result.outcome]
     if result.stage is None and result.outcome == "pass":
         warnings = sum(row.severity == "warning" for row in result.findings)
         but = f", with {warnings} warning{'s' * (warnings > 1)}" if warnings else ""
@@ -77,9 +85,11 @@ def _headline(result: Result) -> str:
 def _ladder(result: Result) -> RenderableType:
     """The stages in one line, each with its second; those not reached are dim."""
     line = Text()
-    for stage in STAGES:
+    of_disc = any(stage in result.timings_s for stage in set(DISC_LADDER) - set(DISK_LADDER))
+    ladder = DISC_LADDER if of_disc else DISK_LADDER
+    for stage in ladder:
         reached_s = result.timings_s.get(stage)
-        if stage != STAGES[0]:
+        if stage != ladder[0]:
             line.append(" \u203a ", "dim")
         if reached_s is not None:
             line.append(stage, "bold" if stage == result.stage else "")
@@ -104,6 +114,13 @@ def _finding(row: Finding, *, decides: bool) -> RenderableType:
     return table
 
 
+def _proof(second: Counterfactual) -> RenderableType:
+    """What the second boot proves, between the headline and the cause."""
+    return Padding(
+        Text.assemble(("proof  ", "bold"), printable(second.statement, 400)), (0, 0, 0, 2)
+    )
+
+
 def _inside(result: Result) -> RenderableType:
     """What was seen on the disk, part by part."""
     table = Table.grid(padding=(0, 2))
@@ -116,6 +133,7 @@ def _facts(result: Result) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     tool = result.tool
     machine = f"QEMU {tool.qemu}, {tool.accel}" if tool.qemu else "not booted"
+    machine += ", UEFI" if tool.firmware == "uefi" else ""
     image = result.image
     rows = {"image": f"{printable(image.location)} ({_describe(result)})"}
     if image.final_url not in (None, image.location):
@@ -124,8 +142,9 @@ def _facts(result: Result) -> RenderableType:
         rows["content"] = printable(image.content)
     if expected := _expected(result):
         rows["expected"] = expected
-    rows["machine"] = f"{result.provider}: {machine}"
-    rows["verdict"] = _when(result)
+    if tool.backend != CONSOLE_LOG:
+        rows["machine"] = f"{result.provider}: {machine}"
+        rows["verdict"] = _when(result)
     if result.run_dir:
         rows["run"] = printable(result.run_dir)
     for name, value in rows.items():
@@ -142,12 +161,11 @@ def _expected(result: Result) -> str:
     text = "the system comes up"
     if not prediction.will_boot:
         text = f"the system does not come up ({', '.join(prediction.because)})"
-    if result.stage is None or result.outcome not in ("pass", "fail"):
+    if result.came_up is None:
         return text
-    came_up = STAGES.index(result.stage) >= STAGES.index("userspace")
-    if came_up == prediction.will_boot:
+    if result.came_up == prediction.will_boot:
         return f"{text}, and so it was"
-    seen = "came up" if came_up else f"stopped at the stage {result.stage}"
+    seen = "came up" if result.came_up else f"stopped at the stage {result.stage}"
     return f"{text}, which was wrong: it {seen}"
 
 

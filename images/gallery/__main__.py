@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from images.gallery.build import build_entry
+from images.gallery.calibrate import calibrate, calibration_table
 from images.gallery.entry import entry_names, load_entry
 from images.gallery.runner import Ran, run_entry, table
 from images.recipe import RecipeError
@@ -35,6 +36,8 @@ def main() -> int:
         return 4
     if wanted.list or wanted.build:
         return 0
+    if wanted.calibrate:
+        return _calibrate(names)
     if wanted.keep_runs:
         wanted.keep_runs.mkdir(parents=True, exist_ok=True)
         return _run(names, options, wanted.jobs, wanted.keep_runs, wanted.record)
@@ -65,6 +68,19 @@ def _run(names: list[str], options: list[str], jobs: int, runs: Path, record: Pa
     return 1 if any(row.wrong for row in rows) else 0
 
 
+def _calibrate(names: list[str]) -> int:
+    rows = []
+    for name in names:
+        try:
+            rows.append(calibrate(name))
+        except (RecipeError, OSError) as error:
+            say(f"{name}: {error}")
+    print(calibration_table(rows))
+    if len(rows) < len(names):
+        return 4
+    return 1 if any(row.wrong for row in rows) else 0
+
+
 def _split(words: list[str]) -> tuple[list[str], list[str]]:
     """What is before "--" and what is after it."""
     if "--" not in words:
@@ -85,6 +101,11 @@ def _parser() -> argparse.ArgumentParser:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--list", action="store_true", help="say what there is, and run nothing")
     what.add_argument("--build", action="store_true", help="build the images, print their paths")
+    what.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="boot nothing: inspect the images, and hold the predictions against recorded boots",
+    )
     parser.add_argument("-j", "--jobs", type=int, default=1, help="so many machines at once")
     parser.add_argument("--keep-runs", type=Path, metavar="DIR", help="keep the run folders there")
     parser.add_argument(

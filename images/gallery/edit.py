@@ -11,13 +11,12 @@ from typing import Any
 
 from images.cpio import without
 from images.debian import fetch_kernel
-from images.disk import SECTOR_BYTES, Efi, core_image, write_efi, write_grub
+from images.disk import SECTOR_BYTES, core_image, write_grub
 from images.gallery.entry import (
     Clear,
     Damage,
     Debugfs,
     DropModules,
-    EfiOnly,
     Entry,
     FillUp,
     GrubCore,
@@ -32,7 +31,6 @@ from images.gallery.ext4 import Ext4
 from images.recipe import RecipeError
 from images.steps import run
 
-_EFI = Efi("x86_64-efi", "BOOTX64.EFI", Path("/usr/lib/grub/x86_64-efi"))
 _FILL_GOES = 40
 
 
@@ -47,7 +45,7 @@ def apply_steps(entry: Entry, disk: Path, scratch: Path) -> None:
 
 
 def _apply(step: Step, disk: Path, scratch: Path) -> None:
-    if isinstance(step, Clear | GrubCore | EfiOnly):
+    if isinstance(step, Clear | GrubCore):
         _DISK_STEPS[type(step)](disk, step, scratch)
         return
     offsets = partition_offsets(disk)
@@ -149,10 +147,6 @@ def _grub_core(disk: Path, step: GrubCore, scratch: Path) -> None:
     write_grub(disk, core_image(scratch, step.prefix, tuple(step.modules)))
 
 
-def _efi_only(disk: Path, step: EfiOnly, scratch: Path) -> None:
-    write_efi(disk, _EFI, step.prefix, scratch)
-
-
 _VOLUME_STEPS: dict[type, Callable[[Ext4, Any, Path], None]] = {
     Remove: _remove,
     Write: _write,
@@ -167,5 +161,4 @@ _VOLUME_STEPS: dict[type, Callable[[Ext4, Any, Path], None]] = {
 _DISK_STEPS: dict[type, Callable[[Path, Any, Path], None]] = {
     Clear: _clear,
     GrubCore: _grub_core,
-    EfiOnly: _efi_only,
 }

@@ -113,13 +113,6 @@ class GrubCore(_Model):
     prefix: str
 
 
-class EfiOnly(_Model):
-    """Make the first partition an EFI system partition with GRUB, and clear the BIOS's code."""
-
-    do: Literal["efi-only"]
-    prefix: str = "(hd0,gpt2)/boot/grub"
-
-
 Step = Annotated[
     Remove
     | Write
@@ -131,8 +124,7 @@ Step = Annotated[
     | Debugfs
     | Kernel
     | Clear
-    | GrubCore
-    | EfiOnly,
+    | GrubCore,
     Field(discriminator="do"),
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import lzma
+import re
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from harness.diagnose.stages import Stage, rank
+from harness.diagnose.stages import Stage
 from harness.result import EVIDENCE_FILE, Result
 from images.build import build
 from images.gallery.build import break_image
@@ -26,14 +27,16 @@ HARNESS = Path(sys.executable).with_name("harness")
 FIXED_TIMEOUT_S = 300
 """What a test without a diagnosis waits before it calls a guest dead."""
 RECORD_SUFFIX = ".evidence.jsonl.xz"
-_PREDICTED = {True: "comes up", False: "does not", None: "not known"}
+PREDICTED = {True: "comes up", False: "does not", None: "not known"}
 
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What came of an entry. ``verdict_s`` counts from power-on, ``wall_s`` is the whole command.
+    """What came of an entry. ``verdict_s`` counts from power-on to the decisive evidence.
 
-    ``wrong`` names what is not as expected.
+    ``said_after_s`` is how long after it the verdict was printed, ``wall_s`` the whole command with
+    its second boot, whose ``proof`` is "" where there was none. ``wrong`` names what is not as
+    expected.
     """
 
     name: str
@@ -42,14 +45,12 @@ class Ran:
     stage: Stage | None
     cause: str | None
     predicted: bool | None
+    came_up: bool | None
+    proof: str
     verdict_s: float
+    said_after_s: float
     wall_s: float
     wrong: tuple[str, ...]
-
-    @property
-    def came_up(self) -> bool:
-        """Whether the system on the disk ran, whatever became of its network."""
-        return self.stage is not None and rank(self.stage) >= rank("userspace")
 
     @property
     def saved_s(self) -> float:
@@ -77,32 +78,62 @@ def run_entry(name: str, options: Iterable[str], runs: Path, record: Path | None
             image.symlink_to(base)
         say(f"{name}: verifying")
         started = time.monotonic()
-        result = verify(image, [*entry.options, *options], runs / name)
+        result, said_after_s = verify(image, [*entry.options, *options], runs / name)
         wall_s = time.monotonic() - started
     if record:
         record_run(runs / name, record / f"{name}{RECORD_SUFFIX}")
-    ran = compare(name, entry, result, wall_s)
+    ran = compare(name, entry, result, said_after_s, wall_s)
     say(f"{name}: {'wrong: ' + ', '.join(ran.wrong) if ran.wrong else 'right'}")
     return ran
 
 
-def verify(image: Path, options: list[str], run_dir: Path) -> Result:
-    """The result object of ``harness verify``, which is told the image's name without its folder.
+def verify(image: Path, options: list[str], run_dir: Path) -> tuple[Result, float]:
+    """The result object of ``harness verify``, and how long after its evidence it was printed.
 
-    That keeps the names of this host out of the evidence.
+    The program is told the image's name without its folder: that keeps the names of this host out
+    of the evidence.
     """
     words = [str(HARNESS), "verify", image.name, "--json", "--run-dir", str(run_dir.absolute())]
-    words += options
-    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=image.parent)
+    with (
+        tempfile.TemporaryFile("w+") as stdout,
+        subprocess.Popen(
+            [*words, *options], stdout=stdout, stderr=subprocess.PIPE, text=True, cwd=image.parent
+        ) as process,
+    ):
+        said = _timed_lines(process)
+        stdout.seek(0)
+        text = stdout.read()
     try:
-        return Result.model_validate_json(done.stdout)
+        return Result.model_validate_json(text), _said_after_s(said)
     except ValidationError as error:
-        last = "\n  ".join(done.stderr.strip().splitlines()[-3:])
-        status = f"status {done.returncode}"
+        last = "\n  ".join(line for _, line in said[-3:])
+        status = f"status {process.returncode}"
         raise RecipeError(f"harness verify gave no result ({status}): {last}") from error
 
 
-def compare(name: str, entry: Entry, result: Result, wall_s: float) -> Ran:
+def _timed_lines(process: subprocess.Popen[str]) -> list[tuple[float, str]]:
+    """What a program says on stderr, each line with the moment at which it came."""
+    assert process.stderr is not None  # noqa: S101  a pipe was asked for
+    return [(time.monotonic(), line.rstrip()) for line in process.stderr]
+
+
+# A line of progress: seconds since power-on, then a stage or the verdict.
+_PROGRESS = re.compile(r" *(\d+\.\d) s  (power-on|PASS|FAIL|INCONCLUSIVE|ERROR)\b")
+
+
+def _said_after_s(said: list[tuple[float, str]]) -> float:
+    """Seconds from the decisive observation to the line with the verdict, to a tenth."""
+    power_on_s = None
+    for at_s, line in said:
+        match = _PROGRESS.match(line)
+        if match and match[2] == "power-on":
+            power_on_s = at_s - float(match[1])
+        elif match and power_on_s is not None:
+            return max(0.0, at_s - power_on_s - float(match[1]))
+    return 0.0
+
+
+def compare(name: str, entry: Entry, result: Result, said_after_s: float, wall_s: float) -> Ran:
     """What a result says about an entry."""
     expected, predicted = entry.expected, result.prediction.will_boot
     held = {
@@ -118,6 +149,9 @@ def compare(name: str, entry: Entry, result: Result, wall_s: float) -> Ran:
         stage=result.stage,
         cause=result.cause,
         predicted=predicted,
+        came_up=result.came_up,
+        proof=result.counterfactual.statement if result.counterfactual else "",
+        said_after_s=said_after_s,
         verdict_s=result.timings_s["verdict"],
         wall_s=wall_s,
         wrong=tuple(what for what, holds in held.items() if not holds),
@@ -134,9 +168,9 @@ def record_run(run_dir: Path, target: Path) -> None:
 def table(rows: list[Ran]) -> str:
     """A Markdown table of what ran, and its totals."""
     lines = [
-        "| entry | expected | seen | | decided after | whole run | saved of "
-        f"{FIXED_TIMEOUT_S} s | predicted, booted |",
-        "|---|---|---|---|---|---|---|---|",
+        "| entry | expected | seen | | evidence after | said | saved of "
+        f"{FIXED_TIMEOUT_S} s | predicted, booted | one more boot |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         right = " or ".join(row.expected.stages)
@@ -144,11 +178,13 @@ def table(rows: list[Ran]) -> str:
         lines.append(
             f"| {row.name} | {_words(row.expected.outcome, right, row.expected.cause)} "
             f"| {_words(row.outcome, row.stage, row.cause)} | {verdict} | {row.verdict_s:.1f} s "
-            f"| {row.wall_s:.1f} s | {row.saved_s:.0f} s "
-            f"| {_PREDICTED[row.predicted]}, {_PREDICTED[row.came_up]} |"
+            f"| +{row.said_after_s:.1f} s | {row.saved_s:.0f} s "
+            f"| {PREDICTED[row.predicted]}, {PREDICTED[row.came_up]} | {row.proof} |"
         )
     wrong = sum(bool(row.wrong) for row in rows)
-    contrary = sum(row.predicted not in (None, row.came_up) for row in rows)
+    contrary = sum(
+        None not in (row.predicted, row.came_up) and row.predicted != row.came_up for row in rows
+    )
     unknown = sum(row.predicted is None for row in rows)
     lines += [
         "",

@@ -382,6 +382,23 @@ def test_a_disc_for_uefi_only(tmp_path: Path) -> None:
     assert found.passes, "a boot may refute it"
 
 
+@pytest.mark.parametrize(
+    ("efi", "expected"),
+    [(None, ["firmware.bios-only"]), ("arm64", ["firmware.bios-only"]), ("x86-64", [])],
+)
+def test_a_disc_under_uefi(tmp_path: Path, efi: str | None, expected: list[str]) -> None:
+    folder = tree(tmp_path / "t", "install.amd/vmlinuz")
+    bios_loader(folder)
+    options = _BIOS
+    if efi:
+        esp(folder, efi)
+        options = (*_BIOS, "-eltorito-alt-boot", *_EFI)
+    disc = xorriso(tmp_path / "disc.iso", folder, *options)
+    with LocalFile(disc) as source:
+        found = gate(source, load_profile("contabo").with_firmware("uefi"))
+    assert [row.id for row in found.findings] == expected
+
+
 def test_a_disc_for_another_processor(tmp_path: Path) -> None:
     folder = tree(tmp_path / "t", "install.a64/vmlinuz")
     esp(folder, "arm64")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 import zlib
 from pathlib import Path
@@ -14,9 +15,18 @@ from harness.image.disk import read_disk
 from harness.image.qcow2 import read_qcow2
 from harness.image.qcow2_disk import Qcow2Disk
 from harness.image.source import LocalFile
-from harness.provider.profile import load_profile
+from harness.provider.profile import Firmware, load_profile
 from tests.image.discs import esp
-from tests.image.disks import ROOT_UUID, VERSION, Linux, as_qcow2, elf, kernel
+from tests.image.disks import (
+    GRUB_CFG,
+    ROOT_UUID,
+    VERSION,
+    Linux,
+    as_qcow2,
+    elf,
+    kernel,
+    write_boot_code,
+)
 
 _INITRD = f"boot/initrd.img-{VERSION}"
 _KERNEL = f"boot/vmlinuz-{VERSION}"
@@ -28,12 +38,13 @@ def looked_at(image: Path) -> ImageFacts:
     return examine(str(image), load_profile("contabo"))
 
 
-def said(image: Path) -> tuple[bool | None, list[str]]:
+def said(image: Path, firmware: Firmware = "bios") -> tuple[bool | None, list[str]]:
     """The prediction and the findings, without the child and what it costs."""
+    profile = load_profile("contabo").with_firmware(firmware)
     with LocalFile(image) as source:
         facts = read_disk(Qcow2Disk(source, read_qcow2(source)))
-    rows = check_inside(facts, load_profile("contabo"))
-    return predict(facts, rows).will_boot, [row.id for row in rows]
+    rows = check_inside(facts, profile)
+    return predict(facts, rows, firmware).will_boot, [row.id for row in rows]
 
 
 @pytest.fixture
@@ -143,9 +154,13 @@ def test_another_processor(linux: Linux) -> None:
     assert (will_boot, ids) == (False, ["arch.not-x86-64"])
 
 
-def test_an_i386_kernel_starts_all_the_same(linux: Linux) -> None:
+@pytest.mark.parametrize(("machine", "will_boot"), [(3, True), (62, False)])
+def test_an_i386_kernel_starts_i386_programs_only(
+    linux: Linux, machine: int, will_boot: bool
+) -> None:
     linux.files[_KERNEL] = kernel(x86_64=False)
-    assert said(linux.write()) == (True, ["arch.not-x86-64"])
+    linux.files["usr/bin/sh"] = elf(machine)
+    assert said(linux.write()) == (will_boot, ["arch.not-x86-64"])
 
 
 def test_no_boot_loader(linux: Linux) -> None:
@@ -181,6 +196,63 @@ def test_a_disk_for_uefi_only(tmp_path: Path, architecture: str, expected: list[
         file.seek(1 << 20)
         file.write(volume.read_bytes())
     assert said(as_qcow2(raw)) == (False, expected)
+
+
+def with_esp(
+    folder: Path, *architectures: str, boot_code: bool = False, elsewhere: str = ""
+) -> Path:
+    """A disk with an EFI system partition; ``elsewhere`` is a folder with a loader of Debian's."""
+    raw = folder / "disk.raw"
+    with raw.open("wb") as file:
+        file.truncate(16 << 20)
+    script = "label: gpt\nstart=4096,type=uefi\n"
+    subprocess.run(["sfdisk", "-q", raw], input=script, text=True, check=True)
+    volume = esp(folder, *architectures)
+    if elsewhere:
+        loader = folder / "grubx64.efi"
+        loader.write_bytes(b"MZ")
+        subprocess.run(["mmd", "-i", volume, f"::/EFI/{elsewhere}"], check=True)
+        subprocess.run(["mcopy", "-i", volume, loader, f"::/EFI/{elsewhere}/"], check=True)
+    with raw.open("r+b") as file:
+        file.seek(2 << 20)
+        file.write(volume.read_bytes())
+    if boot_code:
+        write_boot_code(raw)
+    return as_qcow2(raw)
+
+
+@pytest.mark.parametrize(
+    ("architectures", "boot_code", "expected"),
+    [
+        (("x86-64",), False, []),
+        (("x86-64", "i386"), True, []),
+        (("i386",), True, ["firmware.bios-only", "arch.not-x86-64"]),
+        ((), True, ["firmware.bios-only"]),
+        ((), False, ["disk.no-bootloader"]),
+    ],
+)
+def test_what_uefi_starts(
+    tmp_path: Path, architectures: tuple[str, ...], boot_code: bool, expected: list[str]
+) -> None:
+    image = with_esp(tmp_path, *architectures, boot_code=boot_code)
+    assert said(image, "uefi")[1] == expected
+
+
+def test_a_disk_without_an_efi_system_partition_under_uefi(linux: Linux) -> None:
+    assert said(linux.write(), "uefi") == (False, ["firmware.bios-only"])
+
+
+@pytest.mark.parametrize(
+    ("boot_code", "expected"), [(True, "firmware.bios-only"), (False, "disk.no-bootloader")]
+)
+def test_a_loader_that_only_a_boot_entry_leads_to(
+    tmp_path: Path, boot_code: bool, expected: str
+) -> None:
+    image = with_esp(tmp_path, boot_code=boot_code, elsewhere="debian")
+    profile = load_profile("contabo").with_firmware("uefi")
+    (row,) = [row for row in examine(str(image), profile).findings if row.id == expected]
+    # mtools writes a short name that is all in small letters in capitals.
+    assert "\\EFI\\DEBIAN\\GRUBX64.EFI is there, and only a boot entry" in row.statement
 
 
 @pytest.mark.parametrize("size", ["1M", "10G"])
@@ -306,3 +378,47 @@ def test_text_of_the_image_is_made_printable(linux: Linux) -> None:
     facts = looked_at(linux.write())
     assert "\x1b" not in facts.content
     assert all("\x1b" not in line for row in facts.findings for line in row.evidence)
+
+
+def grub_config(head: str) -> bytes:
+    entry = GRUB_CFG.format(uuid=ROOT_UUID, version=VERSION, cmdline="console=ttyS0")
+    return f"{head}\n{entry}".encode()
+
+
+def test_a_boot_menu_that_waits_for_a_key(linux: Linux) -> None:
+    linux.files["boot/grub/grub.cfg"] = grub_config("set timeout=-1")
+    assert said(linux.write()) == (False, ["linux.boot-waits"])
+
+
+def test_a_boot_menu_that_may_wait_is_no_finding(linux: Linux) -> None:
+    linux.files["boot/grub/grub.cfg"] = grub_config("set timeout=-1\nset timeout=5")
+    assert said(linux.write()) == (True, [])
+
+
+def test_no_first_program(linux: Linux) -> None:
+    linux.files.update({"usr/bin/sh": None, "usr/lib/systemd/systemd": None})
+    linux.files["etc/inittab"] = b"::sysinit:/bin/true\n"
+    assert said(linux.write()) == (False, ["linux.no-init"])
+
+
+def test_a_script_as_first_program_may_do_anything(linux: Linux) -> None:
+    linux.files["usr/lib/systemd/systemd"] = b"#!/bin/sh\nexit 1\n"
+    will_boot, ids = said(linux.write())
+    assert (will_boot, ids) == (None, [])
+
+
+@pytest.mark.parametrize("part", ["superblock", "group descriptor 0"])
+def test_a_root_whose_checksums_do_not_hold(linux: Linux, tmp_path: Path, part: str) -> None:
+    linux.write()
+    raw = tmp_path / "disk.raw"
+    start = 4096 * 512
+    with raw.open("r+b") as file:
+        file.seek(start + 1024 + 0x14)
+        first, log_size = struct.unpack("<II", file.read(8))
+        descriptors = start + (first + 1) * (1024 << log_size)
+        file.seek(start + 1024 + 0x78 if part == "superblock" else descriptors + 0x0C)
+        file.write(b"\xfe")
+    with LocalFile(raw) as source:
+        rows = check_inside(read_disk(source), load_profile("contabo"))
+    (row,) = [row for row in rows if row.id == "linux.root-damaged"]
+    assert part in row.statement

@@ -88,6 +88,7 @@ class Linux:
             f"{modules}/modules.builtin": "".join(
                 f"kernel/{name}.ko\n" for name in (*self.built_in, "core")
             ).encode(),
+            **{f"{modules}/kernel/{name}.ko": b"module" for name in self.on_root},
             f"boot/vmlinuz-{VERSION}": kernel(),
             f"boot/initrd.img-{VERSION}": initramfs(
                 self.work / "early", *self.early, **self.initramfs_files

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from harness.image.disc import DiscFacts, known_systems, read_disc
+from harness.image.disc import DiscFacts, find_in_disc, known_systems, open_files, read_disc
 from harness.image.fat import FatVolume
 from harness.image.source import LocalFile
 from tests.image.discs import bios_loader, esp, genisoimage, pe_program, tree, xorriso
@@ -111,6 +112,62 @@ def test_a_name_that_continues_in_another_block(tmp_path: Path) -> None:
     long_name = "x" * 240
     disc = xorriso(tmp_path / "x.iso", tree(tmp_path / "t", f"{long_name}/amd64/bsd.rd"))
     assert families(disc) == [("OpenBSD", "installer")]
+
+
+def content_on(path: Path, name: str) -> tuple[int, bytes]:
+    """How large the file says it is, and what of it can be read."""
+    with LocalFile(path) as source:
+        tree_of_files = open_files(source)[0]
+        (entry,) = find_in_disc(tree_of_files, name)
+        content = tree_of_files.content(entry)
+        return tree_of_files.size_bytes(entry), content.read_at(0, content.size_bytes)
+
+
+def test_a_file_in_several_extents_of_iso9660(tmp_path: Path) -> None:
+    """As mkisofs writes files of 4 GiB and more: a record for each extent, all of one name."""
+    folder = tmp_path / "t"
+    folder.mkdir()
+    parts = [b"one" * 1000, b"two" * 1000]
+    for number, part in enumerate(parts, start=1):
+        (folder / f"BOOT.WI{number}").write_bytes(part)
+    disc = genisoimage(tmp_path / "x.iso", folder)
+    content = bytearray(disc.read_bytes())
+    for name in (b"BOOT.WI1;1", b"BOOT.WI2;1"):
+        at = content.index(name)
+        content[at : at + len(name)] = b"BOOT.WIM;1"
+    content[content.index(b"BOOT.WIM;1") - 8] |= 0x80  # the flags of the first record
+    disc.write_bytes(content)
+    assert content_on(disc, "boot.wim") == (6000, b"".join(parts))
+
+
+def split_udf_extent(disc: Path, first_bytes: int, flags: int = 0) -> None:
+    """Let the largest file of a UDF disc lie in two extents: what it has, cut after a block."""
+    content = bytearray(disc.read_bytes())
+    entries = [
+        at
+        for at in range(0, len(content), 2048)
+        if content[at : at + 2] == b"\x05\x01" and content[at + 2 : at + 4] == b"\x02\x00"
+    ]
+    at = max(entries, key=lambda at: int.from_bytes(content[at + 56 : at + 64], "little"))
+    rows = at + 176 + int.from_bytes(content[at + 168 : at + 172], "little")
+    size, block = struct.unpack_from("<II", content, rows)
+    step = 16 if content[at + 34] & 7 else 8
+    struct.pack_into("<I", content, at + 172, 2 * step)
+    struct.pack_into("<II", content, rows, first_bytes, block)
+    second = size - first_bytes | flags << 30
+    struct.pack_into("<II", content, rows + step, second, block + first_bytes // 2048)
+    disc.write_bytes(content)
+
+
+@pytest.mark.parametrize(("flags", "readable"), [(0, 9000), (1, 4096), (3, 4096)])
+def test_a_file_in_several_extents_of_udf(tmp_path: Path, flags: int, readable: int) -> None:
+    """Extents of less than 1 GiB; one that is not recorded, or a list that goes on, ends it."""
+    folder = tmp_path / "t"
+    folder.mkdir()
+    (folder / "boot.wim").write_bytes(bytes(range(250)) * 36)
+    disc = genisoimage(tmp_path / "x.iso", folder, "-udf", "-hide", "*")
+    split_udf_extent(disc, 4096, flags)
+    assert content_on(disc, "boot.wim") == (9000, (bytes(range(250)) * 36)[:readable])
 
 
 def test_udf_names_are_read_on_a_bridge(tmp_path: Path) -> None:

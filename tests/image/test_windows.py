@@ -30,17 +30,17 @@ _SERVICE = r"""
 "Group"="SCSI miniport"
 "ImagePath"="{image}"
 """
-_CRITICAL = r"""
+CRITICAL = r"""
 [\ControlSet001\Control\CriticalDeviceDatabase\pci#ven_1af4&dev_{device}&subsys_00081af4&rev_00]
 "Service"="{service}"
 "ClassGUID"="{{4D36E97B-E325-11CE-BFC1-08002BE10318}}"
 """
-_DATABASE = r"""
+DATABASE = r"""
 [\DriverDatabase\DeviceIds\PCI\VEN_1AF4&DEV_{device}&SUBSYS_00081AF4&REV_00]
 "oem1.inf"=hex:01,ff,00,00
 """
-_VIOSCSI = r"system32\drivers\vioscsi.sys"
-_NETKVM = r"\SystemRoot\System32\drivers\netkvm.sys"
+VIOSCSI = r"system32\drivers\vioscsi.sys"
+NETKVM = r"\SystemRoot\System32\drivers\netkvm.sys"
 
 
 def hive(name: str) -> bytes:
@@ -49,9 +49,8 @@ def hive(name: str) -> bytes:
     return lzma.decompress(content) if name.endswith(".xz") else content
 
 
-def disk(work: Path, system: bytes, registry: str = "", *files: str) -> Path:
-    """An NTFS volume, as a whole disk: Windows' kernel, its registry, and ``files``."""
-    root = work / "root"
+def windows(root: Path, system: bytes, registry: str = "", *files: str) -> Path:
+    """A folder with Windows' kernel, its registry with ``registry`` merged, and driver files."""
     config = root / "Windows/System32/config"
     config.mkdir(parents=True)
     (root / "Windows/System32/drivers").mkdir()
@@ -65,6 +64,12 @@ def disk(work: Path, system: bytes, registry: str = "", *files: str) -> Path:
         text = "Windows Registry Editor Version 5.00\n" + registry
         words = ["hivexregedit", "--merge", "--prefix", "", str(config / "SYSTEM")]
         subprocess.run(words, input=text, text=True, check=True, capture_output=True)
+    return root
+
+
+def disk(work: Path, system: bytes, registry: str = "", *files: str) -> Path:
+    """An NTFS volume, as a whole disk: Windows' kernel, its registry, and ``files``."""
+    root = windows(work / "root", system, registry, *files)
     image = work / "disk.raw"
     with image.open("wb") as file:
         file.truncate(96 << 20)
@@ -97,15 +102,15 @@ def test_a_real_windows_without_virtio(tmp_path: Path, name: str) -> None:
 
 
 def test_windows_7_with_its_drivers(tmp_path: Path) -> None:
-    registry = service("vioscsi", 0, _VIOSCSI) + _CRITICAL.format(device=1004, service="vioscsi")
-    registry += service("netkvm", 3, _NETKVM) + _CRITICAL.format(device=1000, service="netkvm")
+    registry = service("vioscsi", 0, VIOSCSI) + CRITICAL.format(device=1004, service="vioscsi")
+    registry += service("netkvm", 3, NETKVM) + CRITICAL.format(device=1000, service="netkvm")
     image = disk(tmp_path, hive("SYSTEM.xz"), registry, "vioscsi.sys", "netkvm.sys")
     assert said(image)[1] == ["windows.licence"]
 
 
 def test_windows_10_with_its_drivers(tmp_path: Path) -> None:
-    registry = service("vioscsi", 0, _VIOSCSI) + _DATABASE.format(device=1004)
-    registry += service("netkvm", 3, _NETKVM) + _DATABASE.format(device=1000)
+    registry = service("vioscsi", 0, VIOSCSI) + DATABASE.format(device=1004)
+    registry += service("netkvm", 3, NETKVM) + DATABASE.format(device=1000)
     image = disk(tmp_path, hive("SYSTEM_WIN_10_1709.xz"), registry, "vioscsi.sys", "netkvm.sys")
     assert said(image)[1] == ["windows.licence"]
 
@@ -122,8 +127,8 @@ def test_windows_10_with_its_drivers(tmp_path: Path) -> None:
 def test_a_driver_by_halves_is_none(
     tmp_path: Path, start: int, device: int, bound_to: str, files: tuple[str, ...]
 ) -> None:
-    registry = service("vioscsi", start, _VIOSCSI)
-    registry += _CRITICAL.format(device=device, service=bound_to)
+    registry = service("vioscsi", start, VIOSCSI)
+    registry += CRITICAL.format(device=device, service=bound_to)
     image = disk(tmp_path, hive("SYSTEM.xz"), registry, *files)
     assert "windows.virtio-scsi-missing" in said(image)[1]
 
@@ -136,10 +141,24 @@ def test_a_registry_that_cannot_be_read_predicts_nothing(tmp_path: Path, name: s
 
 def test_the_product_is_named(tmp_path: Path) -> None:
     with LocalFile(disk(tmp_path, hive("SYSTEM.xz"))) as source:
-        windows = read_disk(source).windows
-    assert windows
-    assert windows.name == "Microsoft Windows 7 Phony Edition"
-    assert windows.control_set == "\\ControlSet001"
+        found = read_disk(source).windows
+    assert found
+    assert found.name == "Microsoft Windows 7 Phony Edition"
+    assert found.control_set == "\\ControlSet001"
+
+
+def test_a_control_set_that_is_not_there_predicts_nothing(tmp_path: Path) -> None:
+    registry = '[\\Select]\n"Current"=dword:00000007\n'
+    will_boot, ids = said(disk(tmp_path, hive("SYSTEM.xz"), registry))
+    assert (will_boot, ids) == (None, ["windows.licence"])
+
+
+def test_without_a_current_control_set_the_first_is_meant(tmp_path: Path) -> None:
+    registry = "[-\\Select]\n"
+    with LocalFile(disk(tmp_path, hive("SYSTEM.xz"), registry)) as source:
+        found = read_disk(source).windows
+    assert found
+    assert (found.control_set, found.fault) == ("\\ControlSet001", "")
 
 
 def test_a_folder_of_that_name_is_no_windows(tmp_path: Path) -> None:

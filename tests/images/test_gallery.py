@@ -139,16 +139,6 @@ def test_a_core_without_its_modules_is_smaller(disk: Path) -> None:
     assert b"(hd0,gpt2)/none" in core or len(core.rstrip(b"\0")) < 64 << 10
 
 
-def test_the_first_partition_becomes_one_for_efi(disk: Path) -> None:
-    changed(disk, {"do": "efi-only"})
-    assert disk.read_bytes()[:440] == bytes(440)
-    at = f"{disk}@@{2048 * 512}"
-    listed = subprocess.run(["mdir", "-b", "-i", at, "::/EFI/BOOT"], capture_output=True, text=True)
-    assert "::/EFI/BOOT/BOOTX64.EFI" in listed.stdout
-    kinds = subprocess.run(["sfdisk", "--part-type", disk, "1"], capture_output=True, text=True)
-    assert kinds.stdout.strip() == "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
-
-
 def test_only_what_changed_is_written_to_the_copy(tmp_path: Path, disk: Path) -> None:
     base, output, scratch = tmp_path / "base.qcow2", tmp_path / "out.qcow2", tmp_path / "scratch"
     pack = ["qemu-img", "convert", "-c", "-f", "raw", "-O", "qcow2", disk, base]

@@ -47,7 +47,7 @@ async def ask(folder: Path) -> dict[str, Any]:
     seed = new_seed("00:50:56", GuestNetwork())
     profile = load_profile("contabo")
     case = Case(examine(str(image), profile), profile, "network", False, None, None, folder)
-    spec = _machine_spec(case, Acceleration("tcg", "max", 1.0, ""), seed, folder)
+    spec = _machine_spec(case, Acceleration("tcg", "max", 1.0, ""), seed, folder, None)
     endpoints = _endpoints(folder, folder)
     write_seed(seed, spec.seed)
     for path in (endpoints.serial_socket, endpoints.firmware_socket, endpoints.receiver_socket):

@@ -1,9 +1,10 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from harness.guest_network import GuestNetwork
 from harness.machine.qemu_args import qemu_args
-from harness.machine.spec import Endpoints, MachineSpec
+from harness.machine.spec import Endpoints, Flash, MachineSpec
 
 
 def endpoints(folder: Path) -> Endpoints:
@@ -69,3 +70,32 @@ def test_a_comma_in_a_path_is_no_new_option() -> None:
     sockets = [value for value in values(args, "-chardev") if "path=" in value]
     assert len(sockets) == 4
     assert all("path=/a,,server=on/" in value for value in sockets)
+
+
+def test_uefi_is_in_flash_its_code_read_only_and_boots_from_no_network() -> None:
+    flash = Flash(Path("/fw/code,x"), "raw", Path("/x/variables"), "qcow2")
+    args = qemu_args(replace(spec(Path("/x")), firmware=flash), endpoints(Path("/x")))
+    code, variables = (json.loads(text) for text in values(args, "-blockdev")[:2])
+    assert (code["driver"], code["read-only"]) == ("raw", True)
+    assert code["file"] == {"driver": "file", "filename": "/fw/code,x", "read-only": True}
+    assert (variables["driver"], variables["read-only"]) == ("qcow2", False)
+    (machine,) = values(args, "-machine")
+    assert machine == f"pc,usb=off,pflash0={code['node-name']},pflash1={variables['node-name']}"
+    assert len(values(args, "-fw_cfg")) == 2
+    assert values(args, "-boot") == ["strict=on"]
+    assert [word for word in values(args, "-device") if "bootindex=2" in word] == [
+        "ide-cd,id=seed,bus=ide.1,drive=seed,bootindex=2"
+    ]
+
+
+def test_a_firmware_without_variables_has_one_chip() -> None:
+    flash = Flash(Path("/fw/code"), "raw")
+    args = qemu_args(replace(spec(Path("/x")), firmware=flash), endpoints(Path("/x")))
+    assert "pflash1" not in values(args, "-machine")[0]
+
+
+def test_a_bios_has_no_flash_of_ours_and_starts_the_disk_only() -> None:
+    args = qemu_args(spec(Path("/x")), endpoints(Path("/x")))
+    assert values(args, "-machine") == ["pc,usb=off"]
+    assert values(args, "-fw_cfg") == []
+    assert sum("bootindex" in word for word in values(args, "-device")) == 1

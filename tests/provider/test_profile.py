@@ -28,3 +28,15 @@ def test_every_fault_of_a_profile_is_named_at_once() -> None:
         parse_profile(broken, "mine.toml")
     for words in ("machine.nic_address", "machine.firmware", "network.addressing", "adressing"):
         assert words in str(caught.value)
+
+
+def test_a_firmware_that_was_asked_for_is_no_claim_about_the_provider() -> None:
+    profile = load_profile("contabo")
+    assert profile.with_firmware(None) is profile
+    assert profile.with_firmware("bios") is profile
+    assert profile.firmware_in_words == f"{profile.title} has a BIOS"
+    other = profile.with_firmware("uefi")
+    claim = other.machine.firmware
+    assert (claim.value, claim.source, claim.confidence) == ("uefi", "--firmware", "chosen")
+    assert other.firmware_in_words == "the machine asked for has UEFI"
+    assert profile.machine.firmware.value == "bios"

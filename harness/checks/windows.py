@@ -1,0 +1,93 @@
+"""The drivers of a Windows, on a disk or in the installer on a disc, held against the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.checks.finding import Finding, finding
+from harness.guest_text import printable
+from harness.image.system import DriverFacts, WindowsFacts
+
+_DISC_REMEDY = (
+    "Add vioscsi and NetKVM of virtio-win to the image of sources/boot.wim that starts (2 on "
+    "Microsoft's discs), and to install.wim for the system that it installs. On Windows: dism "
+    "/Mount-Image /ImageFile:boot.wim /Index:2 /MountDir:M, dism /Image:M /Add-Driver /Driver:DIR, "
+    "dism /Unmount-Image /MountDir:M /Commit. Loading them from a second CD needs a provider that "
+    "attaches one."
+)
+_DISC_NIC_REMEDY = "Add NetKVM of virtio-win to the same images as vioscsi, in the same way."
+
+
+def check_drivers(windows: WindowsFacts) -> Iterator[Finding]:
+    """What a Windows on a disk lacks; nothing where its registry was not read."""
+    name = printable(windows.name, 80)
+    if _lacks_disk(windows):
+        statement = f"{name} has no driver for a virtio-scsi disk at boot."
+        yield _missing("windows.virtio-scsi-missing", statement, windows.disk)
+    if _lacks_nic(windows):
+        yield _missing(
+            "windows.virtio-net-missing", f"{name} has no driver for a virtio NIC.", windows.nic
+        )
+
+
+def check_setup(windows: WindowsFacts, what: str) -> Iterator[Finding]:
+    """What ``what``, the system that a disc starts, lacks; nothing where nothing was read.
+
+    It runs from memory, and its disk has time: Windows PE also loads what only waits in the driver
+    store (Microsoft, KB 2686316).
+    """
+    image = f"boot.wim, {printable(windows.volume, 120)}"
+    if _lacks_disk(windows) and not _waits(windows.disk):
+        statement = (
+            f"{what} on this disc has no driver for a virtio-scsi disk: it will show no disk to "
+            "install to."
+        )
+        yield _missing("windows.virtio-scsi-missing", statement, windows.disk, image, _DISC_REMEDY)
+    if _lacks_nic(windows):
+        statement = f"{what} on this disc has no driver for a virtio NIC."
+        yield _missing(
+            "windows.virtio-net-missing", statement, windows.nic, image, _DISC_NIC_REMEDY
+        )
+
+
+def drivers_in_words(windows: WindowsFacts) -> Iterator[tuple[str, str]]:
+    """Topic and what was seen of it; nothing where nothing was read."""
+    for topic, driver in (("disk", windows.disk), ("network", windows.nic)):
+        if driver:
+            yield topic, ", ".join(_evidence(driver))
+
+
+def _missing(
+    finding_id: str, statement: str, driver: DriverFacts | None, image: str = "", remedy: str = ""
+) -> Finding:
+    evidence = (*([image] if image else []), *(_evidence(driver) if driver else ()))
+    return finding(finding_id, statement, evidence, remedy)
+
+
+def _lacks_disk(windows: WindowsFacts) -> bool:
+    """Whether its disk driver is not there, not bound to the device, or not started at boot."""
+    driver = windows.disk
+    return driver is not None and not (driver.file and driver.bound_by and driver.start == 0)
+
+
+def _lacks_nic(windows: WindowsFacts) -> bool:
+    """The NIC has time: Plug and Play also installs what only waits in the driver store."""
+    driver = windows.nic
+    if driver is None or _waits(driver):
+        return False
+    return not (driver.file and driver.bound_by and driver.start in (0, 1, 2, 3))
+
+
+def _waits(driver: DriverFacts | None) -> bool:
+    """Whether it is in the driver store, and bound to its device."""
+    return driver is not None and bool(driver.staged and driver.bound_by)
+
+
+def _evidence(driver: DriverFacts) -> tuple[str, ...]:
+    start = "no service" if driver.start is None else f"Start = {driver.start}"
+    rows = (
+        f"Services\\{driver.service}: {start}",
+        f"bound by: {printable(driver.bound_by, 120) or 'no key'}",
+        f"driver file: {printable(driver.file, 120) or 'not there'}",
+    )
+    return (*rows, f"driver store: {printable(driver.staged, 160)}") if driver.staged else rows

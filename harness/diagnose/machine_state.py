@@ -1,0 +1,80 @@
+"""What is known of the machine since it was last started: what conditions of rules ask for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from harness.diagnose.stages import Stage, Timeline, rank
+from harness.provider.profile import Firmware
+
+CpuMode = Literal["real", "protected", "long"]
+
+DISK_SEEN = "disk-seen"
+"""The sign that the kernel has its disk: said by a rule, or by what is read from the disk."""
+
+
+@dataclass(slots=True)
+class MachineState:
+    """What this boot of the machine has done; a new one begins with every restart.
+
+    ``signs`` are named by rules (:mod:`harness.diagnose.rules`); ``facts`` are the words that were
+    read with them.
+    """
+
+    firmware: Firmware = "bios"
+    timeline: Timeline = field(default_factory=Timeline)
+    cpu_mode: CpuMode = "real"
+    read_bytes: int = 0
+    handover_bytes: int | None = None
+    frames: int = 0
+    addresses: set[str] = field(default_factory=set)
+    asked_for_dhcp: bool = False
+    signs: set[str] = field(default_factory=set)
+    facts: dict[str, str] = field(default_factory=dict)
+
+    def restarted(self) -> MachineState:
+        """The state of the same machine after a reset."""
+        return MachineState(firmware=self.firmware)
+
+    def reached(self, stage: Stage) -> bool:
+        """Whether this boot has come to ``stage``."""
+        return bool(self.timeline.reached_s) and rank(self.timeline.furthest) >= rank(stage)
+
+    @property
+    def kernel_runs(self) -> bool:
+        """Whether a kernel is at work: said by itself, or shown by the processor's mode.
+
+        SeaBIOS and the boot loaders under it leave the processor out of long mode; UEFI itself
+        runs in it.
+        """
+        return self.reached("kernel") or (
+            self.firmware == "bios" and self.cpu_mode == "long" and self.reached("bootloader")
+        )
+
+    @property
+    def reads(self) -> bool:
+        """Whether the disk was read after the firmware had handed over."""
+        return self.handover_bytes is not None and self.read_bytes > self.handover_bytes
+
+    def take_disk_reads(self, read_bytes: int) -> None:
+        """Note how much was read from the disk so far."""
+        if self.kernel_runs and read_bytes > self.read_bytes:
+            self.signs.add(DISK_SEEN)
+        if self.handover_bytes is None and self.reached("bootloader"):
+            # The boot sector itself is the firmware's read, and may be in the first sample.
+            self.handover_bytes = min(read_bytes, _BOOT_SECTOR_BYTES)
+        self.read_bytes = read_bytes
+
+    def take_frame(self, kind: str, source: str) -> None:
+        """Note a frame of the guest."""
+        self.frames += 1
+        if kind.startswith("dhcp-"):
+            self.asked_for_dhcp = True
+        if source and source not in ("0.0.0.0", "::"):  # noqa: S104  addresses, no bind
+            self.addresses.add(source)
+
+
+# SeaBIOS reads one sector and jumps to it (SeaBIOS, src/boot.c, boot_disk); its driver may have
+# looked at a few more to find out how the disk is made.
+_BOOT_SECTOR_BYTES = 4096

@@ -1,0 +1,159 @@
+"""The UEFI firmware of this host, found through the descriptors that come with it.
+
+Which files make a firmware, and which machines it is for, is said by JSON files in three folders
+(QEMU docs/interop/firmware.json). Where two folders have a file of one name, the folder that is
+more the user's own counts; an empty file there takes the other away. The rest is tried in the
+order of the names.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from harness.errors import HostError
+from harness.machine.spec import Flash
+from harness.programs import qemu_version
+
+PACKAGE = "ovmf"
+"""The Debian and Ubuntu package that holds a UEFI firmware."""
+
+_ARCHITECTURE = "x86_64"
+# With keys enrolled the firmware starts only what Microsoft signed; the other wants a machine
+# with system management mode, which ours is not.
+_UNWANTED = frozenset({"enrolled-keys", "requires-smm"})
+# A descriptor is a few hundred bytes long.
+_MAX_DESCRIPTOR_BYTES = 1 << 20
+
+
+class _Descriptor(BaseModel):
+    """The part of a descriptor that matters here; more may be in it, and ever will be."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class FlashFile(_Descriptor):
+    """A file that is put into a flash chip."""
+
+    filename: Path
+    format: Literal["raw", "qcow2"]
+
+
+class _Mapping(_Descriptor):
+    """How the firmware gets into the machine; ``combined`` would mix its code and variables."""
+
+    device: Literal["flash"]
+    mode: Literal["split", "stateless"] = "split"
+    executable: FlashFile
+    nvram_template: FlashFile | None = Field(default=None, alias="nvram-template")
+
+
+class _Target(_Descriptor):
+    architecture: str
+    machines: list[str]
+
+
+class Firmware(_Descriptor):
+    """A firmware as its descriptor has it."""
+
+    interface_types: list[str] = Field(alias="interface-types")
+    mapping: _Mapping
+    targets: list[_Target]
+    features: list[str]
+
+    def suits(self, machine: str) -> bool:
+        """Whether it is a UEFI that a ``machine`` such as ``pc-i440fx-7.2`` starts anything with.
+
+        A firmware that keeps variables, and does not say in what, is none.
+        """
+        names = [
+            pattern
+            for target in self.targets
+            if target.architecture == _ARCHITECTURE
+            for pattern in target.machines
+        ]
+        return (
+            "uefi" in self.interface_types
+            and not _UNWANTED & set(self.features)
+            and any(fnmatchcase(machine, pattern) for pattern in names)
+            and (self.mapping.mode == "stateless" or self.mapping.nvram_template is not None)
+        )
+
+
+def descriptor_folders() -> list[Path]:
+    """Where descriptors are, the one that outweighs the others first."""
+    home = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    parents = (Path(home), Path("/etc"), Path("/usr/share"))
+    return [parent / "qemu" / "firmware" for parent in parents]
+
+
+def find_uefi(chipset: str, folders: Iterable[Path] | None = None) -> Firmware:
+    """The first firmware that suits the machine; one without Secure Boot before one with it.
+
+    Raises HostError (``host.missing-tool``) where there is none whose files are there.
+    """
+    machine = _machine_name(chipset)
+    suitable = [
+        row
+        for row in _read(descriptor_folders() if folders is None else folders)
+        if row.suits(machine) and all(path.is_file() for path in _files(row))
+    ]
+    if not suitable:
+        raise HostError(
+            "host.missing-tool",
+            f"There is no UEFI firmware for the machine {machine} on this host: "
+            f"apt-get install --no-install-recommends {PACKAGE}.",
+        )
+    return min(suitable, key=lambda row: "secure-boot" in row.features)
+
+
+def uefi_flash(firmware: Firmware, scratch: Path) -> Flash:
+    """``firmware`` with variables of its own in ``scratch``: no run remembers another's.
+
+    Raises HostError (``host.no-space``) where they cannot be copied.
+    """
+    code, template = firmware.mapping.executable, firmware.mapping.nvram_template
+    if firmware.mapping.mode == "stateless" or template is None:
+        return Flash(code.filename, code.format)
+    variables = scratch / "uefi-variables"
+    try:
+        shutil.copyfile(template.filename, variables)
+    except OSError as error:
+        raise HostError(
+            "host.no-space", f"The variables of UEFI could not be copied: {error.strerror}."
+        ) from error
+    return Flash(code.filename, code.format, variables, template.format)
+
+
+def _machine_name(chipset: str) -> str:
+    """What QEMU's short name stands for; descriptors have the long one."""
+    version = ".".join(qemu_version().split(".")[:2])
+    return {"pc": f"pc-i440fx-{version}", "q35": f"pc-q35-{version}"}.get(chipset, chipset)
+
+
+def _read(folders: Iterable[Path]) -> Iterator[Firmware]:
+    """The descriptors in the order in which they are to be tried; what is none is passed over."""
+    by_name: dict[str, Path] = {}
+    for folder in folders:
+        for path in sorted(folder.glob("*.json")):
+            by_name.setdefault(path.name, path)
+    for _, path in sorted(by_name.items()):
+        try:
+            with path.open("rb") as file:
+                text = file.read(_MAX_DESCRIPTOR_BYTES)
+            # Empty, or a link to /dev/null: there to hide the one of a lower folder.
+            if text.strip():
+                yield Firmware.model_validate_json(text)
+        except (OSError, ValueError):
+            continue
+
+
+def _files(firmware: Firmware) -> list[Path]:
+    template = firmware.mapping.nvram_template
+    return [firmware.mapping.executable.filename, *([template.filename] if template else [])]

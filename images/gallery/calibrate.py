@@ -1,0 +1,91 @@
+"""What inspection predicts of every image today, beside what its recorded boot came to."""
+
+from __future__ import annotations
+
+import lzma
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from harness.checks.inside import Prediction
+from harness.evidence import read_evidence
+from harness.result import EVIDENCE_FILE, Result, judge
+from images.gallery.build import build_entry
+from images.gallery.entry import load_entry
+from images.gallery.runner import HARNESS, PREDICTED, RECORD_SUFFIX
+from images.recipe import RecipeError
+from images.steps import say
+
+RECORDINGS = Path(__file__).parents[2] / "tests" / "gallery"
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """A prediction and a boot of the same image."""
+
+    name: str
+    prediction: Prediction
+    booted: Result
+
+    @property
+    def wrong(self) -> bool:
+        """Whether the boot refutes the prediction. A boot that tells nothing refutes nothing."""
+        return None not in (self.prediction.will_boot, self.booted.came_up) and (
+            self.prediction.will_boot != self.booted.came_up
+        )
+
+
+def calibrate(name: str) -> Calibrated:
+    """Inspect the image of an entry, and judge its recorded boot.
+
+    Raises RecipeError where it cannot be built or inspected, or was never recorded.
+    """
+    entry = load_entry(name)
+    image = build_entry(name)
+    say(f"{name}: inspecting")
+    firmware = entry.options[entry.options.index("--firmware") :][:2] if entry.options else []
+    words = [str(HARNESS), "check", str(image), "--json", *firmware]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    try:
+        prediction = Result.model_validate_json(done.stdout).prediction
+    except ValidationError as error:
+        raise RecipeError(f"harness check gave no result: {done.stderr.strip()[-200:]}") from error
+    return Calibrated(name, prediction, recorded(name))
+
+
+def recorded(name: str) -> Result:
+    """The result of the recorded run of an entry, judged by today's rules."""
+    packed = RECORDINGS / f"{name}{RECORD_SUFFIX}"
+    if not packed.exists():
+        raise RecipeError(f"{packed}: there is no recording of it.")
+    with tempfile.TemporaryDirectory(prefix="harness-replay-") as folder:
+        evidence = Path(folder) / EVIDENCE_FILE
+        evidence.write_bytes(lzma.decompress(packed.read_bytes()))
+        return judge(read_evidence(evidence), None)
+
+
+def calibration_table(rows: list[Calibrated]) -> str:
+    """A Markdown table of ``rows``, and how many predictions were wrong."""
+    lines = [
+        "| image | predicted | booted | reached | outcome | because |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        why = ", ".join(row.prediction.because) or "; ".join(row.prediction.unknown)
+        mark = " **wrong**" if row.wrong else ""
+        lines.append(
+            f"| {row.name} | {PREDICTED[row.prediction.will_boot]}{mark} "
+            f"| {PREDICTED[row.booted.came_up]} | {row.booted.stage} "
+            f"| {row.booted.cause or row.booted.outcome} | {why} |"
+        )
+    wrong = sum(row.wrong for row in rows)
+    unknown = sum(row.prediction.will_boot is None for row in rows)
+    share = f"{100 * unknown / max(len(rows), 1):.0f} %"
+    lines += [
+        "",
+        f"{len(rows)} images: {wrong} predicted wrongly, {unknown} not predicted ({share}).",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,36 @@
+"""Where one more boot would settle something, and where it would not."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.diagnose.counterfactual import what_would_settle
+from tests.diagnose.test_diagnosis import Script
+
+_NO_DISK = ("Linux version 6.1.0", "ALERT!  UUID=0 does not exist.  Dropping to a shell!")
+_SEEN = "sd 2:0:0:0: [sda] 41943040 512-byte logical blocks"
+
+
+@pytest.mark.parametrize(
+    ("script", "thing"),
+    [
+        (Script().booted().serial(*_NO_DISK), "disk"),
+        (Script().booted().serial(_NO_DISK[0], _SEEN, _NO_DISK[1]), None),
+        (Script().linux().silence(), "nic"),
+        (Script().linux().frame("dhcp-discover", "0.0.0.0").silence(), None),
+        (Script().linux().frame("arp-reply"), None),
+        (Script().booted().serial("grub rescue> "), None),
+        (Script().linux(), None),
+    ],
+)
+def test_only_what_would_settle_the_cause_is_tried(script: Script, thing: str | None) -> None:
+    change = what_would_settle(script.judge())
+    assert (change.thing if change else None) == thing
+
+
+def test_the_proof_is_said_in_a_sentence() -> None:
+    change = what_would_settle(Script().booted().serial(*_NO_DISK).judge())
+    assert change
+    assert change.name == "a SATA disk in place of virtio-scsi"
+    said = change.verdict("pass", "root")
+    assert said == "Comes to the stage root with a SATA disk, and not with virtio-scsi."
