@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.errors import HarnessError
 from harness.image.system import DiskFacts, WindowsFacts
 from harness.limited import Limits, TooLongError, run_limited
+
+if TYPE_CHECKING:
+    from harness.image.remote import RemoteFile
+    from harness.image.source import LocalFile
 
 _LIMITS = Limits(
     cpu_s=30, wall_s=120.0, memory_bytes=1536 << 20, open_files=64, output_bytes=8 << 20
@@ -75,30 +80,32 @@ def _why(status: int) -> str:
 
 
 def _read_disk(location: str) -> Inspection:
-    from contextlib import ExitStack
-
     from harness.image.disk import read_disk
-    from harness.image.link import LinkError, is_url
+    from harness.image.link import LinkError
     from harness.image.qcow2 import read_qcow2
     from harness.image.qcow2_disk import Qcow2Disk
-    from harness.image.remote import RemoteFile
-    from harness.image.source import ImageSource, LocalFile, OutOfReachError
+    from harness.image.source import OutOfReachError
 
-    with ExitStack() as stack:
-        try:
-            source: ImageSource
-            if is_url(location):
-                source = stack.enter_context(
-                    RemoteFile(location, _LIMITS.wall_s, _REMOTE_BUDGET_BYTES)
-                )
-            else:
-                source = stack.enter_context(LocalFile(Path(location)))
+    try:
+        with _open(location) as source:
             facts = read_disk(Qcow2Disk(source, read_qcow2(source)))
             return Inspection(disk=facts, bytes_read=source.bytes_read)
-        except OutOfReachError:
-            return Inspection(problem="the server does not give the parts of the file by range")
-        except LinkError as error:
-            return Inspection(problem=str(error))
+    except OutOfReachError:
+        return Inspection(problem="the server does not give the parts of the file by range")
+    except LinkError as error:
+        return Inspection(problem=str(error))
+
+
+def _open(location: str) -> RemoteFile | LocalFile:
+    """The file or link as a source; the HTTP client takes a while to import, and most are files."""
+    from harness.image.link import is_url
+    from harness.image.source import LocalFile
+
+    if not is_url(location):
+        return LocalFile(Path(location))
+    from harness.image.remote import RemoteFile
+
+    return RemoteFile(location, _LIMITS.wall_s, _REMOTE_BUDGET_BYTES)
 
 
 def _read_wim(location: str) -> Inspection:

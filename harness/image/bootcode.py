@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from harness.image.grub_core import GrubCore, read_grub_core
 from harness.image.partitions import PartitionTable
 from harness.image.source import ImageSource
 
@@ -35,11 +36,15 @@ _GRUB_KERNEL_SECTOR_AT = 0x5C  # GRUB include/grub/i386/pc/boot.h: GRUB_BOOT_MAC
 
 @dataclass(frozen=True, slots=True)
 class BiosPath:
-    """Where a BIOS gets to: ``starts`` is None where the code is of nobody that is known here."""
+    """Where a BIOS gets to: ``starts`` is None where the code is of nobody that is known here.
+
+    ``grub`` is GRUB's core where that is what is started.
+    """
 
     loader: Loader
     starts: bool | None
     evidence: str
+    grub: GrubCore | None = None
 
 
 def read_bios_path(source: ImageSource, table: PartitionTable) -> BiosPath:
@@ -77,7 +82,8 @@ def _grub(source: ImageSource, sector: bytes) -> BiosPath:
     content = source.read_at(core * _SECTOR_BYTES, _SECTOR_BYTES) if 0 < core < 1 << 40 else b""
     if not any(content):
         return BiosPath("grub", False, f"GRUB's boot code loads sector {core}, which is empty")
-    return BiosPath("grub", True, f"GRUB's boot code in sector 0, its core in sector {core}")
+    evidence = f"GRUB's boot code in sector 0, its core in sector {core}"
+    return BiosPath("grub", True, evidence, read_grub_core(source, core))
 
 
 def _active_partition(source: ImageSource, table: PartitionTable) -> BiosPath:

@@ -49,6 +49,7 @@ def read_disk(disk: ImageSource) -> DiskFacts:
             unread.append(f"{volume.name}: {fault}")
         rows.append(_facts(volume, fault))
     bios = _with_bootmgr(bios, roots)
+    bios = _with_grub_files(bios, roots, complete=not unread)
     linux = _linux(roots, unread)
     windows = _windows(roots, unread)
     return DiskFacts(
@@ -188,6 +189,23 @@ def _with_bootmgr(bios: BiosPath, roots: list[tuple[Volume, Node]]) -> BiosPath:
     if names & {"bootmgr", "ntldr"}:
         return bios
     return BiosPath("windows", False, f"{bios.evidence}, and no volume holds bootmgr")
+
+
+def _with_grub_files(
+    bios: BiosPath, roots: list[tuple[Volume, Node]], *, complete: bool
+) -> BiosPath:
+    """GRUB's core starts its module ``normal``, from a file where it is not built in.
+
+    Without it, it ends at its rescue prompt (GRUB, kern/main.c, grub_load_normal_mode).
+    """
+    core = bios.grub
+    if core is None or "normal" in core.modules:
+        return bios
+    path = f"{core.folder}/i386-pc/normal.mod"
+    if any(Tree(node).exists(path) for _, node in roots):
+        return bios
+    evidence = f"{bios.evidence}, and its {path} is on no volume"
+    return BiosPath("grub", False if complete else None, evidence)
 
 
 def _windows(roots: Iterable[tuple[Volume, Node]], unread: list[str]) -> WindowsFacts | None:

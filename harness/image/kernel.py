@@ -7,7 +7,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 
-from harness.image.packing import PackingError, UnknownPackingError, unpack
+from harness.image.packing import PackingError, UnknownPackingError, Unpacking
 from harness.image.pe import pe_architecture
 from harness.image.source import Memory
 
@@ -60,16 +60,16 @@ def payload_fault(kernel: bytes) -> str:
         return ""
     if start + length > len(kernel):
         return f"the file ends at byte {len(kernel)}, and what is in it at byte {start + length}"
-    payload = kernel[start : start + length]
+    payload = memoryview(kernel)[start : start + length]
     try:
-        unpacked, _ = unpack(payload)
+        unpacked_bytes = sum(map(len, Unpacking(payload)))
     except UnknownPackingError:
         return ""
     except PackingError as error:
         return f"what begins at byte {start} {error}"
     (wanted,) = struct.unpack("<I", payload[-4:])
-    if len(unpacked) != wanted:
-        return f"what begins at byte {start} holds {len(unpacked)} bytes and should hold {wanted}"
+    if unpacked_bytes != wanted:
+        return f"what begins at byte {start} holds {unpacked_bytes} bytes and should hold {wanted}"
     return ""
 
 

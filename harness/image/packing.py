@@ -6,7 +6,7 @@ import bz2
 import lzma
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import lz4.block
@@ -18,6 +18,7 @@ else:
 
 MAX_UNPACKED_BYTES = 512 << 20
 _LZ4_BLOCK_BYTES = 8 << 20
+_STEP_BYTES = 1 << 20
 _LZ4_LEGACY = b"\x02\x21\x4c\x18"
 
 # What a stream begins with, and what unpacks it (Linux, lib/decompress.c).
@@ -38,51 +39,74 @@ class UnknownPackingError(PackingError):
     """It is packed in a way that is not known here, or not at all."""
 
 
-def unpack(packed: bytes) -> tuple[bytes, bytes]:
-    """What a packed stream holds, and what comes after it; at most 512 MiB.
+class Unpacking:
+    """A packed stream, unpacked piece by piece while it is iterated over; at most 512 MiB.
 
-    Raises PackingError for a damaged one, UnknownPackingError for what is none.
+    ``rest`` is what comes after it, once it is through. Iterating raises PackingError for a damaged
+    one; the constructor raises UnknownPackingError for what is none.
     """
-    try:
-        for magic, decompressor in _DECOMPRESSORS:
-            if packed.startswith(magic):
-                return _stream(decompressor(), packed)
-        if packed.startswith(_LZ4_LEGACY):
-            return _lz4_legacy(packed)
-    except (
-        *(zlib.error, lzma.LZMAError, zstd.ZstdError, lz4.block.LZ4BlockError),
-        *(OSError, EOFError, ValueError),
-    ) as error:
-        raise PackingError(f"cannot be unpacked: {str(error) or type(error).__name__}") from error
-    raise UnknownPackingError(f"packed in an unknown way ({packed[:4].hex(' ')})")
 
+    def __init__(self, packed: memoryview) -> None:
+        self.rest: memoryview = packed[:0]
+        head = bytes(packed[:8])
+        found = (make for magic, make in _DECOMPRESSORS if head.startswith(magic))
+        self._decompressor = next((make() for make in found), None)
+        if self._decompressor is None and not head.startswith(_LZ4_LEGACY):
+            raise UnknownPackingError(f"packed in an unknown way ({head[:4].hex(' ')})")
+        self._packed = packed
 
-def _stream(decompressor: Any, packed: bytes) -> tuple[bytes, bytes]:
-    unpacked: bytes = decompressor.decompress(packed, MAX_UNPACKED_BYTES)
-    if not decompressor.eof:
-        raise PackingError("it breaks off, or is larger than any initramfs")
-    return unpacked, decompressor.unused_data
+    def __iter__(self) -> Iterator[bytes]:
+        pieces = self._lz4_legacy() if self._decompressor is None else self._stream()
+        unpacked_bytes = 0
+        while piece := self._next(pieces):
+            yield piece
+            unpacked_bytes += len(piece)
+            if unpacked_bytes > MAX_UNPACKED_BYTES:
+                raise PackingError("is larger than any initramfs")
 
+    def _next(self, pieces: Iterator[bytes]) -> bytes:
+        """The next piece that is not empty; an empty one at the end."""
+        try:
+            return next((piece for piece in pieces if piece), b"")
+        except PackingError:
+            raise
+        except (
+            *(zlib.error, lzma.LZMAError, zstd.ZstdError, lz4.block.LZ4BlockError),
+            *(OSError, EOFError, ValueError),
+        ) as error:
+            why = str(error) or type(error).__name__
+            raise PackingError(f"cannot be unpacked: {why}") from error
 
-def _lz4_legacy(packed: bytes) -> tuple[bytes, bytes]:
-    """The legacy frame of lz4 (LZ4 Frame Format 1.6, "Legacy frame"), as the kernel reads it.
+    def _stream(self) -> Iterator[bytes]:
+        decompressor: Any = self._decompressor
+        at, data = 0, b""
+        while not decompressor.eof:
+            if not data and getattr(decompressor, "needs_input", True):
+                data = bytes(self._packed[at : at + _STEP_BYTES])
+                at += len(data)
+            at_end = not data and at >= len(self._packed)
+            piece = decompressor.decompress(data, _STEP_BYTES)
+            # Only zlib hands back what it had no room for; the others keep it themselves.
+            data = getattr(decompressor, "unconsumed_tail", b"")
+            if at_end and not piece and not decompressor.eof:
+                raise PackingError("breaks off")
+            yield piece
+        self.rest = self._packed[at - len(decompressor.unused_data) :]
 
-    It has no mark at its end: what is no block of it comes after it.
-    """
-    parts = []
-    at, total = 4, 0
-    while at + 4 <= len(packed):
-        size = int.from_bytes(packed[at : at + 4], "little")
-        if packed[at : at + 4] == _LZ4_LEGACY:  # another frame begins
-            at += 4
-            continue
-        if size == 0 or at + 4 + size > len(packed):
-            break
-        at += 4
-        part = lz4.block.decompress(packed[at : at + size], uncompressed_size=_LZ4_BLOCK_BYTES)
-        parts.append(part)
-        total += len(part)
-        if total > MAX_UNPACKED_BYTES:
-            raise PackingError("it is larger than any initramfs")
-        at += size
-    return b"".join(parts), packed[at:]
+    def _lz4_legacy(self) -> Iterator[bytes]:
+        """The legacy frame of lz4 (LZ4 Frame Format 1.6, "Legacy frame"), as the kernel reads it.
+
+        It has no mark at its end: what is no block of it comes after it.
+        """
+        packed, at = self._packed, 4
+        while at + 4 <= len(packed):
+            size = int.from_bytes(packed[at : at + 4], "little")
+            if packed[at : at + 4] == _LZ4_LEGACY:  # another frame begins
+                at += 4
+                continue
+            if size == 0 or at + 4 + size > len(packed):
+                break
+            block = packed[at + 4 : at + 4 + size]
+            yield lz4.block.decompress(block, uncompressed_size=_LZ4_BLOCK_BYTES)
+            at += 4 + size
+        self.rest = packed[at:]

@@ -27,6 +27,7 @@ from tests.image.disks import (
     kernel,
     write_boot_code,
 )
+from tests.image.test_grub_core import core as grub_core
 
 _INITRD = f"boot/initrd.img-{VERSION}"
 _KERNEL = f"boot/vmlinuz-{VERSION}"
@@ -422,3 +423,16 @@ def test_a_root_whose_checksums_do_not_hold(linux: Linux, tmp_path: Path, part: 
         rows = check_inside(read_disk(source), load_profile("contabo"))
     (row,) = [row for row in rows if row.id == "linux.root-damaged"]
     assert part in row.statement
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_grub_that_needs_its_files(linux: Linux, tmp_path: Path, there: bool) -> None:
+    if there:
+        linux.files["boot/grub/i386-pc/normal.mod"] = b"module"
+    linux.write()
+    core = grub_core(tmp_path, "biosdisk", "part_gpt", "ext2")
+    with (tmp_path / "disk.raw").open("r+b") as file:
+        file.seek(2048 * 512)
+        file.write(core)
+    will_boot, ids = said(as_qcow2(tmp_path / "disk.raw"))
+    assert (will_boot, ids) == ((True, []) if there else (False, ["disk.no-bootloader"]))
