@@ -177,10 +177,10 @@ def result(**more: object) -> Result:
 
 
 def test_what_is_not_as_expected_is_named_and_counted() -> None:
-    right = compare("a", entry(), result(), 50.0)
+    right = compare("a", entry(), result(), 0.0, 50.0)
     assert right.wrong == ()
     assert right.saved_s == 260.0
-    wrong = compare("b", entry(), result(stage="userspace", cause="boot.hung"), 50.0)
+    wrong = compare("b", entry(), result(stage="userspace", cause="boot.hung"), 0.0, 50.0)
     assert wrong.wrong == ("stage", "cause")
     printed = table([right, wrong])
     assert (
