@@ -153,6 +153,7 @@ def start_rows(
         },
         "change": change,
         "tags": list(image.tags),
+        "drivers": dict(image.drivers),
         "until": case.until,
         "strict": case.strict,
         "seed": {

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -49,7 +49,8 @@ class ImageFacts:
 
     ``path`` is where it lies on this host, None for a link that was not downloaded. ``format`` is
     ``unknown`` where nothing could be fetched. ``final_url`` is where a link led in the end.
-    ``prediction`` is what was found ``inside`` comes to; ``tags`` are what remedies are said in.
+    ``prediction`` is what was found ``inside`` comes to; ``tags`` are what remedies are said in,
+    ``drivers`` where each driver of Linux is.
     ``disc`` is what was seen where it is one.
     ``bytes_read`` and ``took_s`` are what that cost. ``held`` keeps a cached file from being
     removed.
@@ -70,6 +71,7 @@ class ImageFacts:
     prediction: Prediction = Prediction()
     inside: tuple[Seen, ...] = ()
     tags: tuple[str, ...] = ()
+    drivers: Mapping[str, str] = field(default_factory=dict)
     disc: DiscFacts | None = None
 
     @property
@@ -191,6 +193,7 @@ def _look_inside(facts: ImageFacts, location: str, profile: Profile) -> ImageFac
         prediction=prediction,
         inside=what_was_seen(found.disk),
         tags=found.disk.linux.tags if found.disk.linux else (),
+        drivers=found.disk.linux.drivers if found.disk.linux else {},
     )
 
 

@@ -58,7 +58,7 @@ def inspect_wim(path: Path) -> Inspection:
 
 
 def _in_child(what: str, location: str) -> Inspection:
-    child = [sys.executable, "-m", "harness.inspection", what, location]
+    child = [sys.executable, "-P", "-m", "harness.inspection", what, location]
     try:
         text, status = run_limited(child, _LIMITS)
     except TooLongError:

@@ -148,12 +148,14 @@ async def _run_machine(
 
 def _changed(spec: MachineSpec, change: Change | None) -> MachineSpec:
     """The machine with the one thing changed that a second boot asks about."""
-    if change and change.thing == "disk":
-        return replace(spec, disk_bus="sata")
-    if change and change.thing == "nic":
-        return replace(spec, nic_model="e1000")
+    if change is None:
+        return spec
     # Another firmware is in the case's profile, another addressing in the seed.
-    return spec
+    return replace(
+        spec,
+        disk_bus=change.disk_bus or spec.disk_bus,
+        nic_model=change.nic_model or spec.nic_model,
+    )
 
 
 @asynccontextmanager

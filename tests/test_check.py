@@ -220,3 +220,16 @@ def test_a_host_without_a_network_is_not_the_links_fault(tmp_path: Path) -> None
     assert "cannot be reached from this host" in done.stderr
     result = json.loads(done.stdout)
     assert (result["outcome"], result["cause"]) == ("error", "host.no-network")
+
+
+def test_what_lies_beside_an_image_is_not_imported(tmp_path: Path) -> None:
+    """An image comes in a folder of a stranger, and that is where a person may stand."""
+    image = tmp_path / "disk.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", image, "8M"], check=True)
+    for name in ("json.py", "harness.py", "pydantic.py", "sitecustomize.py"):
+        (tmp_path / name).write_text("open('imported', 'w').close()\nraise SystemExit(7)\n")
+    words = [HARNESS, "check", image.name, "--json"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    result = json.loads(done.stdout)
+    assert result["cause"] == "disk.empty"
+    assert not (tmp_path / "imported").exists()

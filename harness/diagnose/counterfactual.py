@@ -9,6 +9,7 @@ from typing import Literal
 from harness.diagnose.diagnosis import Diagnosis, Outcome
 from harness.diagnose.machine_state import DISK_SEEN
 from harness.diagnose.stages import Stage, Until, rank
+from harness.machine.spec import DiskBus, NicModel
 from harness.provider.profile import Firmware
 
 Thing = Literal["disk", "nic", "firmware", "addressing"]
@@ -18,13 +19,15 @@ Thing = Literal["disk", "nic", "firmware", "addressing"]
 class Change:
     """What is changed, in words, and the stage that tells whether it made the difference.
 
-    ``firmware`` is the one to boot with, None for the provider's.
+    ``disk_bus``, ``nic_model`` and ``firmware`` are None where the provider's stays.
     """
 
     thing: Thing
     instead: str
     provided: str
     until: Until
+    disk_bus: DiskBus | None = None
+    nic_model: NicModel | None = None
     firmware: Firmware | None = None
 
     @property
@@ -41,32 +44,61 @@ class Change:
         return f"The boot with {self.instead} was not decided."
 
 
-_SATA = Change("disk", "a SATA disk", "virtio-scsi", "root")
-_E1000 = Change("nic", "an e1000 NIC", "virtio-net", "network")
+# Which driver of the guest each one needs, and whether it needs it before its root is there.
+_DISKS = (
+    ("ahci", Change("disk", "a SATA disk", "virtio-scsi", "root", disk_bus="sata")),
+    ("ata_piix", Change("disk", "an IDE disk", "virtio-scsi", "root", disk_bus="ide")),
+)
+_NICS = (
+    ("e1000", Change("nic", "an e1000 NIC", "virtio-net", "network", nic_model="e1000")),
+    ("vmxnet3", Change("nic", "a vmxnet3 NIC", "virtio-net", "network", nic_model="vmxnet3")),
+)
 _DHCP = Change("addressing", "DHCP in the seed", "a static address", "network")
 _FIRMWARE: dict[Firmware, Change] = {
-    "bios": Change("firmware", "UEFI", "BIOS", "kernel", "uefi"),
-    "uefi": Change("firmware", "BIOS", "UEFI", "kernel", "bios"),
+    "bios": Change("firmware", "UEFI", "BIOS", "kernel", firmware="uefi"),
+    "uefi": Change("firmware", "BIOS", "UEFI", "kernel", firmware="bios"),
 }
-
+_EARLY = ("built in", "initramfs")
+_AT_ALL = (*_EARLY, "root")
 # Microsoft, Bug Check 0x7B: INACCESSIBLE_BOOT_DEVICE.
 _NO_DISK = ("0x0000007b", "0x7b")
 
 _Condition = Callable[[Diagnosis], bool]
 
+_Choice = Callable[[Diagnosis], Change | None]
+
+
+def _disk(seen: Diagnosis) -> Change | None:
+    return _first_with_driver(seen, _DISKS, _EARLY)
+
+
+def _nic(seen: Diagnosis) -> Change | None:
+    return _first_with_driver(seen, _NICS, _AT_ALL)
+
+
+def _first_with_driver(
+    seen: Diagnosis, choices: tuple[tuple[str, Change], ...], places: tuple[str, ...]
+) -> Change | None:
+    """The first device that the guest has a driver for; the first of all where none is known."""
+    if not seen.drivers:
+        return choices[0][1]
+    usable = (change for driver, change in choices if seen.drivers.get(driver) in places)
+    return next(usable, None)
+
+
 # Cause, what else must hold, and what settles it. A boot more takes as long as the first one: what
 # would only repeat what is known already is not here.
-_SETTLES: tuple[tuple[str, _Condition, Change], ...] = (
-    ("boot.disk-not-found", lambda seen: DISK_SEEN not in seen.state.signs, _SATA),
-    ("boot.bugcheck", lambda seen: seen.state.facts.get("code", "").lower() in _NO_DISK, _SATA),
-    ("network.silent", lambda _: True, _E1000),
+_SETTLES: tuple[tuple[str, _Condition, _Choice], ...] = (
+    ("boot.disk-not-found", lambda seen: DISK_SEEN not in seen.state.signs, _disk),
+    ("boot.bugcheck", lambda seen: seen.state.facts.get("code", "").lower() in _NO_DISK, _disk),
+    ("network.silent", lambda _: True, _nic),
     (
         "network.unconfigured",
         lambda seen: not seen.state.asked_for_dhcp and "finished" in seen.state.signs,
-        _DHCP,
+        lambda _: _DHCP,
     ),
-    ("firmware.uefi-only", lambda _: True, _FIRMWARE["bios"]),
-    ("firmware.bios-only", lambda _: True, _FIRMWARE["uefi"]),
+    ("firmware.uefi-only", lambda _: True, lambda _: _FIRMWARE["bios"]),
+    ("firmware.bios-only", lambda _: True, lambda _: _FIRMWARE["uefi"]),
 )
 
 
@@ -77,7 +109,7 @@ def what_would_settle(diagnosis: Diagnosis) -> Change | None:
         return None
     if rank(verdict.stage) >= rank("network"):
         return None
-    for cause, holds, change in _SETTLES:
+    for cause, holds, choose in _SETTLES:
         if cause == verdict.cause and holds(diagnosis):
-            return change
+            return choose(diagnosis)
     return None

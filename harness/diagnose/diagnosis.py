@@ -103,6 +103,8 @@ class Diagnosis:
     state: MachineState = field(default_factory=MachineState)
     findings: list[Finding] = field(default_factory=list)
     verdict: Verdict | None = None
+    drivers: Mapping[str, str] = field(default_factory=dict)
+    """Where inspection found each driver; empty where nothing is known."""
     _expected: _Expected = field(default_factory=_Expected)
     _held: list[_Held] = field(default_factory=list)
     _held_before: _Held | None = None
@@ -137,6 +139,7 @@ class Diagnosis:
             whole_log=data.get("whole_log", False),
         )
         self.state.firmware = data.get("firmware", "bios")
+        self.drivers = data.get("drivers", {})
 
     def _on_rules(self, data: Mapping[str, Any]) -> None:
         self.rules = self.rules.with_own(parse_rules(data["text"], data["location"]))
@@ -164,7 +167,7 @@ class Diagnosis:
                 self._finish_incomplete()
             return
         quiet_s = math.inf if data["last"] else float(data["reference_s"])
-        held = next((row for row in self._held if row.match.rule.quiet_s <= quiet_s), None)
+        held = next((row for row in self._holding() if row.match.rule.quiet_s <= quiet_s), None)
         if held:
             self._fail_by(held.match, held.evidence)
             return
@@ -265,7 +268,12 @@ class Diagnosis:
 
     def _strongest(self) -> _Held | None:
         """Of what is held, the first that is decisive, else the first."""
-        return next((row for row in self._held if row.decisive), next(iter(self._held), None))
+        holding = self._holding()
+        return next((row for row in holding if row.decisive), next(iter(holding), None))
+
+    def _holding(self) -> list[_Held]:
+        """What is held and still holds: a disk may have been seen since."""
+        return [row for row in self._held if row.match.rule.when.holds(self.state)]
 
     # What the machine does
 

@@ -22,6 +22,7 @@ _EXPLAINS = {
         *("linux.root-damaged", "linux.no-init"),
         *("linux.root-missing", "linux.root-device-name", "disk.encrypted"),
     ),
+    "boot.hung": ("linux.root-missing", "linux.virtio-scsi-missing"),
     "boot.emergency-mode": ("linux.root-device-name", "linux.root-missing"),
     "boot.bugcheck": ("windows.virtio-scsi-missing",),
     "network.silent": (

@@ -28,6 +28,14 @@ _PXE = ("opt/org.tianocore/IPv4PXESupport", "opt/org.tianocore/IPv6PXESupport")
 _TCG = "tcg,thread=single"
 
 
+# Bus of the disk to its controller and the device on it; the chipset has IDE of its own.
+_DISK_DEVICES = {
+    "virtio-scsi": ("virtio-scsi-pci,id=scsi0", "scsi-hd,bus=scsi0.0,device_id=drive-scsi0"),
+    "sata": ("ich9-ahci,id=sata0", "ide-hd,bus=sata0.0"),
+    "ide": ("", "ide-hd,bus=ide.0"),
+}
+
+
 def qemu_args(spec: MachineSpec, endpoints: Endpoints) -> list[str]:
     """The arguments after the program's name, for QEMU 7.1 or newer.
 
@@ -121,13 +129,10 @@ def _disk(spec: MachineSpec) -> list[str]:
         "backing": image,
     }
     common = f"id={DISK_NODE},drive={DISK_NODE},bootindex=1,werror=stop,rerror=report"
-    controller, device = {
-        "virtio-scsi": ("virtio-scsi-pci,id=scsi0", "scsi-hd,bus=scsi0.0,device_id=drive-scsi0"),
-        "sata": ("ich9-ahci,id=sata0", "ide-hd,bus=sata0.0"),
-    }[spec.disk_bus]
+    controller, device = _DISK_DEVICES[spec.disk_bus]
     return [
         *("-blockdev", json.dumps(disk)),
-        *("-device", f"{controller},addr={spec.disk_address}"),
+        *(("-device", f"{controller},addr={spec.disk_address}") if controller else ()),
         *("-device", f"{device},{common}"),
     ]
 

@@ -9,8 +9,8 @@ from typing import Literal
 from harness.guest_network import GuestNetwork
 
 Accelerator = Literal["kvm", "tcg"]
-DiskBus = Literal["virtio-scsi", "sata"]
-NicModel = Literal["virtio-net-pci", "e1000"]
+DiskBus = Literal["virtio-scsi", "sata", "ide"]
+NicModel = Literal["virtio-net-pci", "e1000", "vmxnet3"]
 FlashFormat = Literal["raw", "qcow2"]
 
 

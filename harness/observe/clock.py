@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from collections import deque
 
 from harness.evidence import EvidenceLog, Observation
 
@@ -22,6 +24,9 @@ _SIGNS_OF_LIFE = frozenset(
 # 180 s with a line each few.
 QUIET_STEPS_S = (5.0, 8.0, 15.0, 30.0, 45.0, 60.0, 100.0, 150.0)
 TOTAL_S = 1200.0
+# Lines that differ in these only say the same again: numbers, and what turns or runs to and fro.
+_COUNTERS = re.compile(r"[\d\s*.|/\\-]+")
+_REMEMBERED = 64
 # SeaBIOS hands over after this long on the host where the two above were chosen.
 _REFERENCE_HANDOVER_S = 0.3
 
@@ -48,16 +53,11 @@ class Clock:
         self._total_s = total_s
         self._last_sign_s = 0.0
         self._step = 0
-        self._modes: set[str] = set()
+        self._seen: deque[str] = deque(maxlen=_REMEMBERED)
         log.subscribe(self._note)
 
     def _note(self, observation: Observation) -> None:
-        if (observation.channel, observation.kind) == ("cpu", "mode"):
-            # A loader that waits for a key goes to and fro between two modes for ever.
-            if observation.data["mode"] in self._modes:
-                return
-            self._modes.add(observation.data["mode"])
-        elif (observation.channel, observation.kind) not in _SIGNS_OF_LIFE:
+        if not self._is_new(observation):
             return
         self._last_sign_s = observation.t_s
         self._step = 0
@@ -66,6 +66,24 @@ class Clock:
         ):
             measured = observation.t_s / _REFERENCE_HANDOVER_S
             self._slowness = max(self._slowness, measured)
+
+    def _is_new(self, observation: Observation) -> bool:
+        """Whether it shows that the guest gets on, and does not only go round in a circle."""
+        if (observation.channel, observation.kind) == ("cpu", "mode"):
+            # A loader that waits for a key goes to and fro between two modes for ever.
+            mode = str(observation.data["mode"])
+            new = mode not in self._seen
+            self._seen.append(mode)
+            return new
+        if (observation.channel, observation.kind) not in _SIGNS_OF_LIFE:
+            return False
+        if observation.channel != "serial":
+            return True
+        # "Job … running (11s / no limit)", twice a second, for ever.
+        line = _COUNTERS.sub("", str(observation.data["text"]))
+        new = line not in self._seen
+        self._seen.append(line)
+        return new
 
     @property
     def _steps_s(self) -> tuple[float, ...]:

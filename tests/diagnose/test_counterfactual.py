@@ -34,3 +34,21 @@ def test_the_proof_is_said_in_a_sentence() -> None:
     assert change.name == "a SATA disk in place of virtio-scsi"
     said = change.verdict("pass", "root")
     assert said == "Comes to the stage root with a SATA disk, and not with virtio-scsi."
+
+
+@pytest.mark.parametrize(
+    ("drivers", "name"),
+    [
+        ({}, "a SATA disk in place of virtio-scsi"),
+        ({"ahci": "initramfs"}, "a SATA disk in place of virtio-scsi"),
+        ({"ahci": "root", "ata_piix": "built in"}, "an IDE disk in place of virtio-scsi"),
+        ({"ahci": "missing", "ata_piix": "root"}, None),
+    ],
+)
+def test_the_other_disk_is_one_that_the_guest_has_a_driver_for(
+    drivers: dict[str, str], name: str | None
+) -> None:
+    diagnosis = Script().booted().serial(*_NO_DISK).judge()
+    diagnosis.drivers = drivers
+    change = what_would_settle(diagnosis)
+    assert (change.name if change else None) == name

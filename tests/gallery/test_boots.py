@@ -48,7 +48,7 @@ def test_a_missing_driver_is_proved_by_another_disk(verify: Verify) -> None:
     second = ran.result["counterfactual"]
     assert (second["outcome"], second["stage"]) == ("pass", "root")
     assert second["statement"] == (
-        "Comes to the stage root with a SATA disk, and not with virtio-scsi."
+        "Comes to the stage root with an IDE disk, and not with virtio-scsi."
     )
     assert replay(ran.run_dir / "counterfactual").outcome == "pass"
     assert json.loads(replay(ran.run_dir).to_json()) == ran.result
