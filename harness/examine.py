@@ -191,7 +191,7 @@ def _look_inside(facts: ImageFacts, location: str, profile: Profile) -> ImageFac
         findings=(*facts.findings, *rows),
         bytes_read=facts.bytes_read + found.bytes_read,
         prediction=prediction,
-        inside=what_was_seen(found.disk),
+        inside=(*facts.inside, *what_was_seen(found.disk)),
         tags=found.disk.linux.tags if found.disk.linux else (),
         drivers=found.disk.linux.drivers if found.disk.linux else {},
     )
@@ -271,4 +271,5 @@ def _facts(
         bytes_read=bytes_read,
         took_s=0.0,
         disc=gated.disc,
+        inside=(Seen(topic="container", statement=gated.container),) if gated.container else (),
     )

@@ -17,6 +17,7 @@ from harness.evidence import Observation, read_evidence
 
 EVIDENCE_FILE = "evidence.jsonl"
 RESULT_FILE = "result.json"
+LAST_SCREEN_FILE = "screen-end.png"
 
 CONSOLE_LOG = "console log"
 """The backend of a result that was drawn from a console log, or from a screenshot, alone."""

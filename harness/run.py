@@ -29,7 +29,7 @@ from harness.observe.network import FrameObserver, follow_capture, knock
 from harness.observe.receiver import observe_receiver
 from harness.observe.sampler import sample
 from harness.observe.screen import read_screens, take_screenshot
-from harness.result import Result
+from harness.result import LAST_SCREEN_FILE, Result
 from harness.seed import Seed, new_seed, write_seed
 
 _CHUNK_BYTES = 4 << 20
@@ -143,7 +143,7 @@ async def _run_machine(
             await recorder.decided.wait()
             if machine.process.returncode is None:
                 with suppress(HostError):
-                    await take_screenshot(log, machine, case.folder, "screen-end")
+                    await take_screenshot(log, machine, case.folder, LAST_SCREEN_FILE)
 
 
 def _changed(spec: MachineSpec, change: Change | None) -> MachineSpec:
@@ -220,7 +220,7 @@ async def _shoot_stages(recorder: Recorder, machine: Machine, folder: Path) -> N
         await recorder.stage_changed.wait()
         recorder.stage_changed.clear()
         stage = recorder.diagnosis.timeline.furthest
-        await take_screenshot(recorder.log, machine, folder, f"screen-{stage}")
+        await take_screenshot(recorder.log, machine, folder, f"screen-{stage}.png")
 
 
 async def _digest(log: EvidenceLog, image: Path) -> None:

@@ -114,6 +114,18 @@ def check_consistency(checked: QemuCheck, location: str) -> list[Finding]:
 _Check = Callable[[Qcow2Facts, str], Iterator[Finding]]
 
 
+def describe_qcow2(facts: Qcow2Facts) -> str:
+    """The container in a few words, with where they stand in the file."""
+    packing = "zstd" if facts.compression_type else "deflate"
+    packed = f", compressed ({packing})" if facts.compressed_clusters else ""
+    snapshots = f", {facts.snapshots} snapshots" if facts.snapshots else ""
+    cluster_kib = (1 << facts.cluster_bits) / 1024
+    return (
+        f"qcow2 version {facts.version} (byte 4), clusters of {cluster_kib:g} KiB, "
+        f"tables from byte {facts.l1_offset}{packed}{snapshots}"
+    )
+
+
 def check_qcow2(facts: Qcow2Facts, location: str) -> list[Finding]:
     """What is wrong with a qcow2 as such."""
     image = shlex.quote(location)

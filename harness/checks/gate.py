@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.checks.container import check_container, check_qcow2
+from harness.checks.container import check_container, check_qcow2, describe_qcow2
 from harness.checks.disc import check_disc, check_disc_in_disk, describe_disc, holds_a_disc
 from harness.checks.finding import Finding
 from harness.checks.size import check_size
@@ -27,7 +27,8 @@ class Gate:
     ``virtual_size_bytes`` is the disk's, None where there is none. ``content`` describes in words
     what is in the file, "" where nothing was looked at. ``file_size_bytes`` is None where a server
     does not say it. ``complete`` is False where a part could
-    not be fetched. ``disc`` is what was seen where it is one.
+    not be fetched. ``disc`` is what was seen where it is one, ``container`` what a qcow2 is, in
+    words.
     """
 
     format: str
@@ -37,6 +38,7 @@ class Gate:
     findings: tuple[Finding, ...]
     complete: bool = True
     disc: DiscFacts | None = None
+    container: str = ""
 
     @property
     def passes(self) -> bool:
@@ -50,7 +52,7 @@ def gate(source: ImageSource, profile: Profile, l2_budget_bytes: int = L2_BUDGET
     """Look at ``source`` and hold it against ``profile``; reads a few MiB at most."""
     container = identify(source)
     findings = check_container(container, source.location, profile)
-    content, virtual_size_bytes, complete, disc = "", None, True, None
+    content, virtual_size_bytes, complete, disc, in_words = "", None, True, None, ""
     if container.polyglot:
         pass
     elif container.format == "qcow2":
@@ -58,6 +60,7 @@ def gate(source: ImageSource, profile: Profile, l2_budget_bytes: int = L2_BUDGET
         virtual_size_bytes = qcow2.virtual_size_bytes
         findings += check_qcow2(qcow2, source.location)
         complete = qcow2.complete
+        in_words = describe_qcow2(qcow2)
         findings += _look_into_disk(source, qcow2, findings)
     elif container.format == "iso":
         disc = read_disc(source)
@@ -73,6 +76,7 @@ def gate(source: ImageSource, profile: Profile, l2_budget_bytes: int = L2_BUDGET
         findings=tuple(findings),
         complete=complete,
         disc=disc,
+        container=in_words,
     )
 
 

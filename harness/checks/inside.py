@@ -71,20 +71,37 @@ def what_was_seen(facts: DiskFacts) -> tuple[Seen, ...]:
 
 
 def _places(linux: LinuxFacts, names: list[str]) -> str:
-    """Drivers by where they are: ``virtio_scsi, sd_mod: initramfs``."""
+    """Drivers by where they are, with the file that says so."""
     found: dict[str, list[str]] = {}
     for name in names:
         found.setdefault(linux.drivers[name], []).append(name)
-    return "; ".join(f"{', '.join(drivers)}: {place}" for place, drivers in found.items())
+    files = {
+        "built in": f"{linux.modules}/modules.builtin" if linux.modules else "",
+        "initramfs": linux.initrds[-1] if linux.initrds else "",
+        "root": f"{linux.modules}/modules.dep",
+    }
+    return "; ".join(
+        f"{', '.join(drivers)}: {place}{_file(files.get(place, ''))}"
+        for place, drivers in found.items()
+    )
+
+
+def _file(path: str) -> str:
+    return f" ({path})" if path else ""
 
 
 def _cloud_init_in_words(linux: LinuxFacts) -> str:
     cloud = linux.cloud_init
     if not cloud.installed:
         return cloud.stand_in or "not installed"
-    how = "enabled" if cloud.enabled and not cloud.disabled_by else "not enabled"
-    named = f", datasources {', '.join(cloud.datasources)}" if cloud.datasources else ""
-    return f"installed, {how}{named}"
+    if cloud.disabled_by:
+        how = f"disabled{_file(cloud.disabled_by)}"
+    else:
+        how = f"enabled{_file(cloud.started_by)}" if cloud.enabled else "not enabled"
+    text = f"installed{_file(cloud.program)}, {how}"
+    if cloud.datasources:
+        text += f", datasources {', '.join(cloud.datasources)}{_file(cloud.datasources_in)}"
+    return text
 
 
 def check_inside(facts: DiskFacts, profile: Profile) -> list[Finding]:

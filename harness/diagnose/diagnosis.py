@@ -291,6 +291,14 @@ class Diagnosis:
             )
         elif name == "BLOCK_IO_ERROR" and detail.get("nospace"):
             self._error("host.no-space", "The host's disk is full: the guest could not write.")
+        elif name == "BLOCK_IO_ERROR":
+            reason = printable(str(detail.get("reason", "")), 120)
+            statement = f"The host could not {detail.get('operation', 'read')} the disk: {reason}."
+            self._error("host.read-failed", statement)
+        elif name == "BLOCK_IMAGE_CORRUPTED" and not self._reached("network"):
+            # The gate and qemu-img check saw nothing: what QEMU stumbles over is in the image.
+            reason = printable(str(detail.get("msg", "")), 200)
+            self._fail(finding("qcow2.corrupt", f"QEMU found the image to be corrupt: {reason}."))
 
     def _on_restart(self) -> None:
         if self._restarts and not self.state.reached("bootloader"):

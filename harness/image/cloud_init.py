@@ -48,10 +48,14 @@ def read_cloud_init(tree: Tree, cmdline: str) -> CloudInit:
         disabled_by = "the kernel's command line"
     if "network-config=disabled" in cmdline:
         network_disabled = "the kernel's command line"
-    installed = any(tree.exists(path) for path in _PROGRAMS)
+    program = next((path for path in _PROGRAMS if tree.exists(path)), "")
+    starters = (path for pattern in _UNITS for path in tree.match(pattern))
+    started_by = next(starters, "") if program else ""
     return CloudInit(
-        installed=installed,
-        enabled=installed and any(tree.match(pattern) for pattern in _UNITS),
+        installed=bool(program),
+        program=program,
+        enabled=bool(started_by),
+        started_by=started_by,
         datasources=datasources,
         datasources_in=where,
         disabled_by=disabled_by,

@@ -70,6 +70,7 @@ def read_linux(tree: Tree, root_type: str, others: Sequence[Tree] = ()) -> Linux
         initramfs_fault=fault,
         cmdline=cmdline,
         root_type=root_type,
+        modules=_module_folder(tree, version),
         drivers=_drivers(tree, version, initramfs, unread=bool(fault)),
         blacklisted=tuple(_blacklisted(tree, cmdline, initramfs)),
         device_names=tuple(_device_names(tree, cmdline)),
@@ -179,8 +180,7 @@ def _drivers(
     tree: Tree, version: str, initramfs: Initramfs | None, *, unread: bool
 ) -> dict[str, Place]:
     """Where each driver is; unknown where nothing that could tell was found."""
-    folders = (f"{base}/{version}" for base in ("/usr/lib/modules", "/lib/modules"))
-    folder = next((path for path in folders if version and tree.exists(path)), "/nowhere")
+    folder = _module_folder(tree, version) or "/nowhere"
     config = tree.text(f"/boot/config-{version}") or tree.text(f"{folder}/config")
     builtin = _module_names(tree.text(f"{folder}/modules.builtin", 8 << 20).split())
     on_root = _modules_on_root(tree, folder)
@@ -202,6 +202,12 @@ def _drivers(
         else:
             places[driver] = "missing" if on_root or builtin or config else "unknown"
     return places
+
+
+def _module_folder(tree: Tree, version: str) -> str:
+    """The folder with the modules of the kernel of this version; "" where there is none."""
+    folders = (f"{base}/{version}" for base in ("/usr/lib/modules", "/lib/modules"))
+    return next((path for path in folders if version and tree.exists(path)), "")
 
 
 def _modules_on_root(tree: Tree, folder: str) -> set[str]:

@@ -18,11 +18,14 @@ class _Model(BaseModel):
 class CloudInit(_Model):
     """``datasources`` is what ``datasource_list`` says, None where it says nothing.
 
-    ``disabled_by`` and ``network_disabled_by`` name the file that does it, or are "".
+    ``program`` and ``started_by`` are the files that show it installed and enabled; ``disabled_by``
+    and ``network_disabled_by`` name the file that does it. Each is "" where there is none.
     """
 
     installed: bool
+    program: str = ""
     enabled: bool
+    started_by: str = ""
     datasources: tuple[str, ...] | None
     datasources_in: str
     disabled_by: str
@@ -75,6 +78,7 @@ class LinuxFacts(_Model):
     ``entry_waits``: the boot loader waits for a key. ``init`` is the first program on the root file
     system, "" where there is none, and ``init_is_program`` tells it from a script, which may do
     anything.
+    ``modules`` is the folder with the kernel's modules.
     ``device_names`` are places that name a disk by a name that changes;
     ``mounts_needed`` are ``UUID=`` and ``LABEL=`` of file systems that the boot waits for.
     """
@@ -97,6 +101,7 @@ class LinuxFacts(_Model):
     initramfs_fault: str
     cmdline: str
     root_type: str
+    modules: str = ""
     drivers: dict[str, Place]
     blacklisted: tuple[Blacklisted, ...]
     device_names: tuple[str, ...]

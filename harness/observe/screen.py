@@ -44,11 +44,11 @@ _SPEAKING = frozenset({("serial", "line"), ("serial", "prompt")})
 
 
 async def take_screenshot(log: EvidenceLog, machine: Machine, folder: Path, name: str) -> None:
-    """Write the screen to ``folder`` as ``name.png`` and record that.
+    """Write the screen to ``folder`` as the PNG file ``name`` and record that.
 
     A screen that QEMU cannot write (no room on the host) is recorded as missing.
     """
-    path = folder / f"{name}.png"
+    path = folder / name
     try:
         await machine.command("screendump", filename=str(path), format="png")
     except ExecuteError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -11,7 +13,7 @@ from harness.checks.finding import Finding
 from harness.diagnose.diagnosis import Outcome
 from harness.diagnose.stages import DISC_LADDER, DISK_LADDER
 from harness.guest_text import printable
-from harness.result import CONSOLE_LOG, Counterfactual, Result
+from harness.result import CONSOLE_LOG, LAST_SCREEN_FILE, Counterfactual, Result
 
 OUTCOME_STYLES: dict[Outcome, str] = {
     "pass": "bold green",
@@ -147,6 +149,9 @@ def _facts(result: Result) -> RenderableType:
         rows["verdict"] = _when(result)
     if result.run_dir:
         rows["run"] = printable(result.run_dir)
+        picture = Path(result.run_dir) / LAST_SCREEN_FILE
+        if result.outcome != "pass" and picture.exists():
+            rows["screen"] = printable(str(picture))
     for name, value in rows.items():
         # Folded, not cut: a path is there to be copied.
         table.add_row(Text(f"  {name}", "dim"), Text(value, overflow="fold"))

@@ -286,6 +286,18 @@ def test_a_full_disk_of_the_host_is_not_the_images_fault() -> None:
     assert said(script) == ("error", "userspace", "host.no-space")
 
 
+def test_a_disk_that_the_host_cannot_read_is_not_the_images_fault() -> None:
+    detail = {"nospace": False, "operation": "read", "reason": "Input/output error"}
+    script = Script().linux().add("qmp", "event", name="BLOCK_IO_ERROR", detail=detail)
+    assert said(script) == ("error", "userspace", "host.read-failed")
+
+
+def test_an_image_that_qemu_finds_corrupt_is() -> None:
+    detail = {"node-name": "image", "msg": "Cluster allocation offset 0x7d0 unaligned"}
+    script = Script().booted().add("qmp", "event", name="BLOCK_IMAGE_CORRUPTED", detail=detail)
+    assert said(script) == ("fail", "bootloader", "qcow2.corrupt")
+
+
 def test_a_verdict_stays() -> None:
     script = Script().linux().frame("arp-reply")
     script.serial("---[ end Kernel panic - not syncing: late ]---").silence()
