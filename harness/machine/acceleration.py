@@ -35,6 +35,7 @@ _RUNNING, _LONG_MODE, _COUNTED = b"\x01", b"\x02", b"\x03"
 _PROBE_TIMEOUT_S = 8.0
 # Seconds of the count on the host where the deadlines of harness.diagnose were chosen.
 _REFERENCE_COUNT_S = 0.25
+_MEASURE_AGAIN = 1.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +92,14 @@ def choose_acceleration(choice: Choice) -> Acceleration:
 
 
 def probe(accelerator: Accelerator) -> Probe:
-    """What ``accelerator`` does with 64-bit code, from memory where this host boot was asked."""
+    """What ``accelerator`` does with 64-bit code, from memory where this host boot was asked.
+
+    A host that was slow when it was asked is asked again: it may only have been busy.
+    """
     path = _cache_path()
     key = f"{accelerator} {_host_key()}"
     known = _read_cache(path)
-    if key in known:
+    if key in known and known[key].slowness < _MEASURE_AGAIN:
         return known[key]
     result = _kvm_obstacle() if accelerator == "kvm" else None
     if result is None:
