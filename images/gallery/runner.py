@@ -16,6 +16,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from harness.diagnose.stages import Stage
+from harness.programs import PDEATHSIG
 from harness.result import EVIDENCE_FILE, Result
 from images.build import build
 from images.gallery.build import break_image
@@ -93,7 +94,8 @@ def verify(image: Path, options: list[str], run_dir: Path) -> tuple[Result, floa
     The program is told the image's name without its folder: that keeps the names of this host out
     of the evidence.
     """
-    words = [str(HARNESS), "verify", image.name, "--json", "--run-dir", str(run_dir.absolute())]
+    words = [*PDEATHSIG, str(HARNESS), "verify", image.name, "--json"]
+    words += ["--run-dir", str(run_dir.absolute())]
     with (
         tempfile.TemporaryFile("w+") as stdout,
         subprocess.Popen(
