@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from harness.checks.finding import INITRAMFS_TOOLS, Finding, finding
+from harness.diagnose.held import Held, HeldFindings
 from harness.diagnose.machine_state import MachineState
 from harness.diagnose.reasons import reason_from_inspection
 from harness.diagnose.rules import (
@@ -73,23 +74,6 @@ class _Expected:
     whole_log: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """A finding that has not ended the run: its match, the lines up to it, how far the boot was."""
-
-    match: Match
-    evidence: tuple[str, ...]
-    stage: Stage
-    decisive: bool
-
-    def disproved_by(self, stage: Stage) -> bool:
-        """Whether a boot that comes to ``stage`` after this was not at its end."""
-        named = self.match.rule.disproved_by
-        if named is not None and rank(stage) >= rank(named):
-            return True
-        return self.decisive and rank(stage) > rank(self.stage)
-
-
 @dataclass(slots=True)
 class Diagnosis:
     """A judge that never waits: what is not among the observations does not count.
@@ -106,8 +90,7 @@ class Diagnosis:
     drivers: Mapping[str, str] = field(default_factory=dict)
     """Where inspection found each driver; empty where nothing is known."""
     _expected: _Expected = field(default_factory=_Expected)
-    _held: list[_Held] = field(default_factory=list)
-    _held_before: _Held | None = None
+    _held: HeldFindings = field(default_factory=HeldFindings)
     _tails: dict[Channel, deque[str]] = field(default_factory=dict)
     _restarts: int = 0
     _serial_offset: int = -1
@@ -167,8 +150,7 @@ class Diagnosis:
                 self._finish_incomplete()
             return
         quiet_s = math.inf if data["last"] else float(data["reference_s"])
-        held = next((row for row in self._holding() if row.match.rule.quiet_s <= quiet_s), None)
-        if held:
+        if held := self._held.after(quiet_s, self.state):
             self._fail_by(held.match, held.evidence)
             return
         match = self.rules.silent(self.state, quiet_s)
@@ -181,7 +163,7 @@ class Diagnosis:
         if self._reached("network"):
             self._finish_incomplete()
             return
-        if held := self._strongest():
+        if held := self._held.strongest(self.state):
             self._fail_by(held.match, held.evidence)
             return
         waited = f"the time given was over after {self._now_s:.0f} s, and it was still at work"
@@ -192,8 +174,7 @@ class Diagnosis:
 
     def _on_console_end(self, _: Mapping[str, Any]) -> None:
         """A console log is over: what it holds is all that there is."""
-        held = self._strongest() or self._held_before
-        if held:
+        if held := self._held.strongest(self.state) or self._held.before:
             self._fail_by(held.match, held.evidence)
         else:
             self._end("inconclusive", None)
@@ -246,34 +227,17 @@ class Diagnosis:
                 return
 
     def _take_finding(self, match: Match, channel: Channel) -> None:
-        """End the run by a decisive rule; hold what another says, the first of each finding.
+        """End the run by a decisive rule; hold what another says.
 
         A log is read to its end: what came after may show that it was no end.
         """
-        same = (row for row in self._held if row.match.rule.finding == match.rule.finding)
-        known = next(same, None)
-        now = _Held(match, self._last_lines(channel), self.state.timeline.furthest, decisive=False)
-        if match.rule.decisive:
-            # What was said first says more: a panic's own line, not the one that ends its trace.
-            first = replace(known or now, decisive=True)
-            if first.evidence and first.evidence[-1] in now.evidence:
-                first = replace(first, evidence=now.evidence)
-            if not self._expected.whole_log:
-                self._fail_by(first.match, first.evidence)
-                return
-            self._held = [first if row is known else row for row in self._held]
-            self._held += [] if known else [first]
-        elif known is None:
-            self._held.append(now)
-
-    def _strongest(self) -> _Held | None:
-        """Of what is held, the first that is decisive, else the first."""
-        holding = self._holding()
-        return next((row for row in holding if row.decisive), next(iter(holding), None))
-
-    def _holding(self) -> list[_Held]:
-        """What is held and still holds: a disk may have been seen since."""
-        return [row for row in self._held if row.match.rule.when.holds(self.state)]
+        decisive = match.rule.decisive
+        row = Held(match, self._last_lines(channel), self.state.timeline.furthest, decisive)
+        if decisive and not self._expected.whole_log:
+            first = self._held.first_of(row)
+            self._fail_by(first.match, first.evidence)
+        else:
+            self._held.add(row)
 
     # What the machine does
 
@@ -305,10 +269,7 @@ class Diagnosis:
             # One reboot may reset the machine several times before its firmware hands over.
             return
         self._restarts += 1
-        before, now = self._held_before, self._strongest()
-        same_again = before and now and before.match.rule.id == now.match.rule.id
-        self._held_before = now or before
-        self._held.clear()
+        same_again = self._held.restart(self.state)
         self.state = self.state.restarted()
         if self._reached("network") or self._expected.whole_log:
             return
@@ -316,7 +277,7 @@ class Diagnosis:
             self._fail(self._reset_loop())
 
     def _reset_loop(self) -> Finding:
-        last = self._held_before
+        last = self._held.before
         why = f" Before that it said: {last.match.statement({})}" if last else ""
         return finding(
             "boot.reset-loop",
@@ -398,10 +359,7 @@ class Diagnosis:
 
     def _reach(self, stage: Stage) -> None:
         self.state.timeline.reach(stage, self._now_s)
-        self._held = [row for row in self._held if not row.disproved_by(stage)]
-        before = self._held_before
-        if before and (before.disproved_by(stage) or rank(stage) > rank(before.stage)):
-            self._held_before = None
+        self._held.reach(stage)
         if self.timeline.reach(stage, self._now_s) and rank(stage) >= rank(self._expected.until):
             self._pass()
 
