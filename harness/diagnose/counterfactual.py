@@ -86,12 +86,27 @@ def _first_with_driver(
     return next(usable, None)
 
 
+# Where inspection saw this, no NIC would make a difference.
+_NO_CONFIGURATION = frozenset(
+    {
+        *("linux.cloud-init-missing", "linux.seed-drive-missing", "linux.datasource-excluded"),
+        *("linux.network-config-disabled", "linux.instance-used"),
+    }
+)
+
+
+def _nobody_configures(seen: Diagnosis) -> bool:
+    """Whether inspection knows why nothing configures the NIC, and has nothing against its driver."""
+    ids = {row.id for row in seen.findings}
+    return bool(ids & _NO_CONFIGURATION) and "linux.virtio-net-missing" not in ids
+
+
 # Cause, what else must hold, and what settles it. A boot more takes as long as the first one: what
 # would only repeat what is known already is not here.
 _SETTLES: tuple[tuple[str, _Condition, _Choice], ...] = (
     ("boot.disk-not-found", lambda seen: DISK_SEEN not in seen.state.signs, _disk),
     ("boot.bugcheck", lambda seen: seen.state.facts.get("code", "").lower() in _NO_DISK, _disk),
-    ("network.silent", lambda _: True, _nic),
+    ("network.silent", lambda seen: not _nobody_configures(seen), _nic),
     (
         "network.unconfigured",
         lambda seen: not seen.state.asked_for_dhcp and "finished" in seen.state.signs,

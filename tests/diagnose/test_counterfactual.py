@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from harness.checks.finding import Finding
 from harness.diagnose.counterfactual import what_would_settle
 from tests.diagnose.test_diagnosis import Script
 
@@ -52,3 +53,22 @@ def test_the_other_disk_is_one_that_the_guest_has_a_driver_for(
     diagnosis.drivers = drivers
     change = what_would_settle(diagnosis)
     assert (change.name if change else None) == name
+
+
+@pytest.mark.parametrize(
+    ("known", "thing"),
+    [
+        ((), "nic"),
+        (("linux.cloud-init-missing",), None),
+        (("linux.cloud-init-missing", "linux.virtio-net-missing"), "nic"),
+    ],
+)
+def test_another_nic_is_not_tried_where_nothing_would_configure_it(
+    known: tuple[str, ...], thing: str | None
+) -> None:
+    script = Script()
+    for finding_id in known:
+        row = Finding(id=finding_id, severity="warning", statement="It was found on the disk.")
+        script.add("check", "finding", finding=row.model_dump())
+    change = what_would_settle(script.linux().silence().judge())
+    assert (change.thing if change else None) == thing
