@@ -96,7 +96,7 @@ _NO_CONFIGURATION = frozenset(
 
 
 def _nobody_configures(seen: Diagnosis) -> bool:
-    """Whether inspection knows why nothing configures the NIC, and has nothing against its driver."""
+    """Whether inspection knows why nothing configures the NIC, and misses no driver for it."""
     ids = {row.id for row in seen.findings}
     return bool(ids & _NO_CONFIGURATION) and "linux.virtio-net-missing" not in ids
 
