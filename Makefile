@@ -17,7 +17,7 @@ demo: setup ## build the Debian 12 sample and verify it
 
 test: setup ## format, lint, types, and all tests but the nightly ones
 	$(MAKE) --no-print-directory check
-	$(PYTEST) -m "boot or slow"
+	$(PYTEST) -q -n 2 -m "boot or slow"  # a machine without KVM keeps one processor busy
 
 check: setup ## format, lint, types, fast tests: no machine is started
 	.venv/bin/ruff format --check .

@@ -1,3 +1,4 @@
+import json
 import shutil
 import subprocess
 from importlib import resources
@@ -29,15 +30,27 @@ def test_the_error_is_told_and_not_the_assertion_after_it() -> None:
 
 
 @pytest.mark.boot
-def test_emulation_runs_64_bit_code_and_is_remembered(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_emulation_runs_64_bit_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     first = probe("tcg")
     assert first.usable
     assert first.count_s > 0
-    monkeypatch.setattr("harness.machine.acceleration._run_probe", None)
-    assert probe("tcg") == first
+    assert (tmp_path / "harness" / "acceleration.json").exists()
+
+
+@pytest.mark.boot
+@pytest.mark.parametrize(("count_s", "again"), [(0.1, False), (50.0, True)])
+def test_a_speed_is_remembered_unless_the_host_was_busy_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count_s: float, again: bool
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    probe("tcg")
+    cache = tmp_path / "harness" / "acceleration.json"
+    rows = json.loads(cache.read_text())
+    for row in rows.values():
+        row["count_s"] = count_s
+    cache.write_text(json.dumps(rows))
+    assert (probe("tcg").count_s != count_s) is again
 
 
 @pytest.mark.boot
