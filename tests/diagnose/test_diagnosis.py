@@ -332,9 +332,10 @@ def test_another_finding_of_inspection_is_not_the_cause() -> None:
 
 
 def test_a_held_finding_waits_for_its_own_silence() -> None:
-    script = Script().booted().serial("error: file `/boot/vmlinuz-9' not found.")
-    assert said(script.quiet(5)) == (None,)
-    assert said(script.quiet(8)) == ("fail", "bootloader", "boot.loader-failed")
+    script = Script().booted().add("disk", "reads", read_bytes=900_000)
+    script.serial("error: file `/boot/vmlinuz-9' not found.")
+    assert said(script.quiet(15)) == (None,)
+    assert said(script.quiet(30)) == ("fail", "bootloader", "boot.loader-failed")
 
 
 def test_what_comes_further_disproves_what_was_held() -> None:
