@@ -71,19 +71,20 @@ class Clock:
         """Whether it shows that the guest gets on, and does not only go round in a circle."""
         if (observation.channel, observation.kind) == ("cpu", "mode"):
             # A loader that waits for a key goes to and fro between two modes for ever.
-            mode = str(observation.data["mode"])
-            new = mode not in self._seen
-            self._seen.append(mode)
-            return new
+            return self._is_first(str(observation.data["mode"]))
         if (observation.channel, observation.kind) not in _SIGNS_OF_LIFE:
             return False
         if observation.channel != "serial":
             return True
         # "Job … running (11s / no limit)", twice a second, for ever.
-        line = _COUNTERS.sub("", str(observation.data["text"]))
-        new = line not in self._seen
-        self._seen.append(line)
-        return new
+        return self._is_first(_COUNTERS.sub("", str(observation.data["text"])))
+
+    def _is_first(self, text: str) -> bool:
+        """Whether ``text`` is none of those that came lately."""
+        if text in self._seen:
+            return False
+        self._seen.append(text)
+        return True
 
     @property
     def _steps_s(self) -> tuple[float, ...]:
