@@ -64,7 +64,9 @@ def what_was_seen(facts: DiskFacts) -> tuple[Seen, ...]:
         rows.append(("disk", _places(linux, _disk_drivers(linux))))
         rows.append(("network", _places(linux, ["virtio_net"])))
         rows.append(("seed", _places(linux, list(_SEED_DRIVERS))))
-        rows.append(("cloud-init", _cloud_init_in_words(linux)))
+        hidden = facts.encrypted and not linux.root_type
+        in_words = "not seen: the root is encrypted" if hidden else _cloud_init_in_words(linux)
+        rows.append(("cloud-init", in_words))
     elif facts.windows:
         rows += drivers_in_words(facts.windows)
     return tuple(Seen(topic=topic, statement=printable(text, 300)) for topic, text in rows)
@@ -108,7 +110,9 @@ def check_inside(facts: DiskFacts, profile: Profile) -> list[Finding]:
     """What speaks against the system on a disk."""
     found = [row for check in _DISK_CHECKS for row in check(facts, profile)]
     if facts.linux:
-        found += [row for check in _LINUX_CHECKS for row in check(facts.linux, facts)]
+        # Behind an encryption there may be all that is not seen.
+        rows = _LINUX_CHECKS if facts.linux.root_type or not facts.encrypted else _BOOT_CHECKS
+        found += [row for check in rows for row in check(facts.linux, facts)]
     return [in_words_of(row, facts.linux.tags if facts.linux else ()) for row in found]
 
 
@@ -412,6 +416,7 @@ def _serial(linux: LinuxFacts, _: DiskFacts) -> Iterator[Finding]:
 _DISK_CHECKS: tuple[Callable[[DiskFacts, Profile], Iterator[Finding]], ...] = (
     *(_encrypted, _boot_path, _architecture, _windows),
 )
-_LINUX_CHECKS: tuple[Callable[[LinuxFacts, DiskFacts], Iterator[Finding]], ...] = (
-    *(_kernel, _root, _virtio_scsi, _names, _virtio_net, _seed_drive, _cloud_init, _serial),
+_BOOT_CHECKS: tuple[Callable[[LinuxFacts, DiskFacts], Iterator[Finding]], ...] = (
+    *(_kernel, _root, _virtio_scsi, _names, _serial),
 )
+_LINUX_CHECKS = (*_BOOT_CHECKS, _virtio_net, _seed_drive, _cloud_init)

@@ -412,7 +412,11 @@ class Diagnosis:
         return (*self._expected.tags, *said)
 
     def _fail(self, cause: Finding) -> None:
-        self.findings.append(cause)
+        # Inspection may have found the same: then it is one finding, with what both saw.
+        same = [row for row in self.findings if row.id == cause.id]
+        seen = tuple(line for row in same for line in row.evidence)
+        self.findings = [row for row in self.findings if row not in same]
+        self.findings.append(cause.model_copy(update={"evidence": (*seen, *cause.evidence)}))
         self._end("fail", self._known_before(cause.id))
 
     def _known_before(self, cause: str) -> str:

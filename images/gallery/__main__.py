@@ -16,7 +16,7 @@ from pathlib import Path
 from images.gallery.build import build_entry
 from images.gallery.calibrate import calibrate, calibration_table
 from images.gallery.entry import entry_names, load_entry
-from images.gallery.runner import Ran, run_entry, table
+from images.gallery.runner import Ran, compare, recorded, run_entry, table
 from images.recipe import RecipeError
 from images.steps import say
 
@@ -38,6 +38,8 @@ def main() -> int:
         return 0
     if wanted.calibrate:
         return _calibrate(names)
+    if wanted.recorded:
+        return _recorded(names)
     if wanted.keep_runs:
         wanted.keep_runs.mkdir(parents=True, exist_ok=True)
         return _run(names, options, wanted.jobs, wanted.keep_runs, wanted.record)
@@ -81,6 +83,12 @@ def _calibrate(names: list[str]) -> int:
     return 1 if any(row.wrong for row in rows) else 0
 
 
+def _recorded(names: list[str]) -> int:
+    rows = [compare(name, load_entry(name), recorded(name), None, 0.0) for name in names]
+    print(table(rows))
+    return 1 if any(row.wrong for row in rows) else 0
+
+
 def _split(words: list[str]) -> tuple[list[str], list[str]]:
     """What is before "--" and what is after it."""
     if "--" not in words:
@@ -105,6 +113,9 @@ def _parser() -> argparse.ArgumentParser:
         "--calibrate",
         action="store_true",
         help="boot nothing: inspect the images, and hold the predictions against recorded boots",
+    )
+    what.add_argument(
+        "--recorded", action="store_true", help="boot nothing: judge the recorded runs again"
     )
     parser.add_argument("-j", "--jobs", type=int, default=1, help="so many machines at once")
     parser.add_argument("--keep-runs", type=Path, metavar="DIR", help="keep the run folders there")

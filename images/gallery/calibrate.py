@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import lzma
 import subprocess
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 from pydantic import ValidationError
 
 from harness.checks.inside import Prediction
-from harness.evidence import read_evidence
-from harness.result import EVIDENCE_FILE, Result, judge
+from harness.result import Result
 from images.gallery.build import build_entry
 from images.gallery.entry import load_entry
-from images.gallery.runner import HARNESS, PREDICTED, RECORD_SUFFIX
+from images.gallery.runner import HARNESS, PREDICTED, recorded
 from images.recipe import RecipeError
 from images.steps import say
-
-RECORDINGS = Path(__file__).parents[2] / "tests" / "gallery"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +48,6 @@ def calibrate(name: str) -> Calibrated:
     except ValidationError as error:
         raise RecipeError(f"harness check gave no result: {done.stderr.strip()[-200:]}") from error
     return Calibrated(name, prediction, recorded(name))
-
-
-def recorded(name: str) -> Result:
-    """The result of the recorded run of an entry, judged by today's rules."""
-    packed = RECORDINGS / f"{name}{RECORD_SUFFIX}"
-    if not packed.exists():
-        raise RecipeError(f"{packed}: there is no recording of it.")
-    with tempfile.TemporaryDirectory(prefix="harness-replay-") as folder:
-        evidence = Path(folder) / EVIDENCE_FILE
-        evidence.write_bytes(lzma.decompress(packed.read_bytes()))
-        return judge(read_evidence(evidence), None)
 
 
 def calibration_table(rows: list[Calibrated]) -> str:

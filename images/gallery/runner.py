@@ -16,8 +16,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from harness.diagnose.stages import Stage
+from harness.evidence import read_evidence
 from harness.programs import PDEATHSIG
-from harness.result import EVIDENCE_FILE, Result
+from harness.result import EVIDENCE_FILE, Result, judge
 from images.build import build
 from images.gallery.build import break_image
 from images.gallery.entry import Entry, Expected, load_entry
@@ -28,6 +29,7 @@ HARNESS = Path(sys.executable).with_name("harness")
 FIXED_TIMEOUT_S = 300
 """What a test without a diagnosis waits before it calls a guest dead."""
 RECORD_SUFFIX = ".evidence.jsonl.xz"
+RECORDINGS = Path(__file__).parents[2] / "tests" / "gallery"
 PREDICTED = {True: "comes up", False: "does not", None: "not known"}
 
 
@@ -36,8 +38,8 @@ class Ran:
     """What came of an entry. ``verdict_s`` counts from power-on to the decisive evidence.
 
     ``said_after_s`` is how long after it the verdict was printed, ``wall_s`` the whole command with
-    its second boot, whose ``proof`` is "" where there was none. ``wrong`` names what is not as
-    expected.
+    its second boot, whose ``proof`` is "" where there was none. Of a recording the first is None,
+    the second 0. ``wrong`` names what is not as expected.
     """
 
     name: str
@@ -49,7 +51,7 @@ class Ran:
     came_up: bool | None
     proof: str
     verdict_s: float
-    said_after_s: float
+    said_after_s: float | None
     wall_s: float
     wrong: tuple[str, ...]
 
@@ -135,7 +137,9 @@ def _said_after_s(said: list[tuple[float, str]]) -> float:
     return 0.0
 
 
-def compare(name: str, entry: Entry, result: Result, said_after_s: float, wall_s: float) -> Ran:
+def compare(
+    name: str, entry: Entry, result: Result, said_after_s: float | None, wall_s: float
+) -> Ran:
     """What a result says about an entry."""
     expected, predicted = entry.expected, result.prediction.will_boot
     held = {
@@ -160,6 +164,20 @@ def compare(name: str, entry: Entry, result: Result, said_after_s: float, wall_s
     )
 
 
+def recorded(name: str) -> Result:
+    """The result of the recorded run of an entry, judged by today's rules.
+
+    Raises RecipeError where it was never recorded.
+    """
+    packed = RECORDINGS / f"{name}{RECORD_SUFFIX}"
+    if not packed.exists():
+        raise RecipeError(f"{packed}: there is no recording of it.")
+    with tempfile.TemporaryDirectory(prefix="harness-replay-") as folder:
+        evidence = Path(folder) / EVIDENCE_FILE
+        evidence.write_bytes(lzma.decompress(packed.read_bytes()))
+        return judge(read_evidence(evidence), None)
+
+
 def record_run(run_dir: Path, target: Path) -> None:
     """Pack the evidence of a run: what a verdict can be reached from again."""
     evidence = (run_dir / EVIDENCE_FILE).read_bytes()
@@ -180,7 +198,7 @@ def table(rows: list[Ran]) -> str:
         lines.append(
             f"| {row.name} | {_words(row.expected.outcome, right, row.expected.cause)} "
             f"| {_words(row.outcome, row.stage, row.cause)} | {verdict} | {row.verdict_s:.1f} s "
-            f"| +{row.said_after_s:.1f} s | {row.saved_s:.0f} s "
+            f"| {_after(row.said_after_s)} | {row.saved_s:.0f} s "
             f"| {PREDICTED[row.predicted]}, {PREDICTED[row.came_up]} | {row.proof} |"
         )
     wrong = sum(bool(row.wrong) for row in rows)
@@ -188,15 +206,18 @@ def table(rows: list[Ran]) -> str:
         None not in (row.predicted, row.came_up) and row.predicted != row.came_up for row in rows
     )
     unknown = sum(row.predicted is None for row in rows)
+    decided_s, saved_s = sum(row.verdict_s for row in rows), sum(row.saved_s for row in rows)
     lines += [
         "",
         f"{len(rows)} entries: {len(rows) - wrong} right, {wrong} wrong; of the predictions "
-        f"{contrary} contrary to the boot, {unknown} not known. Decided after "
-        f"{sum(row.verdict_s for row in rows):.0f} s in sum, whole runs "
-        f"{sum(row.wall_s for row in rows):.0f} s; {sum(row.saved_s for row in rows):.0f} s less "
-        f"than with a fixed timeout of {FIXED_TIMEOUT_S} s.",
+        f"{contrary} contrary to the boot, {unknown} not known. Decided after {decided_s:.0f} s in "
+        f"sum, {saved_s:.0f} s less than with a fixed timeout of {FIXED_TIMEOUT_S} s.",
     ]
     return "\n".join(lines)
+
+
+def _after(delay_s: float | None) -> str:
+    return "" if delay_s is None else f"+{delay_s:.1f} s"
 
 
 def _words(outcome: str, stage: str | None, cause: str | None) -> str:
