@@ -40,6 +40,8 @@ class Server(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
+    # As servers do: without it, a head and a body in two packets wait for each other.
+    disable_nagle_algorithm = True
     protocol_version = "HTTP/1.1"
     server: Server
 

@@ -40,7 +40,7 @@ _BLOCK_BYTES = 32 << 10
 _HEAD_BYTES = 96 << 10
 _LARGE_BUDGET_BYTES = 8 << 20
 _IN_ORDER_BLOCKS = 4
-_MAX_AHEAD_BLOCKS = 32
+_MAX_AHEAD_BLOCKS = 128
 
 Value = TypeVar("Value")
 
@@ -113,7 +113,7 @@ class RemoteFile:
         Only under a large budget: a static check reads a few places and no more.
         """
         in_order = 0 <= first - self._fetched_to <= _IN_ORDER_BLOCKS
-        self._ahead_blocks = min(2 * self._ahead_blocks, _MAX_AHEAD_BLOCKS) if in_order else 1
+        self._ahead_blocks = min(4 * self._ahead_blocks, _MAX_AHEAD_BLOCKS) if in_order else 2
         if self._budget_bytes > _LARGE_BUDGET_BYTES:
             end = (self.size_bytes - 1) // _BLOCK_BYTES
             while last - first + 1 < self._ahead_blocks and last + 1 not in self._blocks:
