@@ -10,6 +10,13 @@ What an image does wrong is not an error of the program: it is a finding
 (:mod:`harness.checks.finding`).
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
 
 class HarnessError(Exception):
     """Base of all of them. ``str()`` is one sentence: what, where, what to do."""
@@ -35,3 +42,11 @@ class HostError(HarnessError):
         super().__init__(message)
         self.finding_id = finding_id
         self.remedy = remedy
+
+
+def faults_in_words(error: ValidationError) -> str:
+    """Every fault of data that does not validate, with its place: ``rule.0.id: Field required``."""
+    return "; ".join(
+        f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
+        for fault in error.errors()
+    )

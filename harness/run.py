@@ -119,16 +119,18 @@ async def _run_machine(
     recorder: Recorder,
     change: Change | None,
 ) -> None:
-    log = recorder.log
+    log, folder = recorder.log, case.folder
     with scratch_folder() as scratch:
-        endpoints = _endpoints(scratch, case.folder)
+        endpoints = _endpoints(scratch, folder)
         spec = _machine_spec(case, acceleration, seed, scratch, _flash(case, scratch))
         spec = _changed(spec, change)
         write_seed(seed, spec.seed)
         async with AsyncExitStack() as stack:
             for observer in (
-                observe_console(log, "serial", endpoints.serial_socket, endpoints.serial_log),
-                observe_console(log, "firmware", endpoints.firmware_socket, endpoints.firmware_log),
+                observe_console(log, "serial", endpoints.serial_socket, folder / "serial.log"),
+                observe_console(
+                    log, "firmware", endpoints.firmware_socket, folder / "firmware.log"
+                ),
                 observe_receiver(log, endpoints.receiver_socket),
             ):
                 await stack.enter_async_context(observer)
@@ -266,8 +268,6 @@ def _endpoints(scratch: Path, run_dir: Path) -> Endpoints:
         serial_socket=scratch / "serial.sock",
         firmware_socket=scratch / "firmware.sock",
         receiver_socket=scratch / "receiver.sock",
-        serial_log=run_dir / "serial.log",
-        firmware_log=run_dir / "firmware.log",
         capture_file=run_dir / "network.pcap",
         stderr_log=run_dir / "qemu.stderr",
     )

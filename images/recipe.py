@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from harness.errors import faults_in_words
+
 RECIPES = Path(__file__).parent / "recipes"
 
 Firmware = Literal["bios", "uefi", "both"]
@@ -99,8 +101,4 @@ def load_recipe(name: str) -> Debian | Tiny | Alpine | AlpineBare | WindowsStand
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"{path}: not TOML: {error}.") from error
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
-            for fault in error.errors()
-        )
-        raise RecipeError(f"{path}: {faults}.") from error
+        raise RecipeError(f"{path}: {faults_in_words(error)}.") from error

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from harness.checks.finding import Finding, Severity, catalog
 from harness.diagnose.machine_state import CpuMode, MachineState
 from harness.diagnose.stages import Stage
-from harness.errors import UsageError
+from harness.errors import UsageError, faults_in_words
 from harness.guest_text import printable
 from harness.provider.profile import Firmware
 
@@ -219,11 +219,7 @@ def parse_rules(text: str, location: str) -> RuleBook:
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{location}: not TOML: {error}.") from error
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
-            for fault in error.errors()
-        )
-        raise UsageError(f"{location}: {faults}.") from error
+        raise UsageError(f"{location}: {faults_in_words(error)}.") from error
     return RuleBook(table.rule, table.ignore)
 
 

@@ -167,7 +167,7 @@ def _nic(spec: MachineSpec, endpoints: Endpoints) -> list[str]:
         f"guestfwd=tcp:{net.receiver}:{net.receiver_port}-chardev:receiver"
     )
     return [
-        *("-chardev", f"socket,id=receiver,path={_escape(str(endpoints.receiver_socket))}"),
+        *("-chardev", _socket("receiver", endpoints.receiver_socket)),
         *("-netdev", netdev),
         *("-device", _nic_device(spec)),
         *(
@@ -184,24 +184,22 @@ def _nic_device(spec: MachineSpec) -> str:
 
 
 def _consoles(endpoints: Endpoints) -> list[str]:
-    """The serial port and the firmware's log: to us as a stream, and raw to a file."""
-    serial = _log_socket("serial", str(endpoints.serial_socket), str(endpoints.serial_log))
-    firmware = _log_socket("firmware", str(endpoints.firmware_socket), str(endpoints.firmware_log))
+    """The serial port and the firmware's log, as streams: who reads them keeps them, bounded."""
     return [
-        *("-chardev", serial),
+        *("-chardev", _socket("serial", endpoints.serial_socket)),
         *("-device", "isa-serial,id=serial0,chardev=serial"),
-        *("-chardev", firmware),
+        *("-chardev", _socket("firmware", endpoints.firmware_socket)),
         *("-device", f"isa-debugcon,iobase={SEABIOS_DEBUG_PORT:#x},chardev=firmware"),
     ]
 
 
-def _log_socket(name: str, socket: str, log: str) -> str:
-    return f"socket,id={name},path={_escape(socket)},logfile={_escape(log)},logappend=off"
+def _socket(name: str, path: Path) -> str:
+    return f"socket,id={name},path={_escape(str(path))}"
 
 
 def _control(endpoints: Endpoints) -> list[str]:
     return [
-        *("-chardev", f"socket,id=qmp,path={_escape(str(endpoints.qmp_socket))}"),
+        *("-chardev", _socket("qmp", endpoints.qmp_socket)),
         *("-mon", "chardev=qmp,mode=control"),
     ]
 

@@ -32,7 +32,7 @@ class Flash:
 class Endpoints:
     """Where a running machine can be met.
 
-    The sockets are listened on before the machine starts and QEMU connects to them; the files
+    The sockets are listened on before the machine starts and QEMU connects to them; the two files
     are written by QEMU itself. Socket paths must fit the 107 bytes of ``sun_path`` (unix(7)).
     """
 
@@ -40,8 +40,6 @@ class Endpoints:
     serial_socket: Path
     firmware_socket: Path
     receiver_socket: Path
-    serial_log: Path
-    firmware_log: Path
     capture_file: Path
     stderr_log: Path
 

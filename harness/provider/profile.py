@@ -10,7 +10,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from harness.errors import UsageError
+from harness.errors import UsageError, faults_in_words
 
 Value = TypeVar("Value")
 
@@ -127,8 +127,4 @@ def parse_profile(text: str, location: str) -> Profile:
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{location}: not TOML: {error}.") from error
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
-            for fault in error.errors()
-        )
-        raise UsageError(f"{location}: {faults}.") from error
+        raise UsageError(f"{location}: {faults_in_words(error)}.") from error

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.diagnose.stages import Stage
+from harness.errors import faults_in_words
 from images.recipe import RecipeError
 
 GALLERY = Path(__file__).parent
@@ -171,11 +172,7 @@ def load_entry(name: str) -> Entry:
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"{path}: not TOML: {error}.") from error
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
-            for fault in error.errors()
-        )
-        raise RecipeError(f"{path}: {faults}.") from error
+        raise RecipeError(f"{path}: {faults_in_words(error)}.") from error
 
 
 def parse_entry(table: dict[str, Any]) -> Entry:

@@ -10,7 +10,7 @@ from harness.machine.spec import Endpoints, Flash, MachineSpec
 def endpoints(folder: Path) -> Endpoints:
     return Endpoints(
         *(folder / name for name in ("qmp", "serial", "firmware", "receiver")),
-        *(folder / name for name in ("serial.log", "firmware.log", "network.pcap", "stderr")),
+        *(folder / name for name in ("network.pcap", "stderr")),
     )
 
 
