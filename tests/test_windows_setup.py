@@ -78,10 +78,16 @@ def driven(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def bare_disc(tmp_path_factory: pytest.TempPathFactory, bare: Path) -> Path:
-    """A disc as Microsoft makes them: two images, the second marked, and no driver of virtio."""
-    work = tmp_path_factory.mktemp("disc")
-    return disc(work, boot_wim(work / "boot.wim", bare, bare, boot=2, compress="LZX"), udf=True)
+def bare_wim(tmp_path_factory: pytest.TempPathFactory, bare: Path) -> Path:
+    """A boot.wim as Microsoft makes them: two images, the second marked, and no virtio driver."""
+    wim = tmp_path_factory.mktemp("wim") / "boot.wim"
+    return boot_wim(wim, bare, bare, boot=2, compress="LZX")
+
+
+@pytest.fixture(scope="module")
+def bare_disc(tmp_path_factory: pytest.TempPathFactory, bare_wim: Path) -> Path:
+    """A disc around that."""
+    return disc(tmp_path_factory.mktemp("disc"), bare_wim, udf=True)
 
 
 def checked(image: object, *words: object, **env: str) -> tuple[int, dict[str, Any]]:
@@ -282,9 +288,9 @@ def _noise_inside(content: bytes) -> bytes:
 @pytest.mark.parametrize(
     "damage", [_truncated, _without_xml, _huge_claims, _noise_inside, lambda _: os.urandom(500_000)]
 )
-def test_a_damaged_wim_costs_a_finding(tmp_path: Path, bare: Path, damage: Any) -> None:
-    wim = boot_wim(tmp_path / "boot.wim", bare, bare, compress="LZX")
-    wim.write_bytes(damage(wim.read_bytes()))
+def test_a_damaged_wim_costs_a_finding(tmp_path: Path, bare_wim: Path, damage: Any) -> None:
+    wim = tmp_path / "boot.wim"
+    wim.write_bytes(damage(bare_wim.read_bytes()))
     row = unread(disc(tmp_path, wim))
     assert "The drivers on the disc were not looked at" in row["statement"]
 
