@@ -66,6 +66,8 @@ async def _boot_changed(
         case,
         run_dir=case.folder / "counterfactual",
         until=change.until,
+        # It asks whether the machine gets further, not whether the image is without fault.
+        strict=False,
         profile=case.profile.with_firmware(change.firmware),
     )
     with open_log(second.folder) as log:

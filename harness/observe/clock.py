@@ -74,6 +74,9 @@ class Clock:
             return self._is_first(str(observation.data["mode"]))
         if (observation.channel, observation.kind) not in _SIGNS_OF_LIFE:
             return False
+        if (observation.channel, observation.data.get("name")) == ("qmp", "RESET"):
+            # What another boot says is new again.
+            self._seen.clear()
         if observation.channel != "serial":
             return True
         # "Job … running (11s / no limit)", twice a second, for ever.

@@ -94,3 +94,12 @@ def test_new_lines_are_signs_of_life(tmp_path: Path) -> None:
         log.record("serial", "line", text=f"unit {next(words)} started", offset=0)
 
     assert record(tmp_path, speak, total_s=0.3)[-1].kind == "time-over"
+
+
+def test_what_a_second_boot_says_again_is_a_sign_of_life(tmp_path: Path) -> None:
+    def boot_again(log: EvidenceLog) -> None:
+        log.record("serial", "line", text="Linux version 6.1.0", offset=0)
+        log.record("qmp", "event", name="RESET", detail={"guest": True})
+
+    rows = record(tmp_path, boot_again, total_s=0.3)
+    assert rows[-1].kind == "time-over"
