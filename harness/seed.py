@@ -7,14 +7,12 @@ there is no ``set-name``, since the provider does not rename the NIC either.
 
 from __future__ import annotations
 
-import io
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import pycdlib
-
+from harness.data_disc import write_data_disc
 from harness.guest_network import GuestNetwork
 
 LABEL = "cidata"
@@ -120,20 +118,6 @@ _NETWORK_CONFIGS = {
 
 
 def write_seed(seed: Seed, path: Path) -> None:
-    """Write the ISO to ``path``: Joliet and Rock Ridge, so that every reader sees the names."""
-    iso = pycdlib.PyCdlib()
-    iso.new(interchange_level=3, joliet=3, rock_ridge="1.09", vol_ident=LABEL)
-    for name, text in seed_files(seed).items():
-        content = text.encode()
-        iso_name = name.upper().replace("-", "_")
-        iso.add_fp(
-            io.BytesIO(content),
-            len(content),
-            f"/{iso_name}.;1",
-            rr_name=name,
-            joliet_path=f"/{name}",
-        )
-    try:
-        iso.write(str(path))
-    finally:
-        iso.close()
+    """Write the ISO to ``path``."""
+    files = {name: text.encode() for name, text in seed_files(seed).items()}
+    write_data_disc(LABEL, files, path)

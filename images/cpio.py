@@ -1,10 +1,9 @@
-"""Archives that the kernel takes as its initramfs: written, and copied without some entries."""
+"""Archives that the kernel takes as its initramfs: copied without some entries."""
 
 from __future__ import annotations
 
 import gzip
 import lzma
-import stat
 import sys
 from collections.abc import Callable
 
@@ -13,36 +12,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-# Linux, Documentation/driver-api/early-userspace/buffer-format.rst: the "newc" format. All
-# numbers are eight hexadecimal digits; names and contents are padded to four bytes.
-_MAGIC = "070701"
-_TRAILER = "TRAILER!!!"
-
-
-def newc(files: dict[str, bytes], folders: tuple[str, ...] = ()) -> bytes:
-    """``files`` by path, all of them executable and root's, in ``folders`` and their parents.
-
-    A device node for the console is in it: the kernel opens that before init runs.
-    """
-    rows = [(path, stat.S_IFDIR | 0o755, b"", (0, 0)) for path in folders]
-    rows.append(("dev/console", stat.S_IFCHR | 0o600, b"", (5, 1)))
-    rows += [(path, stat.S_IFREG | 0o755, content, (0, 0)) for path, content in files.items()]
-    archive = b"".join(
-        _entry(path, number, mode, content, device)
-        for number, (path, mode, content, device) in enumerate(rows, start=1)
-    )
-    return archive + _entry(_TRAILER, 0, 0, b"", (0, 0))
-
-
-def _entry(path: str, number: int, mode: int, content: bytes, device: tuple[int, int]) -> bytes:
-    name = path.encode() + b"\0"
-    fields = (number, mode, 0, 0, 1, 0, len(content), 0, 0, *device, len(name), 0)
-    head = _MAGIC.encode() + b"".join(b"%08x" % field for field in fields) + name
-    return _padded(head) + _padded(content)
-
-
-def _padded(data: bytes) -> bytes:
-    return data + bytes(-len(data) % 4)
+from harness.newc import MAGIC, TRAILER
 
 
 def without(initramfs: bytes, unwanted: Callable[[str], bool]) -> tuple[bytes, int]:
@@ -56,7 +26,7 @@ def without(initramfs: bytes, unwanted: Callable[[str], bool]) -> tuple[bytes, i
     kept, at, dropped = [], 0, 0
     while True:
         name, end = _entry_at(archive, at)
-        if name == _TRAILER:
+        if name == TRAILER:
             kept.append(archive[at:end])
             break
         if unwanted(name):
@@ -70,9 +40,9 @@ def without(initramfs: bytes, unwanted: Callable[[str], bool]) -> tuple[bytes, i
 def _split(initramfs: bytes) -> tuple[bytes, bytes]:
     """The plain archives that an initramfs begins with, padding included, and the rest."""
     at = 0
-    while initramfs.startswith(_MAGIC.encode(), at):
+    while initramfs.startswith(MAGIC.encode(), at):
         start, name = at, ""
-        while name != _TRAILER:
+        while name != TRAILER:
             name, at = _entry_at(initramfs, at)
         while initramfs[at : at + 1] == b"\0":
             at += 1
@@ -88,14 +58,14 @@ def _unpacked(packed: bytes) -> bytes:
         return lzma.decompress(packed)
     if packed.startswith(b"\x28\xb5\x2f\xfd"):
         return bytes(zstd.decompress(packed))
-    if packed.startswith(_MAGIC.encode()):
+    if packed.startswith(MAGIC.encode()):
         return packed
     raise ValueError(f"an initramfs is packed in an unknown way ({packed[:4].hex(' ')})")
 
 
 def _entry_at(archive: bytes, at: int) -> tuple[str, int]:
     """The path of the entry at an offset, without "./", and the offset of the next one."""
-    if archive[at : at + 6] != _MAGIC.encode():
+    if archive[at : at + 6] != MAGIC.encode():
         raise ValueError(f"byte {at}: no entry of a newc archive")
     size_bytes = int(archive[at + 54 : at + 62], 16)
     name_bytes = int(archive[at + 94 : at + 102], 16)

@@ -7,7 +7,7 @@ import shutil
 import uuid
 from pathlib import Path
 
-from images.cpio import newc
+from harness.newc import newc
 from images.debian import fetch_kernel
 from images.disk import Root, build_disk
 from images.recipe import RECIPES, Firmware, RecipeError, Tiny

@@ -11,10 +11,10 @@ ROOT = Path(harness.__file__).parent
 
 LAYERS = [
     {"errors", "guest_text", "guest_network"},
-    {"evidence", "programs"},
+    {"data_disc", "evidence", "newc", "programs"},
     {"limited"},
     {"image", "provider", "screen", "seed"},
-    {"checks"},
+    {"answers", "checks"},
     {"machine"},
     {"observe"},
     {"diagnose"},

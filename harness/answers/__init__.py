@@ -1,0 +1,1 @@
+"""What an installer is told so that it installs without a person. No machine is started here."""
