@@ -16,16 +16,16 @@ from harness.answers.values import Values
 TextOf = Callable[[str, str], str]
 FamilyNamed = Callable[[str], Family]
 
-# alpine-conf, setup-alpine.in: what its -c writes.
+# setup-alpine(8), ANSWER FILE.
 ALPINE_KEYS = {
     *("KEYMAPOPTS", "HOSTNAMEOPTS", "DEVDOPTS", "INTERFACESOPTS", "DNSOPTS", "TIMEZONEOPTS"),
     *("PROXYOPTS", "APKREPOSOPTS", "USEROPTS", "USERSSHKEY", "SSHDOPTS", "ROOTSSHKEY", "NTPOPTS"),
-    *("DISKOPTS", "LBUOPTS", "APKCACHEOPTS"),
+    *("DISKOPTS", "LBUOPTS", "APKCACHEOPTS", "WIFIOPTS", "XENDOM0OPTS"),
 }
 # bsdinstall(8), ENVIRONMENT VARIABLES and SCRIPTING.
 FREEBSD_KEYS = {
     *("DISTRIBUTIONS", "PARTITIONS", "BSDINSTALL_DISTDIR", "BSDINSTALL_DISTSITE"),
-    *("ZFSBOOT_DISKS", "ZFSBOOT_VDEV_TYPE", "nonInteractive"),
+    *("ZFSBOOT_DISKS", "ZFSBOOT_VDEV_TYPE", "ROOTPASS_ENC", "ROOTPASS_PLAIN"),
 }
 
 
@@ -57,13 +57,18 @@ def test_alpines_files_are_shell(overlay: dict[str, str]) -> None:
     assert [syntax_fault(text) for text in overlay.values()] == [""] * 4
 
 
-def test_alpines_answers_have_keys_of_setup_alpine(overlay: dict[str, str], values: Values) -> None:
-    keys = assigned(overlay["etc/harness.answers"])
+def test_alpines_answers_have_keys_of_setup_alpine(
+    overlay: dict[str, str], values: Values, tmp_path: Path
+) -> None:
+    repositories = tmp_path / "repositories"
+    repositories.write_text("/media/cdrom/apks\n")
+    answers = overlay["etc/harness.answers"].replace("/etc/apk/repositories", str(repositories))
+    keys = assigned(answers)
     assert keys.keys() <= ALPINE_KEYS
     assert "\taddress 203.0.113.10\n\tnetmask 255.255.255.0\n" in keys["INTERFACESOPTS"]
     assert keys["DISKOPTS"] == "-m sys -s 0 /dev/sda"
-    disc = "/media/cdrom/apks"
-    assert keys["APKREPOSOPTS"] == ("http://203.0.113.2:8080/debian" if values.archive else disc)
+    archive = ["http://203.0.113.2:8080/debian"] if values.archive else []
+    assert keys["APKREPOSOPTS"].split() == ["/media/cdrom/apks", *archive]
 
 
 @pytest.mark.parametrize("status", [0, 3])
