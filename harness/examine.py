@@ -14,6 +14,14 @@ from typing import BinaryIO
 
 from harness.checks.container import check_consistency
 from harness.checks.disc import what_is_on_disc, windows_on
+from harness.checks.disc_linux import (
+    check_disc_linux,
+    knows_linux,
+    may_start_linux,
+    places_on_disc,
+    unknown_of_disc,
+    unread,
+)
 from harness.checks.finding import Finding, finding
 from harness.checks.gate import Gate, gate
 from harness.checks.inside import (
@@ -31,14 +39,16 @@ from harness.image.disc import DiscFacts, System
 from harness.image.link import LinkError, is_url, without_password
 from harness.image.qemu_check import check_with_qemu
 from harness.image.source import LocalFile
-from harness.inspection import inspect
+from harness.inspection import Inspection, inspect, inspect_disc
 from harness.provider.profile import Profile
 from harness.windows_setup import SetupFacts, inspect_setup
 
+_LINK_REMEDY = "Download the disc; harness check looks at the drivers on a file."
 _LINK_SETUP = SetupFacts(
     problem="of a link, the hundreds of MB of boot.wim are not fetched",
-    remedy="Download the disc; harness check looks at the drivers on a file.",
+    remedy=_LINK_REMEDY,
 )
+_LINK_DISC = Inspection(problem="of a link, the kernel and the initrd are not fetched")
 # Of the tables of a remote qcow2: with its header and first clusters, well below the budget.
 _REMOTE_L2_BYTES = 384 << 10
 
@@ -198,10 +208,10 @@ def _look_inside(facts: ImageFacts, location: str, profile: Profile) -> ImageFac
 
 
 def _look_into_disc(facts: ImageFacts, disc: DiscFacts, location: str) -> ImageFacts:
-    """The same, and how the disc starts; of a Windows, whether its installer finds the disk."""
+    """The same, and how the disc starts; whether the system that it starts finds the disk."""
     system = windows_on(disc)
     if system is None:
-        return replace(facts, inside=what_is_on_disc(disc, None))
+        return _look_for_linux(facts, disc, location)
     setup = _LINK_SETUP if is_url(location) else inspect_setup(Path(location))
     rows = _check_setup(setup, system)
     unknown = tuple(row.statement for row in rows if row.id == "windows.inside-unread")
@@ -211,6 +221,28 @@ def _look_into_disc(facts: ImageFacts, disc: DiscFacts, location: str) -> ImageF
         bytes_read=facts.bytes_read + setup.bytes_read,
         prediction=Prediction(unknown=unknown),
         inside=what_is_on_disc(disc, setup.windows),
+    )
+
+
+def _look_for_linux(facts: ImageFacts, disc: DiscFacts, location: str) -> ImageFacts:
+    """The same, and how the disc starts; of a Linux, where the drivers of its installer are."""
+    of_link = is_url(location)
+    if not may_start_linux(disc) or (of_link and not knows_linux(disc)):
+        return replace(facts, inside=what_is_on_disc(disc))
+    found = _LINK_DISC if of_link else inspect_disc(Path(location))
+    linux = found.disc
+    if linux is None:
+        rows = [unread(found.problem, _LINK_REMEDY if of_link else "")] if found.problem else []
+        unknown: tuple[str, ...] = (printable(found.problem, 300),) if found.problem else ()
+    else:
+        rows, unknown = check_disc_linux(linux, disc), unknown_of_disc(linux)
+    return replace(
+        facts,
+        findings=(*facts.findings, *rows),
+        bytes_read=facts.bytes_read + found.bytes_read,
+        prediction=Prediction(unknown=unknown),
+        inside=what_is_on_disc(disc, linux=linux),
+        drivers=places_on_disc(linux) if linux and not linux.problem else {},
     )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.errors import HarnessError
-from harness.image.system import DiskFacts, WindowsFacts
+from harness.image.system import DiscLinux, DiskFacts, WindowsFacts
 from harness.limited import Limits, TooLongError, run_limited
 
 if TYPE_CHECKING:
@@ -28,15 +28,17 @@ _REMOTE_BUDGET_BYTES = 512 << 20
 
 
 class Inspection(BaseModel):
-    """What the child found: ``disk``, or of a WIM ``windows``.
+    """What the child found: ``disk``, of a WIM ``windows``, of a disc ``disc``.
 
-    None where it came to an end too early, see ``problem``.
+    None where it came to an end too early, see ``problem``; ``disc`` also where the disc starts no
+    Linux that is known.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     disk: DiskFacts | None = None
     windows: WindowsFacts | None = None
+    disc: DiscLinux | None = None
     bytes_read: int = 0
     problem: str = ""
 
@@ -55,6 +57,11 @@ def inspect_wim(path: Path) -> Inspection:
     wimlib-imagex runs under limits of its own, below these.
     """
     return _in_child("wim", str(path))
+
+
+def inspect_disc(path: Path) -> Inspection:
+    """Look at the kernel and initrd that the disc at ``path`` starts, within the same limits."""
+    return _in_child("disc", str(path))
 
 
 def _in_child(what: str, location: str) -> Inspection:
@@ -120,7 +127,15 @@ def _read_wim(location: str) -> Inspection:
         return Inspection(problem=str(error))
 
 
-_READERS = {"disk": _read_disk, "wim": _read_wim}
+def _read_disc(location: str) -> Inspection:
+    from harness.image.disc_linux import read_disc_linux
+    from harness.image.source import LocalFile
+
+    with LocalFile(Path(location)) as source:
+        return Inspection(disc=read_disc_linux(source), bytes_read=source.bytes_read)
+
+
+_READERS = {"disk": _read_disk, "wim": _read_wim, "disc": _read_disc}
 
 
 def _main(what: str, location: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterator
 
+from harness.checks.disc_linux import linux_in_words
 from harness.checks.finding import Finding, finding
 from harness.checks.inside import Seen
 from harness.checks.windows import drivers_in_words
@@ -12,7 +13,7 @@ from harness.guest_text import printable
 from harness.image.disc import DiscFacts, System
 from harness.image.el_torito import BootEntry
 from harness.image.partitions import PartitionTable
-from harness.image.system import WindowsFacts
+from harness.image.system import DiscLinux, WindowsFacts
 from harness.provider.profile import Profile
 
 _PVD_OFFSET = 32768
@@ -67,12 +68,16 @@ def describe_disc(facts: DiscFacts) -> str:
     return f"{kind}{name}, {how}"
 
 
-def what_is_on_disc(facts: DiscFacts, windows: WindowsFacts | None) -> tuple[Seen, ...]:
-    """How a disc starts, and of a Windows what its installer drives. Made printable."""
+def what_is_on_disc(
+    facts: DiscFacts, windows: WindowsFacts | None = None, linux: DiscLinux | None = None
+) -> tuple[Seen, ...]:
+    """How a disc starts, and what drivers the system has that it starts. Made printable."""
     rows = [("boot path", _boot_path(facts.boot_entries))]
     if windows:
         rows.append(("installer", f"{windows.name} (boot.wim, {windows.volume})"))
         rows += drivers_in_words(windows)
+    if linux:
+        rows += linux_in_words(linux)
     return tuple(Seen(topic=topic, statement=printable(text, 300)) for topic, text in rows)
 
 

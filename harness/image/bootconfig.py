@@ -1,7 +1,8 @@
 """What a boot loader would start: the default entry of GRUB, of BLS files, of syslinux.
 
 GRUB's language is a shell; what is read here are the entries that distributions write. An entry
-whose paths depend on variables that only GRUB knows is left out rather than guessed.
+whose paths depend on variables that only GRUB knows is left out rather than guessed. Of a disc all
+entries are given: the default of one may be to go on with the hard disk.
 """
 
 from __future__ import annotations
@@ -28,7 +29,21 @@ _SYSLINUX_CONFIGS = (
     "/syslinux.cfg",
     "/syslinux/syslinux.cfg",
 )
+# Where ISOLINUX looks (Syslinux 6.03, core/fs/iso9660/iso9660.c, iso_open_config).
+_ISOLINUX_CONFIGS = tuple(
+    f"{folder}/{name}"
+    for folder in ("/boot/isolinux", "/isolinux", "/boot/syslinux", "/syslinux", "")
+    for name in ("isolinux.cfg", "syslinux.cfg")
+)
+# Where the discs of distributions keep that of GRUB.
+_DISC_GRUB_CONFIGS = (
+    *("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg", "/grub/grub.cfg", "/EFI/BOOT/grub.cfg"),
+)
 _BLS_FOLDERS = ("/boot/loader/entries", "/boot/efi/loader/entries", "/loader/entries")
+# Deeper ones Syslinux does not open (com32/elflink/ldlinux/readconfig.c, MAX_INCLUDE_NEST_DEPTH);
+# how many in all is our own limit.
+_MAX_INCLUDE_DEPTH, _MAX_INCLUDES = 16, 64
+_MAX_ENTRIES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +72,21 @@ def default_entry(tree: Tree) -> Entry | None:
             if found := _syslinux_default(tree, path):
                 return found
     return _bls_default(tree, "", {})
+
+
+def disc_entries(tree: Tree) -> Iterator[Entry]:
+    """What a disc's boot loaders can start, for each loader its default first.
+
+    ISOLINUX comes before GRUB, which many discs have for UEFI only.
+    """
+    for path in filter(tree.exists, _ISOLINUX_CONFIGS):
+        for label in _preferred(*_syslinux_labels(tree, path))[:_MAX_ENTRIES]:
+            yield _syslinux_entry(tree, label, path)
+    for path in filter(tree.exists, _DISC_GRUB_CONFIGS):
+        if default := _grub_default(tree, path):
+            yield default
+        for entry, _ in list(_menu_entries(tree.text(path), path))[:_MAX_ENTRIES]:
+            yield _placed(tree, entry, path)
 
 
 def _grub_default(tree: Tree, path: str) -> Entry | None:
@@ -103,7 +133,8 @@ def _menu_entries(text: str, path: str) -> Iterator[tuple[_Open, str]]:
     current = _Open("", "")
     for line in text.splitlines():
         words = line.strip()
-        start = re.match(r"menuentry\s+(['\"])(.*?)\1(.*)", words)
+        # Options may come before the title, as --hotkey=i does on Debian's discs.
+        start = re.match(r"menuentry\s+(?:--[\w-]+(?:=\S+)?\s+)*(['\"])(.*?)\1(.*)", words)
         if start:
             if current.kernel:
                 yield current, path
@@ -190,15 +221,43 @@ def _bls_entry(tree: Tree, path: str, variables: dict[str, str]) -> Entry | None
 
 def _syslinux_default(tree: Tree, path: str) -> Entry | None:
     """The label that DEFAULT names, or the first (syslinux wiki, "Config")."""
+    labels, wanted, _ = _syslinux_labels(tree, path)
+    label = labels.get(wanted) or next(iter(labels.values()), None)
+    return _syslinux_entry(tree, label, path) if label and label.kernel else None
+
+
+def _syslinux_entry(tree: Tree, label: _Open, path: str) -> Entry:
+    """The label with its paths, which begin in the folder of the configuration."""
+    folder = posixpath.dirname(path)
+    placed = replace(
+        label,
+        kernel=posixpath.join(folder, label.kernel),
+        initrds=tuple(posixpath.join(folder, name) for name in label.initrds),
+    )
+    return _placed(tree, placed, path)
+
+
+def _preferred(labels: dict[str, _Open], wanted: str, marked: str) -> list[_Open]:
+    """The labels that start a kernel: the default, that of the menu, then the others in order.
+
+    A program of syslinux is none: menus, chain loaders.
+    """
+    names = dict.fromkeys([*(name for name in (wanted, marked) if name in labels), *labels])
+    rows = (labels[name] for name in names)
+    return [row for row in rows if row.kernel and not row.kernel.lower().endswith(".c32")]
+
+
+def _syslinux_labels(tree: Tree, path: str) -> tuple[dict[str, _Open], str, str]:
+    """The labels in their order, the one that DEFAULT names, and the one with MENU DEFAULT."""
     labels: dict[str, _Open] = {}
-    wanted, current = "", None
-    for line in tree.text(path).splitlines():
-        key, _, value = line.strip().partition(" ")
-        key, value = key.lower(), value.strip()
+    wanted, marked, current = "", "", None
+    for key, value in _syslinux_lines(tree, path):
         if key == "default":
             wanted = value
         elif key == "label":
             current = labels.setdefault(value, _Open(value, ""))
+        elif current and key == "menu" and value.lower() == "default":
+            marked = current.title
         elif current and key in ("kernel", "linux"):
             current.kernel = value
         elif current and key == "append":
@@ -207,10 +266,26 @@ def _syslinux_default(tree: Tree, path: str) -> Entry | None:
                 current.initrds = tuple(initrd[1].split(","))
         elif current and key == "initrd":
             current.initrds = tuple(value.split(","))
-    entry = labels.get(wanted) or next(iter(labels.values()), None)
-    if entry is None or not entry.kernel:
-        return None
+    return labels, wanted, marked
+
+
+def _syslinux_lines(tree: Tree, path: str) -> Iterator[tuple[str, str]]:
+    """Directives and their arguments, those of included files in their place."""
     folder = posixpath.dirname(path)
-    entry.kernel = posixpath.join(folder, entry.kernel)
-    entry.initrds = tuple(posixpath.join(folder, name) for name in entry.initrds)
-    return _placed(tree, entry, path)
+    texts = [iter(tree.text(path).splitlines())]
+    left, in_help = _MAX_INCLUDES, False
+    while texts:
+        line = next(texts[-1], None)
+        if line is None:
+            texts.pop()
+            continue
+        key, value = [*line.split(None, 1), "", ""][:2]
+        if key.lower() in ("text", "endtext"):  # between them stands what a person reads
+            in_help = key.lower() == "text"
+        elif in_help:
+            continue
+        elif key.lower() != "include":
+            yield key.lower(), value.strip()
+        elif left and len(texts) < _MAX_INCLUDE_DEPTH:
+            left -= 1
+            texts.append(iter(tree.text(posixpath.join(folder, value.strip())).splitlines()))

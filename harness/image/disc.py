@@ -52,11 +52,39 @@ class Files(Protocol):
         """How large a file says it is; its ``content`` is smaller where a part is not there."""
 
 
+class Start(BaseModel):
+    """A kernel on a disc, and the initrd that it is started with.
+
+    ``kernel`` is a path in any case, ``*`` for a part of its last name; in ``initrd`` it stands for
+    the same.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kernel: str
+    initrd: str
+
+
+class Later(BaseModel):
+    """What brings an installer the drivers that its initrd has not.
+
+    ``what`` says it in words, ``over`` what it is read from. ``files`` are where it is on a disc,
+    the likeliest first; without one of them it is on another machine.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    what: str
+    over: Literal["disc", "network"]
+    files: tuple[str, ...] = ()
+
+
 class System(BaseModel):
-    """A row of ``systems.toml``: what gives a system on a disc away.
+    """A row of ``systems.toml``: what gives a system on a disc away, and how its Linux starts.
 
     It is there when one of ``any_of`` exists, all of ``all_of`` do, and the file ``text_in`` holds
-    ``text``. Paths are matched in any case; ``*`` stands for one name.
+    ``text``. Paths are matched in any case; ``*`` stands for one name. ``starts`` are where its
+    kernel is, the one to take first; there is none where it is no Linux.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -67,6 +95,8 @@ class System(BaseModel):
     all_of: tuple[str, ...] = ()
     text_in: str | None = None
     text: str = ""
+    starts: tuple[Start, ...] = ()
+    later: Later | None = None
     source: str
 
 
@@ -183,11 +213,16 @@ def _trees(
 
 def find_in_disc(tree: Files, pattern: str) -> list[DiscEntry]:
     """The entries that ``pattern`` names: a path in any case, ``*`` for any one name."""
-    found = [tree.root]
+    return [entry for _, entry in match_in_disc(tree, pattern)]
+
+
+def match_in_disc(tree: Files, pattern: str) -> list[tuple[str, DiscEntry]]:
+    """The same, each with its path as the disc spells it, from ``/``."""
+    found = [("", tree.root)]
     for name in pattern.lower().split("/"):
         found = [
-            entry
-            for folder in found
+            (f"{path}/{entry.name}", entry)
+            for path, folder in found
             if folder.is_folder
             for entry in tree.entries(folder)
             if fnmatch.fnmatchcase(entry.name.lower(), name)

@@ -48,7 +48,7 @@ def read_linux(tree: Tree, root_type: str, others: Sequence[Tree] = ()) -> Linux
     version = kernel.version or _version_in_name(entry)
     initrds = entry.initrds if entry else ()
     missing = tuple(path for path in initrds if not files.exists(path))
-    initramfs, fault = _read_initrds(files, initrds)
+    initramfs, fault = read_initrds(files, initrds)
     cmdline = entry.cmdline if entry else ""
     init = _init(tree, cmdline)
     return LinuxFacts(
@@ -71,7 +71,7 @@ def read_linux(tree: Tree, root_type: str, others: Sequence[Tree] = ()) -> Linux
         cmdline=cmdline,
         root_type=root_type,
         modules=_module_folder(tree, version),
-        drivers=_drivers(tree, version, initramfs, unread=bool(fault)),
+        drivers=driver_places(tree, version, initramfs, unread=bool(fault)),
         blacklisted=tuple(_blacklisted(tree, cmdline, initramfs)),
         device_names=tuple(_device_names(tree, cmdline)),
         mounts_needed=tuple(_mounts_needed(tree, cmdline)),
@@ -159,7 +159,7 @@ def _init(tree: Tree, cmdline: str) -> str:
     return next((path for path in paths if tree.exists(path)), "")
 
 
-def _read_initrds(tree: Tree, paths: tuple[str, ...]) -> tuple[Initramfs | None, str]:
+def read_initrds(tree: Tree, paths: tuple[str, ...]) -> tuple[Initramfs | None, str]:
     """All initramfs of an entry as one, as the kernel unpacks them; why one could not be read."""
     names: set[str] = set()
     files: dict[str, bytes] = {}
@@ -176,7 +176,7 @@ def _read_initrds(tree: Tree, paths: tuple[str, ...]) -> tuple[Initramfs | None,
     return (Initramfs(frozenset(names), files), "") if names else (None, "")
 
 
-def _drivers(
+def driver_places(
     tree: Tree, version: str, initramfs: Initramfs | None, *, unread: bool
 ) -> dict[str, Place]:
     """Where each driver is; unknown where nothing that could tell was found."""

@@ -54,6 +54,11 @@ DRIVERS = {
     "btrfs": "CONFIG_BTRFS_FS",
 }
 
+NIC_DRIVERS = ("virtio_pci", "virtio_net", "e1000", "vmxnet3")
+"""What an installer needs before the network brings it anything."""
+DISC_DRIVERS = ("sr_mod", "isofs")
+"""What an installer needs before its own disc brings it anything, on any bus."""
+
 
 FAMILIES = ("debian", "fedora", "suse", "alpine", "arch")
 """Families of distributions, as ``ID`` and ``ID_LIKE`` of os-release(5) name them."""
@@ -108,6 +113,30 @@ class LinuxFacts(_Model):
     mounts_needed: tuple[str, ...]
     serial_console: bool
     cloud_init: CloudInit
+
+
+class DiscLinux(_Model):
+    """The Linux that a disc starts.
+
+    ``kernel`` and ``initrds`` are paths on the disc; ``config`` is the boot configuration that
+    names them, "" where they are where discs of this kind have them. ``kernel_fault`` says why the
+    kernel will not unpack itself.
+    ``drivers`` are as kernel and initrds have them: "missing" is what is in neither. ``later`` is
+    what may bring more of them, in words, "" where nothing on the disc may; but for those of
+    ``needed_first``, without which it cannot be had.
+    ``problem`` says why nothing is known of the drivers, "" otherwise.
+    """
+
+    config: str = ""
+    kernel: str = ""
+    kernel_architecture: str = ""
+    kernel_version: str = ""
+    kernel_fault: str = ""
+    initrds: tuple[str, ...] = ()
+    drivers: dict[str, Place] = {}
+    later: str = ""
+    needed_first: tuple[str, ...] = ()
+    problem: str = ""
 
 
 class DriverFacts(_Model):
