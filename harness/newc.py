@@ -8,12 +8,21 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 MAGIC = "070701"
 TRAILER = "TRAILER!!!"
 
-_Row = tuple[str, int, bytes, tuple[int, int]]
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file of an archive; the content of a symbolic link is its target."""
+
+    path: str
+    mode: int
+    content: bytes = b""
+    device: tuple[int, int] = (0, 0)
 
 
 def newc(files: Mapping[str, bytes], folders: Iterable[str] = ()) -> bytes:
@@ -21,9 +30,8 @@ def newc(files: Mapping[str, bytes], folders: Iterable[str] = ()) -> bytes:
 
     A device node for the console is in it: the kernel opens that before init runs.
     """
-    rows = [_folder(path) for path in folders]
-    rows.append(("dev/console", stat.S_IFCHR | 0o600, b"", (5, 1)))
-    return _archive([*rows, *(_file(path, content) for path, content in files.items())])
+    console = Entry("dev/console", stat.S_IFCHR | 0o600, device=(5, 1))
+    return pack([*map(_folder, folders), console, *_files(files)])
 
 
 def with_files(initrd: bytes, files: Mapping[str, bytes]) -> bytes:
@@ -32,8 +40,13 @@ def with_files(initrd: bytes, files: Mapping[str, bytes]) -> bytes:
     The kernel unpacks one archive after the other, and takes a plain one only where it begins at
     a multiple of four bytes (``unpack_to_rootfs``, init/initramfs.c); zeros between are skipped.
     """
-    folders = (_folder(path) for path in _parents(files))
-    return _padded(initrd) + _archive([*folders, *(_file(*item) for item in files.items())])
+    return _padded(initrd) + pack([*map(_folder, _parents(files)), *_files(files)])
+
+
+def pack(entries: Iterable[Entry]) -> bytes:
+    """An archive of ``entries`` in their order, all of them root's and without a time."""
+    packed = [_packed(number, entry) for number, entry in enumerate(entries, start=1)]
+    return b"".join(packed) + _packed(0, Entry(TRAILER, 0))
 
 
 def _parents(paths: Iterable[str]) -> Iterator[str]:
@@ -42,24 +55,21 @@ def _parents(paths: Iterable[str]) -> Iterator[str]:
     yield from sorted(folders - {"."})
 
 
-def _folder(path: str) -> _Row:
-    return path, stat.S_IFDIR | 0o755, b"", (0, 0)
+def _folder(path: str) -> Entry:
+    return Entry(path, stat.S_IFDIR | 0o755)
 
 
-def _file(path: str, content: bytes) -> _Row:
-    return path, stat.S_IFREG | 0o755, content, (0, 0)
+def _files(files: Mapping[str, bytes]) -> Iterator[Entry]:
+    for path, content in files.items():
+        yield Entry(path, stat.S_IFREG | 0o755, content)
 
 
-def _archive(rows: Iterable[_Row]) -> bytes:
-    entries = (_entry(number, *row) for number, row in enumerate(rows, start=1))
-    return b"".join(entries) + _entry(0, TRAILER, 0, b"", (0, 0))
-
-
-def _entry(number: int, path: str, mode: int, content: bytes, device: tuple[int, int]) -> bytes:
-    name = path.encode() + b"\0"
-    fields = (number, mode, 0, 0, 1, 0, len(content), 0, 0, *device, len(name), 0)
+def _packed(number: int, entry: Entry) -> bytes:
+    name = entry.path.encode() + b"\0"
+    size_bytes = len(entry.content)
+    fields = (number, entry.mode, 0, 0, 1, 0, size_bytes, 0, 0, *entry.device, len(name), 0)
     head = MAGIC.encode() + b"".join(b"%08x" % field for field in fields) + name
-    return _padded(head) + _padded(content)
+    return _padded(head) + _padded(entry.content)
 
 
 def _padded(data: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Build an image: ``python -m images.build NAME`` prints the path of a qcow2.
+"""Build an image: ``python -m images.build NAME`` prints the path of a qcow2 or an ISO.
 
 What was built is kept in ``$XDG_CACHE_HOME/harness/recipes`` under a digest of all that goes into
 it, and is built once however many ask for it at the same time.
@@ -19,14 +19,18 @@ from typing import get_args
 
 from images.alpine import build_alpine, build_alpine_bare
 from images.debian import build_debian
+from images.installer import Parts, build_disc, build_root, fetch_parts
 from images.recipe import (
     RECIPES,
     Alpine,
     AlpineBare,
     Debian,
+    DebianInstaller,
+    DebianInstallerVariant,
     Firmware,
     RecipeError,
     WindowsStandIn,
+    base_of,
     load_recipe,
     recipe_names,
 )
@@ -51,6 +55,8 @@ def build(name: str, cmdline: str = "", firmware: Firmware = "bios") -> Path:
         return _cached(name, ".qcow2", lambda tmp, out: build_alpine_bare(recipe, tmp, out))
     if isinstance(recipe, WindowsStandIn):
         return _cached(name, ".qcow2", lambda tmp, out: build_windows_stand_in(recipe, tmp, out))
+    if isinstance(recipe, DebianInstaller | DebianInstallerVariant):
+        return _build_installer(name, recipe)
     kernel = _cached("tiny-kernel", "", lambda tmp, out: unpack_kernel(recipe, tmp, out), "tiny")
     return _cached(
         name,
@@ -60,6 +66,31 @@ def build(name: str, cmdline: str = "", firmware: Firmware = "bios") -> Path:
         cmdline,
         firmware,
     )
+
+
+def _build_installer(name: str, recipe: DebianInstaller | DebianInstallerVariant) -> Path:
+    """The disc of a recipe; what comes from the archive is shared with the variants of it."""
+    base, dropped = name, list[str]()
+    if isinstance(recipe, DebianInstallerVariant):
+        base, dropped = recipe.base, recipe.drop_modules
+        recipe = base_of(name, recipe)
+    parts = _shared(f"{base}-parts", lambda tmp, out: fetch_parts(recipe, tmp, out), recipe.parts())
+    root = None
+    if recipe.packages:
+        root = _shared(f"{base}-root", lambda tmp, out: build_root(recipe, tmp, out), recipe.root())
+    sources = (Parts(parts), root)
+    return _cached(
+        name,
+        ".iso",
+        lambda tmp, out: build_disc(name, recipe, sources, dropped, tmp, out),
+        "",
+        recipe.model_dump_json(),
+    )
+
+
+def _shared(name: str, make: Callable[[Path, Path], None], of: str) -> Path:
+    """What takes long to fetch: under a digest of what the recipe says of it, not of the code."""
+    return cached(name, hashlib.sha256(of.encode()).hexdigest()[:12], make)
 
 
 def cache_folder() -> Path:

@@ -5,14 +5,28 @@ from __future__ import annotations
 import gzip
 import lzma
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
 
-from harness.newc import MAGIC, TRAILER
+from harness.newc import MAGIC, TRAILER, Entry
+
+
+def entries_of(initramfs: bytes) -> Iterator[Entry]:
+    """What the packed archive of an initramfs holds; raises ValueError where it is none."""
+    archive = _unpacked(_split(initramfs)[1])
+    at = 0
+    while True:
+        name, end = _entry_at(archive, at)
+        if name == TRAILER:
+            return
+        mode, size_bytes = int(archive[at + 14 : at + 22], 16), int(archive[at + 54 : at + 62], 16)
+        data_at = end - (size_bytes + -size_bytes % 4)
+        yield Entry(name, mode, archive[data_at : data_at + size_bytes])
+        at = end
 
 
 def without(initramfs: bytes, unwanted: Callable[[str], bool]) -> tuple[bytes, int]:

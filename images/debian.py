@@ -62,7 +62,7 @@ def build_debian(name: str, recipe: Debian, scratch: Path, output: Path) -> None
     if recipe.encrypted:
         grub_cfg = _GRUB_CFG.format(boot_uuid=root_uuid, boot="", root="/dev/mapper/root")
     hooks = _finish(recipe, root_uuid, grub_cfg, scratch)
-    _bootstrap(recipe.suite, tar, recipe.packages, "minbase", hooks)
+    bootstrap(recipe.suite, tar, recipe.packages, "minbase", hooks)
     say(f"{name}: writing the disk")
     if recipe.encrypted:
         build_encrypted_disk(root, scratch, output)
@@ -74,7 +74,7 @@ def _build_foreign(recipe: Debian, root_uuid: str, scratch: Path, output: Path) 
     """A disk for UEFI with packages of another architecture: none of their programs is run."""
     tar, folder = scratch / "root.tar", scratch / "root"
     arguments = (f"--architectures={recipe.architecture}",)
-    _bootstrap(recipe.suite, tar, recipe.packages, "extract", [], arguments)
+    bootstrap(recipe.suite, tar, recipe.packages, "extract", [], arguments)
     modules = "usr/lib/grub/arm64-efi"
     run("tar", "--extract", "--file", tar, "--directory", scratch, f"./{modules}")
     listed = run("tar", "--list", "--file", tar).splitlines()
@@ -135,15 +135,28 @@ def _uploads(when: str, files: dict[str, str], scratch: Path) -> list[str]:
 
 def fetch_kernel(suite: str, package: str, scratch: Path, architecture: str = "amd64") -> Path:
     """A folder with ``boot/vmlinuz-*`` and ``lib/modules`` of a kernel package, not installed."""
-    tar, folder = scratch / "kernel.tar", scratch / "kernel"
-    _bootstrap(suite, tar, [package], "extract", [], (f"--architectures={architecture}",))
-    folder.mkdir()
-    members = ("--wildcards", "./boot/vmlinuz-*", "*lib/modules/*")
-    run("tar", "--extract", "--file", tar, "--directory", folder, *members)
+    folder = scratch / "kernel"
+    members = ("./boot/vmlinuz-*", "*lib/modules/*")
+    fetch_files(suite, [package], members, folder, (f"--architectures={architecture}",))
     return folder
 
 
-def _bootstrap(
+def fetch_files(
+    suite: str,
+    packages: list[str],
+    members: tuple[str, ...],
+    folder: Path,
+    arguments: tuple[str, ...] = (),
+) -> None:
+    """Make ``folder`` with what matches ``members`` in packages that are not installed."""
+    tar = folder.with_suffix(".tar")
+    bootstrap(suite, tar, packages, "extract", [], arguments)
+    folder.mkdir()
+    run("tar", "--extract", "--file", tar, "--directory", folder, "--wildcards", *members)
+    tar.unlink()
+
+
+def bootstrap(
     suite: str,
     tar: Path,
     packages: list[str],
@@ -151,6 +164,7 @@ def _bootstrap(
     hooks: list[str],
     arguments: tuple[str, ...] = (),
 ) -> None:
+    """Write ``packages`` and what they need to ``tar``, by mmdebstrap."""
     run(
         *("mmdebstrap", "--quiet", f"--variant={variant}", f"--include={','.join(packages)}"),
         *("--aptopt=Apt::Install-Recommends false", f"--keyring={_KEYRING}", *arguments, *hooks),

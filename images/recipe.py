@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from harness.errors import faults_in_words
 
@@ -14,6 +14,8 @@ RECIPES = Path(__file__).parent / "recipes"
 
 Firmware = Literal["bios", "uefi", "both"]
 """Which firmware can start a disk."""
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class RecipeError(Exception):
@@ -81,9 +83,64 @@ class WindowsStandIn(_Recipe):
     size_mib: Annotated[int, Field(ge=16)]
 
 
-Recipe = Annotated[
-    Debian | Tiny | Alpine | AlpineBare | WindowsStandIn, Field(discriminator="kind")
-]
+class Modules(BaseModel):
+    """Modules of a kernel that are one package of the installer."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    modules: Annotated[list[str], Field(min_length=1)]
+    provides: list[str] = []
+    priority: Literal["standard", "optional"] = "standard"
+    """The installer loads by itself what is standard."""
+
+
+class DebianInstaller(_Recipe):
+    """A disc with debian-installer: to install from, or as netboot's where it has no packages."""
+
+    kind: Literal["debian-installer"]
+    suite: str
+    netboot: str
+    """The package with a kernel and an initrd that fetches everything else from the network."""
+    packages: list[str] = []
+    """Of the system that is installed."""
+    udebs: dict[Annotated[str, Field(pattern=r"^pool/.+\.udeb$")], Sha256] = {}
+    """Packages of the installer that are on the disc, by their path in the archive."""
+    modules: dict[str, Modules] = {}
+    """More of them, made of the kernel's package; by their names without a version."""
+    initrd_udebs: list[str] = []
+    """Those of both kinds that are in the initrd as well."""
+    not_in_initrd: list[str] = []
+    """Packages of netboot's initrd that the disc's initrd knows nothing of."""
+
+    def parts(self) -> str:
+        """What decides which files come from the archive, as text."""
+        return self.model_dump_json(include={"suite", "netboot", "udebs"}) + str(bool(self.modules))
+
+    def root(self) -> str:
+        """What decides how the system is that is installed, as text."""
+        return self.model_dump_json(include={"suite", "packages"})
+
+    @model_validator(mode="after")
+    def _initrd_udebs_are_known(self) -> Self:
+        known = {path.rpartition("/")[2].partition("_")[0] for path in self.udebs}
+        unknown = [name for name in self.initrd_udebs if name not in known | set(self.modules)]
+        if unknown:
+            raise ValueError(f"initrd_udebs: {', '.join(unknown)} is in neither udebs nor modules")
+        return self
+
+
+class DebianInstallerVariant(_Recipe):
+    """The disc of another recipe without some modules of its kernel."""
+
+    kind: Literal["debian-installer-variant"]
+    base: str
+    drop_modules: Annotated[list[str], Field(min_length=1)]
+
+
+AnyRecipe = (
+    Debian | Tiny | Alpine | AlpineBare | WindowsStandIn | DebianInstaller | DebianInstallerVariant
+)
+Recipe = Annotated[AnyRecipe, Field(discriminator="kind")]
 
 
 def recipe_names() -> list[str]:
@@ -91,7 +148,7 @@ def recipe_names() -> list[str]:
     return sorted(path.parent.name for path in RECIPES.glob("*/recipe.toml"))
 
 
-def load_recipe(name: str) -> Debian | Tiny | Alpine | AlpineBare | WindowsStandIn:
+def load_recipe(name: str) -> AnyRecipe:
     """The recipe called ``name``; raises RecipeError that names every fault at once."""
     path = RECIPES / name / "recipe.toml"
     if name not in recipe_names():
@@ -102,3 +159,11 @@ def load_recipe(name: str) -> Debian | Tiny | Alpine | AlpineBare | WindowsStand
         raise RecipeError(f"{path}: not TOML: {error}.") from error
     except ValidationError as error:
         raise RecipeError(f"{path}: {faults_in_words(error)}.") from error
+
+
+def base_of(name: str, recipe: DebianInstallerVariant) -> DebianInstaller:
+    """The recipe that another is a variant of; raises RecipeError where it is of another kind."""
+    base = load_recipe(recipe.base)
+    if not isinstance(base, DebianInstaller):
+        raise RecipeError(f"{name}: its base {recipe.base} is no disc with debian-installer.")
+    return base

@@ -13,6 +13,7 @@ from images.recipe import RecipeError
 _PACKAGES = {
     "debugfs": "e2fsprogs",
     "depmod": "kmod",
+    "dpkg-deb": "dpkg",
     "fakeroot": "fakeroot",
     "grub-mkimage": "grub-common",
     "hivexregedit": "libwin-hivex-perl",
@@ -20,6 +21,7 @@ _PACKAGES = {
     "mke2fs": "e2fsprogs",
     "mkfs.vfat": "dosfstools",
     "mkntfs": "ntfs-3g",
+    "mksquashfs": "squashfs-tools",
     "mmd": "mtools",
     "mmdebstrap": "mmdebstrap",
     "musl-gcc": "musl-tools",
@@ -28,6 +30,7 @@ _PACKAGES = {
     "sfdisk": "fdisk",
     "wimapply": "wimtools",
     "wimcapture": "wimtools",
+    "xorriso": "xorriso",
 }
 _STDERR_LINES = 6
 

@@ -83,7 +83,7 @@ def module_order(kernel: Path, wanted: list[str]) -> list[Path]:
     by_name = {Path(path).name.partition(".")[0].replace("-", "_"): path for path in needs}
     missing = [name for name in wanted if name not in by_name]
     if missing:
-        raise RecipeError(f"The kernel of tiny has no module {', '.join(missing)}.")
+        raise RecipeError(f"The kernel has no module {', '.join(missing)}.")
     order: dict[str, None] = {}
     for name in wanted:
         path = by_name[name]

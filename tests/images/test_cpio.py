@@ -1,11 +1,13 @@
 import gzip
 import lzma
+import stat
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from harness.newc import newc
-from images.cpio import without
+from harness.newc import Entry, newc, pack
+from images.cpio import entries_of, without
 
 
 def test_entries_are_left_out_and_what_comes_before_is_kept() -> None:
@@ -27,3 +29,16 @@ def test_entries_are_left_out_and_what_comes_before_is_kept() -> None:
 def test_what_is_no_initramfs_is_refused() -> None:
     with pytest.raises(ValueError, match="packed in an unknown way"):
         without(b"not one", lambda _: False)
+
+
+def test_what_was_packed_is_read_again(tmp_path: Path) -> None:
+    entries = [
+        Entry("usr", stat.S_IFDIR | 0o755),
+        Entry("usr/a", stat.S_IFREG | 0o644, b"x" * 5),
+        Entry("usr/b", stat.S_IFLNK | 0o777, b"a"),
+    ]
+    archive = pack(entries)
+    assert list(entries_of(gzip.compress(archive))) == entries
+    subprocess.run(["cpio", "-idm", "--quiet"], input=archive, cwd=tmp_path, check=True)
+    assert (tmp_path / "usr" / "b").readlink() == Path("a")
+    assert (tmp_path / "usr" / "a").stat().st_mode & 0o777 == 0o644

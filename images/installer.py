@@ -1,0 +1,390 @@
+"""Discs with debian-installer: Debian's own kernel, initrd and menus, and what installs offline.
+
+Debian publishes the installer for the network as a package, the one for discs only as a disc. So
+the initrd here is the package's, followed by an archive with what makes it a disc's: drivers of
+disks and drives, and the packages that look for the disc and read it. The disc has the rest of the
+installer, and the system to install as a file system that live-installer copies.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+import shutil
+import stat
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.newc import Entry, pack
+from images.cpio import entries_of, without
+from images.debian import bootstrap, fetch_files, mirror
+from images.disk import EFI_X86_64
+from images.recipe import DebianInstaller, RecipeError
+from images.steps import run, say
+from images.tiny import module_order
+from images.udeb import (
+    STATUS,
+    Udeb,
+    change_status,
+    fields,
+    folders_for,
+    make_module_udeb,
+    merged,
+    read_udeb,
+    status_of,
+    unpack,
+    write_repository,
+)
+
+_PACKAGE_FOLDER = "./usr/lib/debian-installer/images/*/amd64/text/"
+_ISOLINUX = ("./usr/lib/ISOLINUX/isolinux.bin", "./usr/lib/ISOLINUX/isohdpfx.bin")
+_LSB_RELEASE = "etc/lsb-release"
+_DEPMOD_WRITES = ("alias", "dep", "devname", "softdep", "symbols", "weakdep")
+# One second for all dates on a disc: the same disc twice. xorriso takes hundredths, too.
+_DATE = "2026010100000000"
+_GPT_GUID = "6d0b6a0e3c0a4f5c9a3f5d1c7e11d15c"
+_EFI_KIB = 4096
+_EFI_SERIAL = "44454249"
+# Debian's disc has a core image that is told nothing of the disc, and looks for this file.
+_GRUB_EFI_CFG = """\
+search --no-floppy --file --set=root /.disk/info
+set prefix=($root)/boot/grub
+"""
+# What Debian's grub.cfg of the installer needs, so that no module is loaded from the disc.
+_GRUB_MODULES = (
+    *("part_msdos", "part_gpt", "fat", "iso9660", "normal", "linux", "configfile", "search"),
+    *("search_fs_file", "test", "echo", "ls", "cat", "font", "gfxterm", "gfxterm_background"),
+    *("gfxmenu", "png", "all_video", "efi_gop", "efi_uga", "video_bochs", "video_cirrus", "play"),
+    *("terminal", "serial", "halt", "reboot", "minicmd"),
+)
+# Paths of the package, and where Debian's discs have the same.
+_MENU_PATHS = (
+    ("debian-installer/amd64/boot-screens/syslinux.cfg", "isolinux.cfg"),
+    ("debian-installer/amd64/boot-screens/", ""),
+    ("/debian-installer/amd64/linux", "/install.amd/vmlinuz"),
+    ("/debian-installer/amd64/initrd.gz", "/install.amd/initrd.gz"),
+    ("debian-installer/amd64/linux", "/install.amd/vmlinuz"),
+    ("debian-installer/amd64/initrd.gz", "/install.amd/initrd.gz"),
+)
+
+# Of mmdebstrap, for the system that is installed.
+_ROOT_OPTIONS = (
+    "--dpkgopt=path-exclude=/usr/share/man/*",
+    "--dpkgopt=path-exclude=/usr/share/locale/*",
+    "--dpkgopt=path-exclude=/usr/share/doc/*",
+    "--dpkgopt=path-include=/usr/share/doc/*/copyright",
+    # The installer writes the initramfs again, on a machine without hardware virtualisation.
+    '--essential-hook=mkdir -p "$1/etc/initramfs-tools/conf.d"',
+    '--essential-hook=echo COMPRESSLEVEL=1 > "$1/etc/initramfs-tools/conf.d/fast"',
+    # Nothing of this build may look like a machine that has lived.
+    '--customize-hook=rm -f "$1"/etc/ssh/ssh_host_*; : > "$1/etc/machine-id"',
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What discs are put together from, in the folder that :func:`fetch_parts` made."""
+
+    folder: Path
+
+    @property
+    def installer(self) -> Path:
+        """Kernel, initrd and menus of the package."""
+        return self.folder / "debian-installer" / "amd64"
+
+    @property
+    def modules(self) -> Path:
+        """Every module of the kernel, below a folder ``lib``."""
+        return self.folder / "kernel"
+
+    @property
+    def udebs(self) -> Path:
+        """Packages of the installer, by their path in the archive."""
+        return self.folder / "udebs"
+
+
+def parts_key(recipe: DebianInstaller) -> str:
+    """What decides which files :func:`fetch_parts` fetches, as text."""
+    return recipe.model_dump_json(include={"suite", "netboot", "udebs"}) + str(bool(recipe.modules))
+
+
+def fetch_parts(recipe: DebianInstaller, scratch: Path, output: Path) -> None:
+    """Make the folder ``output`` with what comes from the archive for a disc."""
+    say(f"fetching {recipe.netboot} of {recipe.suite}")
+    fetched = scratch / "netboot"
+    fetch_files(recipe.suite, [recipe.netboot, "isolinux"], (_PACKAGE_FOLDER, *_ISOLINUX), fetched)
+    output.mkdir()
+    shutil.copytree(
+        _only(fetched, _PACKAGE_FOLDER + "debian-installer"), output / "debian-installer"
+    )
+    for path in _ISOLINUX:
+        shutil.copyfile(fetched / path, output / Path(path).name)
+    if recipe.modules:
+        initrd = (Parts(output).installer / "initrd.gz").read_bytes()
+        _fetch_modules(recipe.suite, kernel_release(_names(initrd)), scratch, output)
+    for path, digest in recipe.udebs.items():
+        _download(path, digest, Parts(output).udebs / path)
+
+
+def _fetch_modules(suite: str, release: str, scratch: Path, output: Path) -> None:
+    """The modules of the initrd's kernel, from the same build's package."""
+    say(f"fetching the modules of {release}")
+    folder = scratch / "kernel"
+    fetch_files(suite, [f"linux-image-{release}"], ("*lib/modules/*",), folder)
+    found = _only(folder, f"**/lib/modules/{release}")
+    target = output / "kernel" / "lib" / "modules" / release
+    shutil.copytree(found, target)
+    run("depmod", "--basedir", output / "kernel", release)
+
+
+def _download(path: str, sha256: str, target: Path) -> None:
+    """A file of the archive that is known by its digest."""
+    url = f"{mirror()}/{path}"
+    try:
+        with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310  the mirror's scheme
+            content = answer.read()
+    except OSError as error:
+        raise RecipeError(f"{url} cannot be read: {error}.") from error
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise RecipeError(f"{url} is not the file that the recipe names: its SHA-256 differs.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(content)
+
+
+def root_key(recipe: DebianInstaller) -> str:
+    """What decides how the system is that :func:`build_root` makes, as text."""
+    return recipe.model_dump_json(include={"suite", "packages"}) + "".join(_ROOT_OPTIONS)
+
+
+def build_root(recipe: DebianInstaller, scratch: Path, output: Path) -> None:
+    """Write the system that is installed to ``output``, a squashfs."""
+    say(f"installing {len(recipe.packages)} packages of {recipe.suite}")
+    tar = scratch / "root.tar"
+    bootstrap(recipe.suite, tar, recipe.packages, "minbase", [*_ROOT_OPTIONS])
+    say("packing the file system")
+    # Zstandard: a guest without hardware virtualisation unpacks it, which XZ makes slow.
+    pack_it = 'exec mksquashfs - "$2" -tar -comp zstd -quiet -no-progress < "$1"'
+    run("sh", "-ec", pack_it, "mksquashfs", tar, output)
+
+
+def build_disc(
+    name: str,
+    recipe: DebianInstaller,
+    sources: tuple[Parts, Path | None],
+    dropped: list[str],
+    scratch: Path,
+    output: Path,
+) -> None:
+    """Write the disc to ``output``; ``sources`` are its parts and the system that it installs.
+
+    The modules ``dropped`` are neither in its initrd nor in a package on it. Raises RecipeError
+    where one of them is in neither anyway.
+    """
+    parts, _ = sources
+    say(f"{name}: writing the disc")
+    disc = scratch / "disc"
+    boot = disc / "install.amd"
+    boot.mkdir(parents=True)
+    shutil.copyfile(parts.installer / "linux", boot / "vmlinuz")
+    initrd = (parts.installer / "initrd.gz").read_bytes()
+    if recipe.modules:
+        initrd, udebs = _for_a_disc(recipe, parts, initrd, dropped, scratch)
+        write_repository(udebs, recipe.suite, disc)
+    (boot / "initrd.gz").write_bytes(initrd)
+    _describe(recipe, disc, initrd)
+    _write_menus(parts, disc)
+    _write_efi(disc, scratch)
+    _write_iso(recipe, sources, disc, output)
+
+
+def _for_a_disc(
+    recipe: DebianInstaller, parts: Parts, netboot: bytes, dropped: list[str], scratch: Path
+) -> tuple[bytes, list[Udeb]]:
+    """A disc's initrd, and the packages of the installer on that disc."""
+    gone = {_kernel_name(name) for name in dropped}
+    names = _names(netboot)
+    missed = gone - {_module_name(name) for name in names} - _in_groups(recipe)
+    if missed:
+        raise RecipeError(f"There is no module {', '.join(sorted(missed))} on the disc.")
+    if gone & {_module_name(name) for name in names}:
+        netboot, _ = without(netboot, lambda path: _module_name(path) in gone)
+        names = _names(netboot)
+    files = {entry.path: entry.content.decode() for entry in _texts(netboot)}
+    udebs = [read_udeb(parts.udebs / path, path) for path in recipe.udebs]
+    made = _make_module_udebs(recipe, parts, files[STATUS], names, gone, scratch)
+    udebs += made
+    inside = [udeb for udeb in udebs if udeb.plain_name in recipe.initrd_udebs]
+    entries = [entry for udeb in inside for entry in unpack(udeb, scratch)]
+    stanzas = [status_of(udeb.control) for udeb in inside]
+    status = change_status(files[STATUS], recipe.not_in_initrd, stanzas)
+    medium = files[_LSB_RELEASE].replace("MEDIUM=netboot", "MEDIUM=cdrom")
+    for path, text in {STATUS: status, _LSB_RELEASE: medium}.items():
+        entries.append(Entry(path, stat.S_IFREG | 0o644, text.encode()))
+    there = {_module_name(path) for path in (*names, *(entry.path for entry in entries))}
+    entries += _module_indexes(parts, kernel_release(names), there - {""}, scratch)
+    archive = pack([*folders_for(entries, names), *entries])
+    return netboot + gzip.compress(archive, mtime=0), udebs
+
+
+def _in_groups(recipe: DebianInstaller) -> set[str]:
+    return {_kernel_name(name) for group in recipe.modules.values() for name in group.modules}
+
+
+def _make_module_udebs(
+    recipe: DebianInstaller,
+    parts: Parts,
+    status: str,
+    names: set[str],
+    gone: set[str],
+    scratch: Path,
+) -> list[Udeb]:
+    """The packages of modules; what one needs and nothing before it has is in it as well."""
+    release = kernel_release(names)
+    versions = {
+        each["Package"]: each["Version"] for each in map(fields, status.split("\n\n")) if each
+    }
+    kernel = (release, versions[f"kernel-image-{release}-di"])
+    tree = parts.modules / "lib" / "modules" / release
+    there = {_module_name(name) for name in names} | gone
+    udebs = []
+    for name, group in recipe.modules.items():
+        wanted = [each for each in map(_kernel_name, group.modules) if each not in gone]
+        found = [
+            path for path in module_order(tree, wanted) if _module_name(path.name) not in there
+        ]
+        there |= {_module_name(path.name) for path in found}
+        extra = (group.provides, group.priority)
+        udebs.append(make_module_udeb(name, kernel, found, extra, scratch))
+    return udebs
+
+
+def _module_indexes(parts: Parts, release: str, there: set[str], scratch: Path) -> list[Entry]:
+    """What depmod says of the modules that an initrd has, as the kernel's package has them."""
+    base = scratch / "depmod"
+    tree = base / "lib" / "modules" / release
+    shutil.copytree(parts.modules / "lib" / "modules" / release, tree)
+    for path in tree.rglob("*.ko*"):
+        if _module_name(path.name) not in there:
+            path.unlink()
+    run("depmod", "--basedir", base, release)
+    found = [path for name in _DEPMOD_WRITES for path in sorted(tree.glob(f"modules.{name}*"))]
+    folder = merged(f"lib/modules/{release}")
+    return [
+        Entry(f"{folder}/{path.name}", stat.S_IFREG | 0o644, path.read_bytes())
+        for path in found
+        if path.suffix == ".bin" or path.stem == "modules"
+    ]
+
+
+def kernel_release(names: set[str]) -> str:
+    """The release of the kernel whose modules an initrd has. Raises RecipeError without one."""
+    found = {match[1] for name in names if (match := re.search(r"lib/modules/([^/]+)/", name))}
+    if len(found) != 1:
+        raise RecipeError(f"The initrd has modules of {len(found)} kernels, one was expected.")
+    return found.pop()
+
+
+def _module_name(path: str) -> str:
+    """What the kernel calls a module, by its file; empty for another file."""
+    name, dot, _ = path.rpartition("/")[2].partition(".ko")
+    return _kernel_name(name) if dot else ""
+
+
+def _kernel_name(module: str) -> str:
+    return module.replace("-", "_")
+
+
+def _names(initrd: bytes) -> set[str]:
+    return {entry.path for entry in entries_of(initrd)}
+
+
+def _texts(initrd: bytes) -> list[Entry]:
+    return [entry for entry in entries_of(initrd) if entry.path in (STATUS, _LSB_RELEASE)]
+
+
+def _describe(recipe: DebianInstaller, disc: Path, initrd: bytes) -> None:
+    """The files by which the installer, and whoever looks, knows what disc this is."""
+    release = next(entry for entry in _texts(initrd) if entry.path == _LSB_RELEASE)
+    build = release.content.decode().partition("installer build ")[2].partition('"')[0]
+    number = recipe.netboot.split("-")[2]
+    title = f'Debian GNU/Linux {number} "{recipe.suite.capitalize()}"'
+    kind = "NETINST" if recipe.modules else "NETBOOT"
+    texts = {"info": f"{title} - Unofficial amd64 {kind} of installer build {build}"}
+    if recipe.packages:
+        texts |= {
+            "base_components": "main\n",
+            "base_installable": "",
+            "cd_type": "not_complete\n",
+            "udeb_include": "live-installer\n",
+        }
+    folder = disc / ".disk"
+    folder.mkdir()
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def on_a_disc(menu: str) -> str:
+    """A menu of the package with the paths of a disc."""
+    for path, where in _MENU_PATHS:
+        menu = menu.replace(path, where)
+    return menu
+
+
+def _write_menus(parts: Parts, disc: Path) -> None:
+    """Debian's menus, for a BIOS and for UEFI. They wait for a key, as on Debian's discs."""
+    target = disc / "isolinux"
+    target.mkdir()
+    shutil.copyfile(parts.folder / "isolinux.bin", target / "isolinux.bin")
+    for path in sorted((parts.installer / "boot-screens").iterdir()):
+        if path.suffix == ".cfg":
+            name = "isolinux.cfg" if path.name == "syslinux.cfg" else path.name
+            (target / name).write_text(on_a_disc(path.read_text("utf-8")), encoding="utf-8")
+        else:
+            shutil.copyfile(path, target / path.name)
+    grub = disc / "boot" / "grub"
+    (grub / "fonts").mkdir(parents=True)
+    shutil.copyfile(parts.installer / "grub" / "font.pf2", grub / "fonts" / "unicode.pf2")
+    menu = (parts.installer / "grub" / "grub.cfg").read_text(encoding="utf-8")
+    (grub / "grub.cfg").write_text(on_a_disc(menu), encoding="utf-8")
+
+
+def _write_efi(disc: Path, scratch: Path) -> None:
+    """The volume that UEFI looks for its loader on."""
+    if not EFI_X86_64.modules.is_dir():
+        raise RecipeError(f"{EFI_X86_64.modules} is missing: apt-get install grub-efi-amd64-bin.")
+    loader, config, volume = scratch / "grub.efi", scratch / "early.cfg", disc / "boot/grub/efi.img"
+    config.write_text(_GRUB_EFI_CFG, encoding="utf-8")
+    image = ("grub-mkimage", "-O", EFI_X86_64.platform, "-p", "/boot/grub", "-c", config)
+    run(*image, "-o", loader, "-d", EFI_X86_64.modules, *_GRUB_MODULES)
+    with volume.open("xb") as file:
+        file.truncate(_EFI_KIB * 1024)
+    run("mkfs.vfat", "-i", _EFI_SERIAL, "--invariant", volume)
+    run("mmd", "-i", volume, "::EFI", "::EFI/BOOT")
+    run("mcopy", "-i", volume, loader, f"::{EFI_X86_64.loader}")
+
+
+def _write_iso(
+    recipe: DebianInstaller, sources: tuple[Parts, Path | None], disc: Path, output: Path
+) -> None:
+    """The disc: El Torito for a BIOS and for UEFI, and a boot sector for the same as a disk."""
+    parts, root = sources
+    # Where live-installer looks, lib/live-installer/squashfs in it.
+    live = (f"/live/filesystem.squashfs={root}",) if root else ()
+    label = f"Debian {recipe.netboot.split('-')[2]} amd64 n"
+    run(
+        *("xorriso", "-as", "mkisofs", "-quiet", "-r", "-V", label, "-o", output),
+        *(f"--modification-date={_DATE}", "--set_all_file_dates", _DATE),
+        *("--gpt_disk_guid", _GPT_GUID, "-isohybrid-mbr", parts.folder / "isohdpfx.bin"),
+        *("-b", "isolinux/isolinux.bin", "-c", "isolinux/boot.cat", "-boot-load-size", "4"),
+        *("-boot-info-table", "-no-emul-boot", "-eltorito-alt-boot", "-e", "boot/grub/efi.img"),
+        *("-no-emul-boot", "-isohybrid-gpt-basdat", "-graft-points", f"/={disc}", *live),
+    )
+
+
+def _only(folder: Path, pattern: str) -> Path:
+    found = sorted(folder.glob(pattern))
+    if len(found) != 1:
+        raise RecipeError(f"{folder}: {len(found)} files match {pattern}, one was expected.")
+    return found[0]

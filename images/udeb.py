@@ -1,0 +1,198 @@
+"""Packages of debian-installer: read, made of a kernel's modules, put into an initrd and on a disc.
+
+What is done to an initrd is what debian-installer's own build does to it (its build/Makefile): the
+packages are unpacked, not set up, and the status file has only what the menu asks for.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import shutil
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from harness.newc import Entry
+from images.steps import run
+
+STATUS = "var/lib/dpkg/status"
+_INFO = "var/lib/dpkg/info"
+# What the menu and udpkg read of an installed package, in the order of debian-installer's build.
+_STATUS_FIELDS = (
+    "Package",
+    "Status",
+    "Version",
+    "Provides",
+    "Depends",
+    "Description",
+    "Installer-Menu-Item",
+)
+# The initrd has these as links into usr; the kernel would put a folder in the place of a link.
+_MERGED = ("bin", "lib", "lib64", "sbin")
+# One date for what is made here: the same package twice.
+_DATE_S = 1767225600
+_NOT_KEPT = ("control", "md5sums")
+
+
+@dataclass(frozen=True, slots=True)
+class Udeb:
+    """A package of the installer: its name, its control file, where it is, and where on a disc."""
+
+    name: str
+    control: str
+    file: Path
+    pool: str
+
+    @property
+    def plain_name(self) -> str:
+        """The name without the kernel's version in it: scsi-modules."""
+        if not self.name.endswith("-di"):
+            return self.name
+        return self.name.partition("-modules-")[0] + "-modules"
+
+
+def read_udeb(file: Path, pool: str) -> Udeb:
+    """The package in ``file``, which is ``pool`` on a disc."""
+    control = run("dpkg-deb", "--field", file)
+    return Udeb(fields(control)["Package"], control, file, pool)
+
+
+def make_module_udeb(
+    name: str,
+    kernel: tuple[str, str],
+    modules: Iterable[Path],
+    extra: tuple[list[str], str],
+    scratch: Path,
+) -> Udeb:
+    """A package with files of a kernel's modules, as Debian's kernel has them for its installer.
+
+    ``kernel`` is the release and the version of its package; ``modules`` are files below a folder
+    ``lib``; ``extra`` is what is provided besides ``name``, and the priority.
+    """
+    release, version = kernel
+    provides, priority = extra
+    full_name = f"{name}-{release}-di"
+    folder = scratch / full_name
+    for module in modules:
+        parts = module.parts
+        target = folder.joinpath(*parts[len(parts) - 1 - parts[::-1].index("lib") :])
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(module, target)
+    control = (
+        f"Package: {full_name}\nVersion: {version}\nArchitecture: amd64\n"
+        "Maintainer: nobody <nobody@localhost>\nSection: debian-installer\n"
+        f"Priority: {priority}\nProvides: {', '.join([name, *provides])}\n"
+        f"Depends: kernel-image-{release}-di\nKernel-Version: {release}\n"
+        f"Description: {name.replace('-', ' ')} of the kernel's package\n"
+    )
+    (folder / "DEBIAN").mkdir(parents=True)
+    (folder / "DEBIAN" / "control").write_text(control, encoding="utf-8")
+    file = scratch / f"{full_name}_{version}_amd64.udeb"
+    dated = ("env", f"SOURCE_DATE_EPOCH={_DATE_S}", "dpkg-deb")
+    run(*dated, "--root-owner-group", "-Zgzip", "--build", folder, file)
+    return Udeb(full_name, control, file, f"pool/main/l/linux/{file.name}")
+
+
+def fields(stanza: str) -> dict[str, str]:
+    """The fields of a stanza, of each its first line."""
+    rows = (line.partition(":") for line in stanza.splitlines() if line[:1].strip())
+    return {name: value.strip() for name, _, value in rows}
+
+
+def status_of(control: str) -> str:
+    """The stanza of the status file for a package that is unpacked."""
+    known = {**fields(control), "Status": "install ok unpacked"}
+    return "".join(f"{name}: {known[name]}\n" for name in _STATUS_FIELDS if known.get(name))
+
+
+def change_status(status: str, without: Iterable[str], added: Iterable[str]) -> str:
+    """A status file less the packages ``without``, with the stanzas ``added`` in it.
+
+    Raises KeyError where one that should go is not there.
+    """
+    stanzas = {fields(text)["Package"]: text for text in status.strip().split("\n\n")}
+    for name in without:
+        del stanzas[name]
+    for text in added:
+        stanzas[fields(text)["Package"]] = text.strip()
+    return "\n\n".join(stanzas.values()) + "\n\n"
+
+
+def unpack(udeb: Udeb, scratch: Path) -> list[Entry]:
+    """What a package is in an initrd: its files, and its scripts and templates."""
+    folder = scratch / f"{udeb.name}.unpacked"
+    run("dpkg-deb", "--raw-extract", udeb.file, folder)
+    entries = []
+    for path in sorted(folder.rglob("*")):
+        inner = path.relative_to(folder)
+        if path.is_dir() and not path.is_symlink():
+            continue
+        if inner.parts[0] == "DEBIAN":
+            if inner.name not in _NOT_KEPT:
+                entries.append(_entry(path, f"{_INFO}/{udeb.name}.{inner.name}"))
+        else:
+            entries.append(_entry(path, merged(inner.as_posix())))
+    return entries
+
+
+def merged(path: str) -> str:
+    """Where a path of a package is in an initrd whose bin, lib and sbin are links into usr."""
+    return f"usr/{path}" if path.partition("/")[0] in _MERGED else path
+
+
+def _entry(path: Path, inner: str) -> Entry:
+    if path.is_symlink():
+        return Entry(inner, stat.S_IFLNK | 0o777, str(path.readlink()).encode())
+    mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
+    return Entry(inner, stat.S_IFREG | mode, path.read_bytes())
+
+
+def folders_for(entries: Iterable[Entry], known: set[str]) -> list[Entry]:
+    """The folders that ``entries`` need and that are not ``known``, parents first."""
+    needed = {
+        parent.as_posix()
+        for entry in entries
+        for parent in PurePosixPath(entry.path).parents
+        if parent.parts
+    }
+    return [Entry(path, stat.S_IFDIR | 0o755) for path in sorted(needed - known)]
+
+
+def write_repository(udebs: Iterable[Udeb], suite: str, disc: Path) -> None:
+    """The packages on a disc, and the indexes by which the installer finds them.
+
+    The index of ordinary packages is there and empty: what is installed is not on it.
+    """
+    stanzas = []
+    for udeb in sorted(udebs, key=lambda udeb: udeb.name):
+        target = disc / udeb.pool
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(udeb.file, target)
+        stanzas.append(_index_stanza(udeb))
+    release = disc / "dists" / suite
+    index = "\n".join(stanzas).encode()
+    contents = {
+        "main/binary-amd64/Packages.gz": b"",
+        "main/debian-installer/binary-amd64/Packages.gz": index,
+    }
+    sums = []
+    for path, content in contents.items():
+        target = release / path
+        target.parent.mkdir(parents=True)
+        packed = gzip.compress(content, mtime=0)
+        target.write_bytes(packed)
+        sums.append(f" {hashlib.sha256(packed).hexdigest()} {len(packed)} {path}\n")
+    head = f"Origin: Debian\nLabel: Debian\nSuite: stable\nCodename: {suite}\n"
+    head += "Architectures: amd64\nComponents: main\nSHA256:\n"
+    (release / "Release").write_text(head + "".join(sums), encoding="utf-8")
+
+
+def _index_stanza(udeb: Udeb) -> str:
+    content = udeb.file.read_bytes()
+    md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    return (
+        f"{udeb.control.strip()}\nFilename: {udeb.pool}\nSize: {len(content)}\n"
+        f"MD5sum: {md5}\nSHA256: {hashlib.sha256(content).hexdigest()}\n"
+    )
