@@ -19,7 +19,14 @@ from typing import get_args
 
 from images.alpine import build_alpine, build_alpine_bare
 from images.debian import build_debian
-from images.installer import Parts, build_disc, build_root, fetch_parts
+from images.installer import (
+    Parts,
+    build_disc,
+    build_root,
+    fetch_parts,
+    parts_key,
+    root_key,
+)
 from images.recipe import (
     RECIPES,
     Alpine,
@@ -74,10 +81,14 @@ def _build_installer(name: str, recipe: DebianInstaller | DebianInstallerVariant
     if isinstance(recipe, DebianInstallerVariant):
         base, dropped = recipe.base, recipe.drop_modules
         recipe = base_of(name, recipe)
-    parts = _shared(f"{base}-parts", lambda tmp, out: fetch_parts(recipe, tmp, out), recipe.parts())
+    parts = _shared(
+        f"{base}-parts", lambda tmp, out: fetch_parts(recipe, tmp, out), parts_key(recipe)
+    )
     root = None
     if recipe.packages:
-        root = _shared(f"{base}-root", lambda tmp, out: build_root(recipe, tmp, out), recipe.root())
+        root = _shared(
+            f"{base}-root", lambda tmp, out: build_root(recipe, tmp, out), root_key(recipe)
+        )
     sources = (Parts(parts), root)
     return _cached(
         name,

@@ -112,14 +112,6 @@ class DebianInstaller(_Recipe):
     not_in_initrd: list[str] = []
     """Packages of netboot's initrd that the disc's initrd knows nothing of."""
 
-    def parts(self) -> str:
-        """What decides which files come from the archive, as text."""
-        return self.model_dump_json(include={"suite", "netboot", "udebs"}) + str(bool(self.modules))
-
-    def root(self) -> str:
-        """What decides how the system is that is installed, as text."""
-        return self.model_dump_json(include={"suite", "packages"})
-
     @model_validator(mode="after")
     def _initrd_udebs_are_known(self) -> Self:
         known = {path.rpartition("/")[2].partition("_")[0] for path in self.udebs}
