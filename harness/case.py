@@ -6,14 +6,16 @@ A case that is not booted ends here, with the verdict of its checks; :mod:`harne
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import __version__
-from harness.checks.finding import finding
+from harness.checks.finding import Finding, finding
 from harness.diagnose.diagnosis import Diagnosis
-from harness.diagnose.stages import Until, rank
+from harness.diagnose.prompts import Answer, Answerer
+from harness.diagnose.stages import Stage, Until, rank
 from harness.errors import HostError, UsageError
 from harness.evidence import EvidenceLog, Observation, Subscriber
 from harness.examine import ImageFacts
@@ -23,6 +25,7 @@ from harness.provider.profile import Profile
 from harness.result import EVIDENCE_FILE, RESULT_FILE, Result, compose, judge
 
 if TYPE_CHECKING:
+    from harness.installation import Installation
     from harness.seed import Seed
 
 
@@ -33,7 +36,8 @@ class Case:
     ``silence_s`` and ``timeout_s`` are None where the clock may choose them. ``run_dir`` is None
     where nothing is to be kept, which only a case that is not booted may ask for. ``rules`` are
     location and text of tables of the user's own. With ``counterfactual``, a failure that one
-    changed thing would explain is tried once more with that.
+    changed thing would explain is tried once more with that. An ``installation`` is for a disc: it
+    is run to its end, and what it installed is booted.
     """
 
     image: ImageFacts
@@ -45,6 +49,7 @@ class Case:
     run_dir: Path | None
     rules: tuple[tuple[str, str], ...] = ()
     counterfactual: bool = True
+    installation: Installation | None = None
 
     @property
     def folder(self) -> Path:
@@ -64,19 +69,36 @@ class Recorder:
         self.decided = asyncio.Event()
         self.stage_changed = asyncio.Event()
         self.network_proved = asyncio.Event()
+        self.answers: asyncio.Queue[Answer] = asyncio.Queue()
+        """What is to be typed, where an installer asks."""
+        self._answerer = Answerer()
+        self._taken = asyncio.Event()
         log.subscribe(self._take)
 
     def _take(self, observation: Observation) -> None:
         stage = self.diagnosis.timeline.furthest
         # The lines of a console are on disk and judged; only the few facts are kept in memory.
-        if observation.channel in ("run", "image", "counterfactual"):
+        if observation.channel in ("run", "image", "counterfactual", "part"):
             self.observations.append(observation)
         if self.diagnosis.feed(observation):
             self.decided.set()
+        elif self.diagnosis.state.medium == "disc":
+            answer = self._answerer.feed(observation, self.diagnosis.state)
+            if answer:
+                self.answers.put_nowait(answer)
         if self.diagnosis.timeline.furthest != stage:
             self.stage_changed.set()
         if rank(self.diagnosis.timeline.furthest) >= rank("network"):
             self.network_proved.set()
+        self._taken.set()
+
+    async def over(self, stop_at: Stage | None) -> None:
+        """Wait for the verdict, or for the stage ``stop_at``."""
+        while not self.decided.is_set():
+            if stop_at and stop_at in self.diagnosis.timeline.reached_s:
+                return
+            await self._taken.wait()
+            self._taken.clear()
 
     def fault(self, finding_id: str, statement: str, **more: int) -> None:
         """Record that this host cannot go on."""
@@ -122,36 +144,38 @@ def open_log(run_dir: Path) -> EvidenceLog:
 
 
 def start_rows(
-    case: Case, acceleration: Acceleration | None, seed: Seed | None, change: str = ""
+    case: Case,
+    acceleration: Acceleration | None,
+    seed: Seed | None,
+    change: str = "",
+    part: str = "",
+    *,
+    unattended: bool = False,
 ) -> list[tuple[str, str, dict[str, Any]]]:
     """The first observations: all that the diagnosis must know of the run.
 
-    ``change`` is what is changed in the machine, "" where it is the provider's.
+    ``change`` is what is changed in the machine, "" where it is the provider's; ``part`` which
+    boot of an installation it is, "" where it is the first or the only one. ``unattended`` is an
+    installer that was told its answers.
     """
-    accelerator = acceleration.accelerator if acceleration else None
     image = case.image
     start: dict[str, Any] = {
         "provider": case.profile.name,
         "firmware": case.profile.machine.firmware.value,
-        "image": {
-            "location": image.location,
-            "format": image.format,
-            "content": image.content,
-            "file_size_bytes": image.file_size_bytes,
-            "virtual_size_bytes": image.virtual_size_bytes,
-            "final_url": image.final_url,
-            "bytes_read": image.bytes_read,
-        },
+        "image": _facts(image),
         "prediction": image.prediction.model_dump(mode="json"),
         "inside": [row.model_dump(mode="json") for row in image.inside],
         "check_s": round(image.took_s, 3),
         "tool": {
             "version": __version__,
             "qemu": qemu_version() if acceleration else None,
-            "accel": accelerator,
+            "accel": acceleration.accelerator if acceleration else None,
             "backend": "qemu",
         },
         "change": change,
+        "part": part,
+        "medium": image.medium,
+        "known": sorted(_known(image) | ({"unattended"} if unattended else set())),
         "tags": list(image.tags),
         "drivers": dict(image.drivers),
         "until": case.until,
@@ -163,9 +187,52 @@ def start_rows(
             "ready_path": seed.ready_path if seed else "",
         },
     }
-    findings = list(image.findings)
-    if acceleration and acceleration.note:
-        findings.append(finding("host.kvm-unusable", f"{acceleration.note}."))
     own = [("run", "rules", {"location": path, "text": text}) for path, text in case.rules]
+    findings = [*image.findings, *(_of_machine(case, acceleration) if acceleration else ())]
     rows = [("check", "finding", {"finding": row.model_dump(mode="json")}) for row in findings]
     return [("run", "start", start), *own, *rows]
+
+
+def _facts(image: ImageFacts) -> dict[str, Any]:
+    """The image as the result object has it."""
+    return {
+        "location": image.location,
+        "format": image.format,
+        "content": image.content,
+        "file_size_bytes": image.file_size_bytes,
+        "virtual_size_bytes": image.virtual_size_bytes,
+        "final_url": image.final_url,
+        "bytes_read": image.bytes_read,
+    }
+
+
+def _of_machine(case: Case, acceleration: Acceleration) -> Iterator[Finding]:
+    """What is to be said of the machine itself, before its boot."""
+    if acceleration.note:
+        yield finding("host.kvm-unusable", f"{acceleration.note}.")
+    attached = case.profile.machine.disc_bus
+    if case.image.medium == "disc" and attached.confidence == "unknown":
+        statement = (
+            f"How {case.profile.title} attaches the disc is not known: it is tried in an "
+            f"{attached.value.upper()} CD-ROM drive, after the disk in the boot order."
+        )
+        yield finding("iso.attachment-unknown", statement)
+
+
+def _known(image: ImageFacts) -> set[str]:
+    """What inspection knows that rules ask for (``signs`` in rules.toml)."""
+    if image.disc is None:
+        return set()
+    known = set()
+    if not image.disc.systems:
+        known.add("no-installer")
+    if any(row.id == "linux.virtio-net-missing" for row in image.findings):
+        known.add("no-virtio-net")
+    if image.later.startswith(_UDEBS) and image.drivers.get("virtio_scsi") == "unknown":
+        known.add("drivers-later")
+    return known
+
+
+# What debian-installer loads while it runs (systems.toml). Any other second stage is there with
+# the installer itself.
+_UDEBS = "udebs"

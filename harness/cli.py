@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
 
 import click
 from rich.console import Console
@@ -26,11 +26,14 @@ from harness import __version__
 from harness.case import Case, conclude
 from harness.diagnose.stages import Until
 from harness.errors import HarnessError, HostError, UsageError
-from harness.examine import examine, fetch, unexamined
+from harness.examine import ImageFacts, examine, fetch, unexamined
 from harness.image.link import is_url, name_in_url
 from harness.provider.profile import Firmware, Profile, load_profile
 from harness.report.text import print_result
 from harness.result import Result, replay
+
+if TYPE_CHECKING:
+    from harness.installation import Installation
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -132,10 +135,31 @@ def _sha256(_: click.Context, __: click.Parameter, value: str | None) -> str | N
     metavar="HEX",
     help="What a download must be.  [default: what SHA256SUMS beside it says, if there is one]",
 )
+@click.option(
+    "--install",
+    is_flag=True,
+    help="Of an installer's disc: run an installation to its end with answers of harness, and boot "
+    "what it installed (docs/install.md).",
+)
+@click.option(
+    "--answers",
+    "own_answers",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="For --install: your own preseed, autoinstall, kickstart... in place of that of harness.",
+)
+@click.option(
+    "--archive",
+    metavar="URL",
+    help="For --install: a package archive that the guest may read, at http://203.0.113.2/archive.",
+)
 @_run_options
 def verify(
     image: str,
     sha256: str | None,
+    install: bool,
+    own_answers: Path | None,
+    archive: str | None,
     provider: str,
     firmware: Firmware | None,
     accel: Literal["auto", "kvm", "tcg"],
@@ -150,7 +174,8 @@ def verify(
 ) -> None:
     """Boot IMAGE in the provider's machine and say whether it reaches the network.
 
-    A link is looked at first, and downloaded only if nothing speaks against it.
+    Of an installer's disc: whether the installer runs, finds its disk and uses the NIC. A link is
+    looked at first, and downloaded only if nothing speaks against it.
     """
     from harness.machine.acceleration import choose_acceleration
     from harness.report.live import Progress
@@ -164,26 +189,31 @@ def verify(
     with _faults_as_result(image, profile, as_json=as_json):
         # Of a link only what says whether it is worth a download.
         facts = examine(image, profile, inside=not is_url(image))
-    if facts.passes and facts.format != "qcow2":
-        raise UsageError(
-            f"{facts.location}: is a disc; verify boots disk images (qcow2) so far. "
-            "harness check looks at it without a boot."
-        )
+    if facts.medium == "disc" and until != "network":
+        raise UsageError(f"--until {until}: is for a disk image; a disc's installer reads no seed.")
+    if (own_answers or archive) and not install:
+        raise UsageError("--answers and --archive are for an installation: add --install.")
+    installation = _plan(facts, own_answers, archive) if install and facts.passes else None
     with _faults_as_result(image, profile, as_json=as_json):
         if facts.passes and facts.path is None:
             with Transfer(Console(stderr=True)) as transfer:
                 facts = fetch(facts, image, profile, transfer, sha256)
         acceleration = choose_acceleration(accel) if facts.passes else None
+    if installation and facts.passes:
+        from harness.installation import check_disc
+
+        check_disc(installation, facts.file)
     case = Case(
         image=facts,
         profile=profile,
-        until=until,
+        until="rebooted" if installation else until,
         strict=strict,
         silence_s=silence_s,
         timeout_s=timeout_s,
         run_dir=run_dir or _new_run_dir(facts.location),
         rules=own_rules,
         counterfactual=counterfactual,
+        installation=installation,
     )
     with Progress(Console(stderr=True)) as progress:
         if acceleration:
@@ -191,6 +221,15 @@ def verify(
         else:
             result = conclude(case, progress)
     _finish(result, as_json=as_json, signal_number=progress.signal_number)
+
+
+def _plan(facts: ImageFacts, own_answers: Path | None, archive: str | None) -> Installation:
+    """The installation that is asked for; raises UsageError where there is none of this image."""
+    from harness.answers.answers import user_answers
+    from harness.installation import plan_installation
+
+    own = user_answers(own_answers) if own_answers else None
+    return plan_installation(facts.location, facts.disc, own, archive)
 
 
 @cli.command()

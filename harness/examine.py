@@ -34,6 +34,7 @@ from harness.checks.inside import (
 )
 from harness.checks.link import check_link, link_fault
 from harness.checks.windows import check_setup
+from harness.diagnose.machine_state import Medium
 from harness.guest_text import printable
 from harness.image.disc import DiscFacts, System
 from harness.image.link import LinkError, is_url, without_password
@@ -60,7 +61,7 @@ class ImageFacts:
     ``path`` is where it lies on this host, None for a link that was not downloaded. ``format`` is
     ``unknown`` where nothing could be fetched. ``final_url`` is where a link led in the end.
     ``prediction`` is what was found ``inside`` comes to; ``tags`` are what remedies are said in,
-    ``drivers`` where each driver of Linux is.
+    ``drivers`` where each driver of Linux is, ``later`` what brings an installer more of them.
     ``disc`` is what was seen where it is one.
     ``bytes_read`` and ``took_s`` are what that cost. ``held`` keeps a cached file from being
     removed.
@@ -82,7 +83,13 @@ class ImageFacts:
     inside: tuple[Seen, ...] = ()
     tags: tuple[str, ...] = ()
     drivers: Mapping[str, str] = field(default_factory=dict)
+    later: str = ""
     disc: DiscFacts | None = None
+
+    @property
+    def medium(self) -> Medium:
+        """What it is tried as: a disk, or the disc of an installer."""
+        return "disc" if self.format == "iso" else "disk"
 
     @property
     def file(self) -> Path:
@@ -243,6 +250,7 @@ def _look_for_linux(facts: ImageFacts, disc: DiscFacts, location: str) -> ImageF
         prediction=Prediction(unknown=unknown),
         inside=what_is_on_disc(disc, linux=linux),
         drivers=places_on_disc(linux) if linux and not linux.problem else {},
+        later=linux.later if linux else "",
     )
 
 

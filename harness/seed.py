@@ -39,14 +39,19 @@ class Seed:
         return f"/{self.nonce}/ready"
 
 
+def new_mac(prefix: str) -> str:
+    """A random MAC address with the three bytes of ``prefix`` before it."""
+    return f"{prefix}:{secrets.token_bytes(3).hex(':')}"
+
+
 def new_seed(
-    mac_prefix: str, network: GuestNetwork, addressing: Literal["static", "dhcp"] = "static"
+    mac: str, network: GuestNetwork, addressing: Literal["static", "dhcp"] = "static"
 ) -> Seed:
-    """A seed with a fresh instance id (cloud-init acts once per id), nonce and MAC."""
+    """A seed for the NIC with ``mac``, with a fresh instance id (cloud-init acts once per id)."""
     return Seed(
         instance_id=f"i-{secrets.token_hex(8)}",
         nonce=secrets.token_hex(16),
-        mac=f"{mac_prefix}:{secrets.token_bytes(3).hex(':')}",
+        mac=mac,
         network=network,
         addressing=addressing,
     )

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +74,13 @@ def verify(tmp_path: Path, scratch: Path, program_env: dict[str, str]) -> Callab
 @pytest.fixture(scope="session")
 def tiny() -> Path:
     return build("tiny")
+
+
+def wait_for(condition: Callable[[], bool], *, seconds: float = 60) -> None:
+    deadline_s = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline_s, f"waited for {seconds} s"
+        time.sleep(0.05)
 
 
 def machines_of(scratch: Path) -> list[str]:

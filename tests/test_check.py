@@ -79,9 +79,27 @@ def test_a_disc_is_described(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert "Debian installer disc" in done.stdout
     assert "\x1b" not in done.stdout
-    refused = harness("verify", disc)
-    assert refused.returncode == 2
-    assert "harness check looks at it" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--until", "seed"), "--until seed: is for a disk image"),
+        (("--archive", "http://127.0.0.1/debian"), "add --install"),
+        (("--install", "--answers", "none.cfg"), "none.cfg: cannot be read"),
+        (("--install", "--archive", "ftp://a/b"), "only http and https links"),
+        (("--install",), "the disc has none of these pairs"),
+    ],
+)
+def test_what_cannot_be_asked_of_a_disc_is_said_at_once(
+    tmp_path: Path, options: tuple[str, ...], said: str
+) -> None:
+    folder = tree(tmp_path / "t", "install.amd/vmlinuz")
+    bios_loader(folder)
+    disc = xorriso(tmp_path / "disc.iso", folder, "-b", "boot.bin", "-no-emul-boot")
+    done = harness("verify", disc, "--run-dir", tmp_path / "run", "--accel", "tcg", *options)
+    assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_link_names_where_it_leads(server: Server) -> None:

@@ -7,18 +7,18 @@ import pytest
 import yaml
 
 from harness.guest_network import GuestNetwork
-from harness.seed import Seed, new_seed, seed_files, write_seed
+from harness.seed import Seed, new_mac, new_seed, seed_files, write_seed
 
 FILES = {"meta-data", "user-data", "vendor-data", "network-config"}
 
 
 @pytest.fixture
 def seed() -> Seed:
-    return new_seed("00:50:56", GuestNetwork())
+    return new_seed(new_mac("00:50:56"), GuestNetwork())
 
 
 def test_every_seed_is_new(seed: Seed) -> None:
-    other = new_seed("00:50:56", GuestNetwork())
+    other = new_seed(new_mac("00:50:56"), GuestNetwork())
     assert seed.instance_id != other.instance_id
     assert seed.nonce != other.nonce
     assert seed.mac.startswith("00:50:56:")

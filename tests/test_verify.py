@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import pytest
 
 from harness.result import replay
 from images.build import build
-from tests.conftest import HARNESS, Ran, machines_of
+from tests.conftest import HARNESS, Ran, machines_of, wait_for
 from tests.server import serving
 
 Verify = Callable[..., Ran]
@@ -202,13 +201,6 @@ def start(image: Path, tmp_path: Path, env: dict[str, str]) -> tuple[subprocess.
 
 def read(path: Path) -> str:
     return path.read_text(errors="replace") if path.exists() else ""
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline_s, "waited for 60 s"
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

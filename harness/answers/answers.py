@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.answers.families import AnswerFile, Family, Kernel, Template, template_text
+from harness.answers.families import AnswerFile, Family, Template, template_text
 from harness.answers.values import Values
 from harness.errors import UsageError
 
@@ -20,13 +20,12 @@ _MAX_OWN_BYTES = 1 << 20
 class Answers:
     """What the machine of an installation is given.
 
-    ``kernels`` are where the disc may have its kernel, the first that is there counts; without
-    any, the disc starts itself. ``initrd_files`` go behind the disc's initrd
-    (:func:`harness.newc.with_files`), ``disc_files`` onto a second CD-ROM labelled ``disc_label``
-    (:func:`harness.data_disc.write_data_disc`), which there is only where the label is one.
+    ``cmdline`` is for the kernel on the disc; "" where the disc starts itself. ``initrd_files`` go
+    behind the disc's initrd (:func:`harness.newc.with_files`), ``disc_files`` onto a second CD-ROM
+    labelled ``disc_label`` (:func:`harness.data_disc.write_data_disc`), which there is only where
+    the label is one.
     """
 
-    kernels: tuple[Kernel, ...]
     cmdline: str
     initrd_files: Mapping[str, bytes]
     disc_label: str | None
@@ -42,7 +41,6 @@ def write_answers(family: Family, values: Values, own: str | None = None) -> Ans
     texts = _texts(family, values)
     contents = {file: _content(file, texts, own) for file in family.files if file.link is None}
     return Answers(
-        kernels=family.kernels,
         cmdline=" ".join(Template(family.cmdline).substitute(texts).split()),
         initrd_files=_placed(_files(family, "initrd"), contents),
         disc_label=family.disc_label,

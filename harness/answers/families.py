@@ -42,13 +42,6 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Kernel(_Model):
-    """Where a disc may have the installer's kernel and initrd."""
-
-    kernel: str = Field(min_length=1)
-    initrd: str = Field(min_length=1)
-
-
 class AnswerFile(_Model):
     """A file that an installer is given: from a template, or empty, or a link.
 
@@ -103,15 +96,14 @@ class Choice(_Model):
 class Family(_Model):
     """One row of the table.
 
-    ``name`` is the family's in ``harness/image/systems.toml``. ``kernels`` are looked for on the
-    disc in their order; where there are none, the disc starts itself. ``choices`` are further
+    ``name`` is the family's in ``harness/image/systems.toml``, which says where its kernel is.
+    Without a ``cmdline`` for that, the disc starts itself. ``choices`` are further
     placeholders. ``tried`` tells whether an installation was ever run with these answers, and
     ``note`` in one sentence with what, or what stands against it.
     """
 
     name: str = Field(min_length=1)
     way: Way
-    kernels: tuple[Kernel, ...] = ()
     cmdline: str = ""
     disc_label: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_]{1,16}$")
     files: tuple[AnswerFile, ...] = Field(min_length=1)
@@ -129,10 +121,8 @@ class Family(_Model):
 
     def _faults_of_files(self) -> Iterator[str]:
         places = {file.to for file in self.files}
-        if bool(self.kernels) != bool(self.cmdline):
-            yield "a kernel and its command line go together"
-        if "initrd" in places and not self.kernels:
-            yield "files go into the initrd, and there is no kernel"
+        if "initrd" in places and not self.cmdline:
+            yield "files go into the initrd, and no kernel is started"
         if ("disc" in places) != (self.disc_label is not None):
             yield "a label and files of an answer disc go together"
         if ("initrd" in places) != (self.way == "initrd"):

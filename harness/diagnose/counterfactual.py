@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.diagnose.diagnosis import Diagnosis, Outcome
-from harness.diagnose.machine_state import DISK_SEEN
+from harness.diagnose.machine_state import DISK_SEEN, Medium
 from harness.diagnose.stages import Stage, Until, rank
 from harness.machine.spec import DiskBus, NicModel
 from harness.provider.profile import Firmware
@@ -35,8 +35,12 @@ class Change:
         """The change as the result object has it."""
         return f"{self.instead} in place of {self.provided}"
 
-    def verdict(self, outcome: Outcome, stage: Stage | None) -> str:
+    def verdict(self, outcome: Outcome, stage: Stage | None, medium: Medium = "disk") -> str:
         """What the second boot proves, in one sentence."""
+        if outcome == "pass" and medium == "disc":
+            return (
+                f"The installer finds what it needs with {self.instead}, not with {self.provided}."
+            )
         if outcome == "pass":
             return f"Comes to the stage {stage} with {self.instead}, and not with {self.provided}."
         if outcome == "fail":
@@ -60,6 +64,8 @@ _FIRMWARE: dict[Firmware, Change] = {
 }
 _EARLY = ("built in", "initramfs")
 _AT_ALL = (*_EARLY, "root")
+# Of a disc: what its installer may load later.
+_UNKNOWN = "unknown"
 # Microsoft, Bug Check 0x7B: INACCESSIBLE_BOOT_DEVICE.
 _NO_DISK = ("0x0000007b", "0x7b")
 
@@ -82,6 +88,7 @@ def _first_with_driver(
     """The first device that the guest has a driver for; the first of all where none is known."""
     if not seen.drivers:
         return choices[0][1]
+    places = (*places, _UNKNOWN)
     usable = (change for driver, change in choices if seen.drivers.get(driver) in places)
     return next(usable, None)
 
@@ -105,6 +112,7 @@ def _nobody_configures(seen: Diagnosis) -> bool:
 # would only repeat what is known already is not here.
 _SETTLES: tuple[tuple[str, _Condition, _Choice], ...] = (
     ("boot.disk-not-found", lambda seen: DISK_SEEN not in seen.state.signs, _disk),
+    ("installer.disk-unseen", lambda _: True, _disk),
     ("boot.bugcheck", lambda seen: seen.state.facts.get("code", "").lower() in _NO_DISK, _disk),
     ("network.silent", lambda seen: not _nobody_configures(seen), _nic),
     (
@@ -122,7 +130,7 @@ def what_would_settle(diagnosis: Diagnosis) -> Change | None:
     verdict = diagnosis.verdict
     if verdict is None or verdict.outcome != "fail" or verdict.stage is None:
         return None
-    if rank(verdict.stage) >= rank("network"):
+    if diagnosis.state.medium == "disk" and rank(verdict.stage) >= rank("network"):
         return None
     for cause, holds, choose in _SETTLES:
         if cause == verdict.cause and holds(diagnosis):

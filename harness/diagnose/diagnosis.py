@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from harness.checks.finding import INITRAMFS_TOOLS, Finding, finding
+from harness.diagnose.goal import Goal
 from harness.diagnose.held import Held, HeldFindings
+from harness.diagnose.last_words import LastWords
 from harness.diagnose.machine_state import MachineState
 from harness.diagnose.reasons import reason_from_inspection
 from harness.diagnose.rules import (
@@ -20,7 +21,7 @@ from harness.diagnose.rules import (
     rule_finding,
     shipped_rules,
 )
-from harness.diagnose.stages import Stage, Timeline, Until, rank
+from harness.diagnose.stages import Stage, Timeline, rank
 from harness.evidence import Observation
 from harness.guest_text import printable
 from harness.screen.bugcheck import read_bugcheck
@@ -37,10 +38,11 @@ MAX_RESTARTS = 3
 _SAY_MORE = ("arch.", "firmware.")
 
 _ANSWERS = frozenset({"arp-reply", "tcp-syn-ack", "tcp-reset", "tcp"})
-_TAIL_LINES = 12
-_FIRMWARE_LINES = 4
-# The firmware's log is chatty; these of its lines mean something to a person.
-_FIRMWARE_WORDS = ("Boot", "No boot")
+# The smallest systems that are installed are some times this large.
+_LEAST_INSTALLED_BYTES = 1 << 20
+_NIC_USED = " It did use the NIC."
+# What an installation shows of the disc itself; the rest of its stages the disc's own boot has.
+_STAGES_OF_PARTS = ("network", "installed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class _Expected:
     mac: str = ""
     phone_home_path: str = ""
     ready_path: str = ""
-    until: Until = "network"
+    goal: Goal = Goal()
     strict: bool = False
     tags: tuple[str, ...] = ()
     whole_log: bool = False
@@ -91,7 +93,7 @@ class Diagnosis:
     """Where inspection found each driver; empty where nothing is known."""
     _expected: _Expected = field(default_factory=_Expected)
     _held: HeldFindings = field(default_factory=HeldFindings)
-    _tails: dict[Channel, deque[str]] = field(default_factory=dict)
+    _words: LastWords = field(default_factory=LastWords)
     _restarts: int = 0
     _serial_offset: int = -1
     _called: bool = False
@@ -105,7 +107,18 @@ class Diagnosis:
             handler = _HANDLERS.get((observation.channel, observation.kind))
             if handler:
                 handler(self, observation.data)
+            if self.verdict is None and self._goal.is_met(self.timeline, self.state):
+                self._pass()
         return self.verdict
+
+    @property
+    def _goal(self) -> Goal:
+        return self._expected.goal
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether nothing that still goes wrong counts."""
+        return self._goal.is_decided_by(self.timeline)
 
     # The run itself
 
@@ -116,12 +129,16 @@ class Diagnosis:
             mac=seed["mac"],
             phone_home_path=seed["phone_home_path"],
             ready_path=seed["ready_path"],
-            until=data["until"],
+            goal=Goal(data["until"], data.get("medium", "disk")),
             strict=data["strict"],
             tags=tuple(data.get("tags", ())),
             whole_log=data.get("whole_log", False),
         )
-        self.state.firmware = data.get("firmware", "bios")
+        self.state = MachineState(
+            firmware=data.get("firmware", "bios"),
+            medium=self._goal.medium,
+            known=frozenset(data.get("known", ())),
+        ).restarted()
         self.drivers = data.get("drivers", {})
 
     def _on_rules(self, data: Mapping[str, Any]) -> None:
@@ -145,7 +162,7 @@ class Diagnosis:
 
     def _on_quiet(self, data: Mapping[str, Any]) -> None:
         """Nothing has moved for a while: what is known by now may be enough."""
-        if self._reached("network"):
+        if self._is_over:
             if data["last"]:
                 self._finish_incomplete()
             return
@@ -156,11 +173,11 @@ class Diagnosis:
         match = self.rules.silent(self.state, quiet_s)
         if match:
             waited = f"nothing moved for {data['quiet_s']:.0f} s"
-            self._fail_by(match, self._last_lines("serial"), waited)
+            self._fail_by(match, self._last_words(), waited)
 
     def _on_time_over(self, _: Mapping[str, Any]) -> None:
         """The time is over while the guest was still at work: that proves nothing."""
-        if self._reached("network"):
+        if self._is_over:
             self._finish_incomplete()
             return
         if held := self._held.strongest(self.state):
@@ -169,7 +186,7 @@ class Diagnosis:
         waited = f"the time given was over after {self._now_s:.0f} s, and it was still at work"
         match = self.rules.silent(self.state, math.inf)
         if match:
-            self.findings.append(self._finding_of(match, self._last_lines("serial"), waited))
+            self.findings.append(self._finding_of(match, self._last_words(), waited))
         self._end("inconclusive", None)
 
     def _on_console_end(self, _: Mapping[str, Any]) -> None:
@@ -185,26 +202,28 @@ class Diagnosis:
         # A rest that was taken for a prompt comes again as a part of its line.
         again = data["offset"] == self._serial_offset
         self._serial_offset = data["offset"]
-        if again and self._tail("serial"):
-            self._tail("serial").pop()
-        self._tail("serial").append(printable(data["text"]))
+        if again:
+            self._words.take_back("serial")
+        if self._goal.medium == "disc":
+            self._words.say_once("serial", data["text"])
+        else:
+            self._words.say("serial", data["text"])
         self._text("serial", data["text"], again=again)
 
     def _on_firmware(self, data: Mapping[str, Any]) -> None:
-        if data["text"].startswith(_FIRMWARE_WORDS):
-            self._tail("firmware").append(printable(data["text"]))
+        self._words.say("firmware", data["text"])
         self._text("firmware", data["text"])
 
     def _on_screen(self, data: Mapping[str, Any]) -> None:
         """A screen replaces the one before: its lines are the evidence, up to the decisive one."""
-        self._tails["screen"] = deque(maxlen=_TAIL_LINES)
+        self._words.show("screen", ())
         for line in data["lines"]:
             if line.strip():
-                self._tail("screen").append(printable(line))
+                self._words.say("screen", line)
                 self._text("screen", line)
         stop = read_bugcheck(data["lines"], data["background"])
         if stop:
-            self._tails["bugcheck"] = self._tail("screen")
+            self._words.copy("screen", "bugcheck")
             self.state.facts["code"] = stop.code
             self._text("bugcheck", f"STOP {stop.code} {stop.name}".strip())
 
@@ -221,7 +240,7 @@ class Diagnosis:
                 self.state.facts.update((name, value) for name, value in match.groups if value)
             if rule.stage:
                 self._reach(rule.stage)
-            if rule.finding and not self._reached("network"):
+            if rule.finding and not self._is_over:
                 self._take_finding(match, channel)
             if self.verdict:
                 return
@@ -232,7 +251,7 @@ class Diagnosis:
         A log is read to its end: what came after may show that it was no end.
         """
         decisive = match.rule.decisive
-        row = Held(match, self._last_lines(channel), self.state.timeline.furthest, decisive)
+        row = Held(match, self._words.of(channel), self.state.timeline.furthest, decisive)
         if decisive and not self._expected.whole_log:
             first = self._held.first_of(row)
             self._fail_by(first.match, first.evidence)
@@ -245,24 +264,34 @@ class Diagnosis:
         name, detail = data["name"], data["detail"]
         if name == "RESET" and detail.get("guest"):
             self._on_restart()
-        elif name == "SHUTDOWN" and detail.get("guest") and not self._reached("network"):
-            self._fail(
-                finding(
-                    "boot.powered-off",
-                    "The guest switched the machine off before it had reached the network.",
-                    evidence=self._last_lines("serial"),
-                )
-            )
+        elif name == "SHUTDOWN" and detail.get("guest") and not self._is_over:
+            self._on_power_off()
         elif name == "BLOCK_IO_ERROR" and detail.get("nospace"):
             self._error("host.no-space", "The host's disk is full: the guest could not write.")
         elif name == "BLOCK_IO_ERROR":
             reason = printable(str(detail.get("reason", "")), 120)
             statement = f"The host could not {detail.get('operation', 'read')} the disk: {reason}."
             self._error("host.read-failed", statement)
-        elif name == "BLOCK_IMAGE_CORRUPTED" and not self._reached("network"):
+        elif name == "BLOCK_IMAGE_CORRUPTED" and not self._is_over:
             # The gate and qemu-img check saw nothing: what QEMU stumbles over is in the image.
             reason = printable(str(detail.get("msg", "")), 200)
             self._fail(finding("qcow2.corrupt", f"QEMU found the image to be corrupt: {reason}."))
+
+    def _on_power_off(self) -> None:
+        """The guest ends the machine: an installation does so when it is done."""
+        if self._goal.until != "installed":
+            statement = "The guest switched the machine off before it had reached the network."
+            self._fail(finding("boot.powered-off", statement, self._words.of("serial")))
+        elif held := self._held.strongest(self.state):
+            self._fail_by(held.match, held.evidence)
+        elif self.state.written_bytes < _LEAST_INSTALLED_BYTES:
+            statement = (
+                "The installer ended, and it has written "
+                f"{self.state.written_bytes} bytes to the disk: no system is that small."
+            )
+            self._fail(finding("installer.failed", statement, self._words.of("serial")))
+        else:
+            self._reach("installed")
 
     def _on_restart(self) -> None:
         if self._restarts and not self.state.reached("bootloader"):
@@ -271,7 +300,7 @@ class Diagnosis:
         self._restarts += 1
         same_again = self._held.restart(self.state)
         self.state = self.state.restarted()
-        if self._reached("network") or self._expected.whole_log:
+        if self._is_over or self._expected.whole_log:
             return
         if self._restarts >= MAX_RESTARTS or same_again:
             self._fail(self._reset_loop())
@@ -283,11 +312,14 @@ class Diagnosis:
             "boot.reset-loop",
             f"The guest started the machine over {self._restarts} times and never reached the "
             f"network; it comes as far as the stage {self.timeline.furthest}.{why}",
-            evidence=last.evidence if last else self._last_lines("serial"),
+            evidence=last.evidence if last else self._words.of("serial"),
         )
 
     def _on_reads(self, data: Mapping[str, Any]) -> None:
         self.state.take_disk_reads(int(data["read_bytes"]))
+
+    def _on_writes(self, data: Mapping[str, Any]) -> None:
+        self.state.written_bytes = int(data["written_bytes"])
 
     def _on_cpu_mode(self, data: Mapping[str, Any]) -> None:
         if self.state.firmware == "uefi":
@@ -295,7 +327,7 @@ class Diagnosis:
             return
         self.state.cpu_mode = data["mode"]
         if self.state.kernel_runs:
-            self._reach("kernel")
+            self._on_kernel_mode(data)
 
     def _on_cpu_mode_under_uefi(self, data: Mapping[str, Any]) -> None:
         """UEFI and what it starts are in long mode, too; a kernel has its table in the upper half.
@@ -306,21 +338,48 @@ class Diagnosis:
             self._reach("firmware")
         if data["mode"] == "long" and data.get("interrupt_table") == "high":
             self.state.cpu_mode = "long"
-            self._reach("kernel")
+            self._on_kernel_mode(data)
+
+    def _on_kernel_mode(self, data: Mapping[str, Any]) -> None:
+        self.state.take_kernel_reads(int(data.get("disk_read_bytes", self.state.read_bytes)))
+        self._reach("kernel")
+
+    # The parts of an installation, each with a record of its own
+
+    def _on_part(self, data: Mapping[str, Any]) -> None:
+        """The installation, or the first boot of what it has installed, is over."""
+        for stage, at_s in data["stages_s"].items():
+            if stage in _STAGES_OF_PARTS and self._goal.knows(stage):
+                self.timeline.reach(stage, data["started_s"] + at_s)
+        found = [Finding.model_validate(row) for row in data["findings"]]
+        if data["outcome"] == "pass":
+            self._reach(data["reaches"])
+            return
+        known = {row.id for row in self.findings}
+        self.findings += [row for row in found if row.id not in known or row.id == data["cause"]]
+        self._end(data["outcome"], data["cause"])
 
     # The network
 
     def _on_frame(self, data: Mapping[str, Any]) -> None:
         self.state.take_frame(data["what"], data["source"])
-        if (
+        if self._goal.medium == "disc":
+            self._on_nic_used()
+        elif (
             data["what"] in _ANSWERS
             and data["source"] == self._expected.address
             and data["mac"] == self._expected.mac
         ):
             self._reach("network")
 
+    def _on_nic_used(self) -> None:
+        """A frame of what a disc started: of its installer, where one is known to be on it."""
+        if self._reached("installer") or "no-installer" in self.state.known:
+            self._reach("network")
+
     def _on_banner(self, _: Mapping[str, Any]) -> None:
-        self._reach("network")
+        if self._goal.medium == "disk":
+            self._reach("network")
 
     def _on_call(self, data: Mapping[str, Any]) -> None:
         if data["path"] == self._expected.phone_home_path:
@@ -358,29 +417,30 @@ class Diagnosis:
     # Ends
 
     def _reach(self, stage: Stage) -> None:
+        if not self._goal.knows(stage):
+            return
         self.state.timeline.reach(stage, self._now_s)
         self._held.reach(stage)
-        if self.timeline.reach(stage, self._now_s) and rank(stage) >= rank(self._expected.until):
+        if self.timeline.reach(stage, self._now_s) and self._goal.is_met(self.timeline, self.state):
             self._pass()
+        elif stage == "installer" and self.state.frames:
+            self._reach("network")
 
     def _reached(self, stage: Stage) -> bool:
         return bool(self.timeline.reached_s) and rank(self.timeline.furthest) >= rank(stage)
 
-    def _tail(self, channel: Channel) -> deque[str]:
-        return self._tails.setdefault(channel, deque(maxlen=_TAIL_LINES))
-
-    def _last_lines(self, channel: Channel) -> tuple[str, ...]:
-        lines = tuple(self._tail(channel))
-        return lines[-_FIRMWARE_LINES:] if channel == "firmware" else lines
+    def _last_words(self) -> tuple[str, ...]:
+        """What stands on the console; an installer may use none but the screen."""
+        return self._words.of_console(or_screen=self._goal.medium == "disc")
 
     def _finish_incomplete(self) -> None:
         """The network is proved, and what was asked for beyond it did not come."""
         if self._called:
             statement = "The network is up, and cloud-init did not say how it ended."
-            found = finding("seed.failed", statement, self._last_lines("serial"))
+            found = finding("seed.failed", statement, self._words.of("serial"))
         else:
             statement = "The network is up, and the call that the seed asks for never came."
-            found = finding("seed.ignored", statement, self._last_lines("serial"))
+            found = finding("seed.ignored", statement, self._words.of("serial"))
         self.findings.append(found)
         self._pass()
 
@@ -392,7 +452,12 @@ class Diagnosis:
             self._end("pass", None)
 
     def _fail_by(self, match: Match, evidence: tuple[str, ...], waited: str = "") -> None:
-        self._fail(self._finding_of(match, evidence, waited))
+        found = self._finding_of(match, evidence, waited)
+        if match.rule.inconclusive:
+            self._join(found)
+            self._end("inconclusive", None)
+        else:
+            self._fail(found)
 
     def _finding_of(self, match: Match, evidence: tuple[str, ...], waited: str) -> Finding:
         others = ", ".join(sorted(self.state.addresses)[:4])
@@ -400,6 +465,8 @@ class Diagnosis:
             "waited": waited,
             "stage": self.timeline.furthest,
             "addresses": f" (it used {others})" if others else "",
+            "nic": _NIC_USED if self.state.frames else "",
+            "line": printable(match.text, 120),
             **self.state.facts,
         }
         found = rule_finding(match, evidence, self._tags(), facts)
@@ -412,12 +479,15 @@ class Diagnosis:
         return (*self._expected.tags, *said)
 
     def _fail(self, cause: Finding) -> None:
-        # Inspection may have found the same: then it is one finding, with what both saw.
+        self._join(cause)
+        self._end("fail", self._known_before(cause.id))
+
+    def _join(self, cause: Finding) -> None:
+        """Add ``cause``; what inspection found of the same becomes one finding with it."""
         same = [row for row in self.findings if row.id == cause.id]
         seen = tuple(line for row in same for line in row.evidence)
         self.findings = [row for row in self.findings if row not in same]
         self.findings.append(cause.model_copy(update={"evidence": (*seen, *cause.evidence)}))
-        self._end("fail", self._known_before(cause.id))
 
     def _known_before(self, cause: str) -> str:
         """What inspection found, where the boot cannot say more: that it ended in the firmware."""
@@ -462,6 +532,8 @@ _HANDLERS: dict[tuple[str, str], _Handler] = {
     ("firmware", "line"): Diagnosis._on_firmware,
     ("qmp", "event"): Diagnosis._on_event,
     ("disk", "reads"): Diagnosis._on_reads,
+    ("disk", "writes"): Diagnosis._on_writes,
+    ("part", "result"): Diagnosis._on_part,
     ("cpu", "mode"): Diagnosis._on_cpu_mode,
     ("network", "frame"): Diagnosis._on_frame,
     ("network", "banner"): Diagnosis._on_banner,

@@ -10,6 +10,9 @@ from harness.provider.profile import Firmware
 
 CpuMode = Literal["real", "protected", "long"]
 
+Medium = Literal["disk", "disc"]
+"""What is tried: a disk that is booted, or a disc that installs to an empty one."""
+
 DISK_SEEN = "disk-seen"
 """The sign that the kernel has its disk: said by a rule, or by what is read from the disk."""
 
@@ -19,14 +22,18 @@ class MachineState:
     """What this boot of the machine has done; a new one begins with every restart.
 
     ``signs`` are named by rules (:mod:`harness.diagnose.rules`); ``facts`` are the words that were
-    read with them.
+    read with them. What ``known`` holds was known before the boot, and holds for every one.
     """
 
     firmware: Firmware = "bios"
+    medium: Medium = "disk"
+    known: frozenset[str] = frozenset()
     timeline: Timeline = field(default_factory=Timeline)
     cpu_mode: CpuMode = "real"
     read_bytes: int = 0
     handover_bytes: int | None = None
+    kernel_bytes: int | None = None
+    written_bytes: int = 0
     frames: int = 0
     addresses: set[str] = field(default_factory=set)
     asked_for_dhcp: bool = False
@@ -35,7 +42,9 @@ class MachineState:
 
     def restarted(self) -> MachineState:
         """The state of the same machine after a reset."""
-        return MachineState(firmware=self.firmware)
+        return MachineState(
+            firmware=self.firmware, medium=self.medium, known=self.known, signs=set(self.known)
+        )
 
     def reached(self, stage: Stage) -> bool:
         """Whether this boot has come to ``stage``."""
@@ -59,12 +68,30 @@ class MachineState:
 
     def take_disk_reads(self, read_bytes: int) -> None:
         """Note how much was read from the disk so far."""
-        if self.kernel_runs and read_bytes > self.read_bytes:
+        if self.kernel_runs and self.kernel_bytes is None and self.medium == "disc":
+            self.kernel_bytes = read_bytes
+        if self.kernel_runs and read_bytes > self._before_kernel_bytes:
             self.signs.add(DISK_SEEN)
         if self.handover_bytes is None and self.reached("bootloader"):
             # The boot sector itself is the firmware's read, and may be in the first sample.
             self.handover_bytes = min(read_bytes, _BOOT_SECTOR_BYTES)
         self.read_bytes = read_bytes
+
+    @property
+    def _before_kernel_bytes(self) -> int:
+        """What had been read when a kernel began to run, as far as that is known.
+
+        What was booted from the disk itself goes on reading it. Of a disk that is only a target,
+        the loader of the disc may have read the most.
+        """
+        if self.medium == "disc" and self.kernel_bytes is not None:
+            return self.kernel_bytes
+        return self.read_bytes
+
+    def take_kernel_reads(self, read_bytes: int) -> None:
+        """Note how much had been read when the processor was first seen in a kernel's mode."""
+        if self.kernel_bytes is None:
+            self.kernel_bytes = read_bytes
 
     def take_frame(self, kind: str, source: str) -> None:
         """Note a frame of the guest."""

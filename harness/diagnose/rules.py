@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harness.checks.finding import Finding, Severity, catalog
-from harness.diagnose.machine_state import CpuMode, MachineState
+from harness.diagnose.machine_state import CpuMode, MachineState, Medium
 from harness.diagnose.stages import Stage
 from harness.errors import UsageError, faults_in_words
 from harness.guest_text import printable
@@ -31,8 +31,11 @@ class When(_Model):
 
     ``below`` and ``reached`` name a stage; ``reads`` tells whether the disk was read after the
     firmware handed over, ``frames`` whether any frame left the NIC, ``dhcp`` whether the guest
-    asked for a lease. ``signs`` have all been seen, ``no_signs`` none of them.
+    asked for a lease. ``medium`` is what is tried: a disk, or the disc of an installer. ``signs``
+    have all been seen, ``no_signs`` none of them.
     """
+
+    medium: Medium | None = None
 
     below: Stage | None = None
     reached: Stage | None = None
@@ -53,6 +56,7 @@ class When(_Model):
             (self.frames, state.frames > 0),
             (self.dhcp, state.asked_for_dhcp),
             (self.firmware, state.firmware),
+            (self.medium, state.medium),
         )
         return (
             all(wanted is None or wanted == found for wanted, found in facts)
@@ -76,7 +80,8 @@ class Rule(_Model):
     finding may show a stage besides. A finding that is ``decisive``
     ends the run at once. One that is not is held, becomes the cause after ``quiet_s`` seconds in
     which nothing moves, and is dropped when the guest comes to the stage ``disproved_by``, or
-    when the machine starts over.
+    when the machine starts over. With ``inconclusive`` the finding ends the run and proves nothing
+    against the image.
 
     Seconds are those of the reference host, and are stretched on a slower one. ``statement`` may
     name groups of the pattern and facts of the state: ``{file}``, ``{waited}``, ``{stage}``,
@@ -94,6 +99,7 @@ class Rule(_Model):
     restart: bool = False
     finding: str | None = Field(default=None, pattern=r"^[a-z0-9]+(\.[a-z0-9-]+)+$")
     decisive: bool = False
+    inconclusive: bool = False
     quiet_s: float = Field(default=15.0, gt=0)
     disproved_by: Stage | None = None
     statement: str = ""

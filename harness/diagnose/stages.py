@@ -27,9 +27,10 @@ _OF_DISKS: frozenset[Stage] = frozenset({"initrd", "root", "userspace", "seed", 
 DISK_LADDER = tuple(stage for stage in STAGES if stage not in _OF_DISCS)
 DISC_LADDER = tuple(stage for stage in STAGES if stage not in _OF_DISKS)
 
-Until = Literal["kernel", "root", "network", "seed", "ready"]
+Until = Literal["kernel", "root", "network", "seed", "ready", "installer", "installed", "rebooted"]
 """The stage at which a run has what it was started for. The first two are for a second boot that
-only asks whether the machine gets over the point where the first one failed."""
+only asks whether the machine gets over the point where the first one failed; the last three are
+those of an installation."""
 
 
 def rank(stage: Stage) -> int:

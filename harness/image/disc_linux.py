@@ -23,8 +23,23 @@ from harness.image.tree import Tree
 # What holds no driver, by the ends of names: the parts of boot loaders, pictures, texts.
 _BARREN = (
     *(".bin", ".c32", ".cat", ".cfg", ".com", ".conf", ".efi", ".lst", ".mod", ".pf2", ".sys"),
-    *(".bmp", ".gif", ".html", ".jpg", ".md5", ".pcx", ".png", ".svg", ".tga", ".txt", ".ttf"),
+    *(
+        ".bmp",
+        ".gif",
+        ".html",
+        ".jpg",
+        ".md5",
+        ".mo",
+        ".pcx",
+        ".png",
+        ".svg",
+        ".tga",
+        ".txt",
+        ".ttf",
+    ),
 )
+# GRUB's own modules, by platform (grub-install(1), --target).
+_GRUB_FOLDERS = frozenset({"i386-pc", "i386-efi", "x86_64-efi", "i386-qemu"})
 # Smaller than any driver that matters: Debian 12's virtio_pci takes 12 kB packed by xz -9.
 _SMALLEST_DRIVER_BYTES = 4096
 _MAX_ENTRIES = 20_000
@@ -96,7 +111,7 @@ def read_disc_linux(source: ImageSource) -> DiscLinux | None:
     problem = ""
     for files in trees:
         tree = Tree(DiscNode(files, files.root))
-        entries = [*disc_entries(tree), *_known_places(files, systems)]
+        entries = [*disc_entries(tree), *known_places(files, systems)]
         found = next((entry for entry in entries if not _lacks(tree, entry)), None)
         if found:
             return _read(disc, trees, tree, _spelled(tree, found))
@@ -104,7 +119,7 @@ def read_disc_linux(source: ImageSource) -> DiscLinux | None:
     return DiscLinux(problem=problem) if systems else None
 
 
-def _known_places(files: Files, systems: Iterable[System]) -> Iterator[Entry]:
+def known_places(files: Files, systems: Iterable[System]) -> Iterator[Entry]:
     """What the discs of these systems start, as far as it is there."""
     for start in (start for row in systems for start in row.starts):
         before, _, after = posixpath.basename(start.kernel.lower()).partition("*")
@@ -205,11 +220,15 @@ def _other_file(disc: DiscFacts, trees: list[Files], used: tuple[str, ...]) -> s
             if seen > _MAX_ENTRIES or len(path) > _MAX_PATH_CHARS:
                 return "one of the many files on the disc"
             size_bytes = 0 if entry.is_folder else files.size_bytes(entry)
-            if size_bytes < _SMALLEST_DRIVER_BYTES or path.lower().endswith(_BARREN):
+            if size_bytes < _SMALLEST_DRIVER_BYTES or _is_barren(path.lower()):
                 continue
             if entry.offset not in passed and path.lower() not in names:
                 largest = max(largest, (size_bytes, path))
     return largest[1]
+
+
+def _is_barren(path: str) -> bool:
+    return path.endswith(_BARREN) or posixpath.basename(posixpath.dirname(path)) in _GRUB_FOLDERS
 
 
 def _walk(files: Files) -> Iterator[tuple[str, DiscEntry]]:

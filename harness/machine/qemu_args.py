@@ -11,6 +11,7 @@ from harness.machine.spec import Endpoints, MachineSpec
 DISK_NODE = "disk"
 """Node and device name of the image's disk, in QMP answers too."""
 SEED_NODE = "seed"
+DISC_NODE = "disc"
 NIC = "nic"
 NETDEV = "net"
 
@@ -50,7 +51,8 @@ def qemu_args(spec: MachineSpec, endpoints: Endpoints) -> list[str]:
         *_board(spec),
         *_firmware(spec),
         *_disk(spec),
-        *_seed(spec),
+        *_discs(spec),
+        *_direct(spec),
         *_nic(spec, endpoints),
         *_consoles(endpoints),
         *_control(endpoints),
@@ -107,26 +109,18 @@ def _flash(node: str, file: Path, image_format: str, *, read_only: bool) -> list
 
 
 def _disk(spec: MachineSpec) -> list[str]:
-    """The image under an overlay, on the only disk.
+    """The only disk: the image under an overlay, or an empty one.
 
     The overlay names no backing file: the image is joined to it here, read-only, with its format
     said. The device id is the one that Proxmox VE gives its first disk, so that
     ``/dev/disk/by-id`` in the guest is what the provider shows.
     """
-    image: dict[str, Any] = {
-        "driver": spec.image_format,
-        "node-name": "image",
-        "read-only": True,
-        "file": {"driver": "file", "filename": str(spec.image), "read-only": True},
-    }
-    if spec.image_format == "qcow2":
-        image["backing"] = None
-    disk = {
+    disk: dict[str, Any] = {
         "driver": "qcow2",
         "node-name": DISK_NODE,
         "discard": "unmap",
         "file": {"driver": "file", "filename": str(spec.overlay)},
-        "backing": image,
+        "backing": _image(spec),
     }
     common = f"id={DISK_NODE},drive={DISK_NODE},bootindex=1,werror=stop,rerror=report"
     controller, device = _DISK_DEVICES[spec.disk_bus]
@@ -137,19 +131,55 @@ def _disk(spec: MachineSpec) -> list[str]:
     ]
 
 
-def _seed(spec: MachineSpec) -> list[str]:
-    seed = {
-        "driver": "raw",
-        "node-name": SEED_NODE,
+def _image(spec: MachineSpec) -> dict[str, Any] | None:
+    if spec.image is None:
+        return None
+    image: dict[str, Any] = {
+        "driver": spec.image_format,
+        "node-name": "image",
         "read-only": True,
-        "file": {"driver": "file", "filename": str(spec.seed), "read-only": True},
+        "file": {"driver": "file", "filename": str(spec.image), "read-only": True},
     }
-    # OVMF switches the ports of the IDE controller on only where it may boot from there, and Linux
-    # passes over ports that are off (drivers/ata/ata_piix.c, piix_enable_bits).
-    bootindex = ",bootindex=2" if spec.firmware else ""
+    if spec.image_format == "qcow2":
+        image["backing"] = None
+    return image
+
+
+def _discs(spec: MachineSpec) -> list[str]:
+    """The CD-ROM drives: the seed's, and the one that an installer starts from.
+
+    OVMF switches the ports of the IDE controller on only where it may boot from there, and Linux
+    passes over ports that are off (drivers/ata/ata_piix.c, piix_enable_bits): under UEFI the seed
+    has a place in the boot order, too.
+    """
+    args = []
+    if spec.disc:
+        args += _drive(DISC_NODE, spec.disc, "bus=ide.0", ",bootindex=2")
+    order = 3 if spec.disc else 2
+    args += _drive(SEED_NODE, spec.seed, "bus=ide.1", f",bootindex={order}" * bool(spec.firmware))
+    return args
+
+
+def _drive(node: str, file: Path, place: str, bootindex: str) -> list[str]:
+    disc = {
+        "driver": "raw",
+        "node-name": node,
+        "read-only": True,
+        "file": {"driver": "file", "filename": str(file), "read-only": True},
+    }
     return [
-        *("-blockdev", json.dumps(seed)),
-        *("-device", f"ide-cd,id={SEED_NODE},bus=ide.1,drive={SEED_NODE}{bootindex}"),
+        *("-blockdev", json.dumps(disc)),
+        *("-device", f"ide-cd,id={node},{place},drive={node}{bootindex}"),
+    ]
+
+
+def _direct(spec: MachineSpec) -> list[str]:
+    """A kernel that QEMU hands to the firmware; such a machine is not started over by a reset."""
+    if spec.direct is None:
+        return []
+    return [
+        *("-kernel", str(spec.direct.kernel), "-initrd", str(spec.direct.initrd)),
+        *("-append", spec.direct.cmdline, "-action", "reboot=shutdown"),
     ]
 
 

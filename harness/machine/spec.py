@@ -29,6 +29,15 @@ class Flash:
 
 
 @dataclass(frozen=True, slots=True)
+class DirectKernel:
+    """A kernel that the machine starts past all menus: files of ours, and its command line."""
+
+    kernel: Path
+    initrd: Path
+    cmdline: str
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoints:
     """Where a running machine can be met.
 
@@ -49,9 +58,11 @@ class MachineSpec:
     """One machine: the provider's hardware around one image.
 
     ``image`` is opened read-only; what the guest writes goes to ``overlay``, a disk of
-    ``disk_size_bytes`` (the image's virtual size). PCI addresses are
-    ``slot.function`` in hexadecimal, as the profile has them. Another ``disk_bus`` or ``nic_model``
-    than the provider's is for a second boot that asks whether that makes the difference.
+    ``disk_size_bytes`` (the image's virtual size). Without an image the disk is empty, and ``disc``
+    is in a CD-ROM drive, which the firmware tries after the disk; ``direct`` goes before both. PCI
+    addresses are ``slot.function`` in hexadecimal, as the profile has them. Another ``disk_bus`` or
+    ``nic_model`` than the provider's is for a second boot that asks whether that makes the
+    difference.
     ``firmware`` is None for the BIOS that QEMU brings along.
     """
 
@@ -60,7 +71,7 @@ class MachineSpec:
     memory_mib: int
     accelerator: Accelerator
     cpu_model: str
-    image: Path
+    image: Path | None
     image_format: Literal["qcow2", "raw"]
     disk_size_bytes: int
     overlay: Path
@@ -73,3 +84,5 @@ class MachineSpec:
     disk_bus: DiskBus = "virtio-scsi"
     nic_model: NicModel = "virtio-net-pci"
     firmware: Flash | None = None
+    disc: Path | None = None
+    direct: DirectKernel | None = None

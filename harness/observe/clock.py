@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
+from typing import Literal
 
 from harness.evidence import EvidenceLog, Observation
 
@@ -14,9 +15,13 @@ _SIGNS_OF_LIFE = frozenset(
     {
         *(("serial", "line"), ("serial", "prompt"), ("firmware", "line"), ("qmp", "event")),
         *(("disk", "reads"), ("network", "frame"), ("network", "banner"), ("receiver", "call")),
-        *(("machine", "power-on"), ("screen", "text")),
+        *(("machine", "power-on"), ("screen", "text"), ("disc", "reads"), ("machine", "key")),
     }
 )
+# An installer may write for minutes and say nothing.
+_SIGNS_OF_AN_INSTALLATION = frozenset({*_SIGNS_OF_LIFE, ("disk", "writes")})
+# Work of the processor is a sign for so long; then it is a circle, too.
+_WORK_COUNTS_S = 300.0
 
 # After so many seconds without a sign of life there is an observation; what it proves, the rules
 # know. The last: the longest that healthy systems were seen to be mute is the 120 s of
@@ -24,11 +29,22 @@ _SIGNS_OF_LIFE = frozenset(
 # 180 s with a line each few.
 QUIET_STEPS_S = (5.0, 8.0, 15.0, 30.0, 45.0, 60.0, 100.0, 150.0)
 TOTAL_S = 1200.0
-# Lines that differ in these only say the same again: numbers, and what turns or runs to and fro.
-_COUNTERS = re.compile(r"[\d\s*.|/\\-]+")
+INSTALLATION_TOTAL_S = 7200.0
+# Texts that differ in these only say the same again: numbers, bars, what turns or runs to and fro.
+_COUNTERS = re.compile(r"0x[0-9a-fA-F]+|[\d\s*.|/\\#=-]+")
+# Not so a menu that counts down, which ends by itself (GRUB, menu_text.c; Syslinux, menumain.c).
+_COUNTDOWN = re.compile(
+    r"(?i)automatically in \d+|automatic boot in \d+|(?:boot\w*|start\w*) in \d+"
+)
 _REMEMBERED = 64
 # SeaBIOS hands over after this long on the host where the two above were chosen.
 _REFERENCE_HANDOVER_S = 0.3
+# It is so short that a moment in which the host had other things to do makes it many times longer.
+_STALLED = 4.0
+
+
+Disc = Literal["tool", "installer", "installing"]
+"""What a disc is: none with an installer that is known, one with, one that installs unattended."""
 
 
 class Clock:
@@ -36,6 +52,8 @@ class Clock:
 
     ``slowness`` stretches all limits: how many times slower this host is than the one where they
     were chosen, by a measure taken before the run, until the firmware's own time in it tells.
+    ``disc`` says what a disc is tried for, None that a disk is tried: an installer is given time to
+    work, and an installation, of which what it writes is a sign of life, too, more of it.
     ``quiet_s`` and ``total_s`` are exact where they were given, and then there is only that one
     step.
     """
@@ -46,9 +64,17 @@ class Clock:
         slowness: float,
         quiet_s: float | None = None,
         total_s: float | None = None,
+        *,
+        disc: Disc | None = None,
     ) -> None:
         self._log = log
+        self._disc = disc
+        self._said_s = 0.0
+        installs = disc == "installing"
+        self._signs = _SIGNS_OF_AN_INSTALLATION if installs else _SIGNS_OF_LIFE
+        self._most_s = INSTALLATION_TOTAL_S if installs else TOTAL_S
         self._slowness = slowness
+        self._most_slowness = max(slowness, _STALLED)
         self._quiet_s = quiet_s
         self._total_s = total_s
         self._last_sign_s = 0.0
@@ -57,30 +83,51 @@ class Clock:
         log.subscribe(self._note)
 
     def _note(self, observation: Observation) -> None:
+        if self._is_work(observation):
+            self._last_sign_s = observation.t_s
+            self._step = 0
         if not self._is_new(observation):
             return
-        self._last_sign_s = observation.t_s
+        self._last_sign_s = self._said_s = observation.t_s
         self._step = 0
         if observation.channel == "firmware" and "Booting from 0000:7c00" in str(
             observation.data.get("text")
         ):
             # Measured now and in this machine: it goes before what was measured some time ago.
-            self._slowness = max(1.0, observation.t_s / _REFERENCE_HANDOVER_S)
+            measured = observation.t_s / _REFERENCE_HANDOVER_S
+            self._slowness = max(1.0, min(measured, self._most_slowness))
+
+    def _is_work(self, observation: Observation) -> bool:
+        """Whether the kernel of an installer has something to do, and not for ever.
+
+        An installer unpacks, generates, looks for hardware, and says nothing of it.
+        """
+        return (
+            self._disc in ("installer", "installing")
+            and (observation.channel, observation.kind) == ("cpu", "work")
+            and observation.t_s - self._said_s < _WORK_COUNTS_S * self._slowness
+        )
 
     def _is_new(self, observation: Observation) -> bool:
         """Whether it shows that the guest gets on, and does not only go round in a circle."""
         if (observation.channel, observation.kind) == ("cpu", "mode"):
             # A loader that waits for a key goes to and fro between two modes for ever.
             return self._is_first(str(observation.data["mode"]))
-        if (observation.channel, observation.kind) not in _SIGNS_OF_LIFE:
+        if (observation.channel, observation.kind) not in self._signs:
             return False
         if (observation.channel, observation.data.get("name")) == ("qmp", "RESET"):
             # What another boot says is new again.
             self._seen.clear()
-        if observation.channel != "serial":
+        if observation.channel == "serial":
+            text = str(observation.data["text"])
+        elif observation.channel == "screen":
+            text = "\n".join(observation.data["lines"])
+        else:
+            return True
+        if _COUNTDOWN.search(text):
             return True
         # "Job … running (11s / no limit)", twice a second, for ever.
-        return self._is_first(_COUNTERS.sub("", str(observation.data["text"])))
+        return self._is_first(_COUNTERS.sub("", text))
 
     def _is_first(self, text: str) -> bool:
         """Whether ``text`` is none of those that came lately."""
@@ -92,13 +139,17 @@ class Clock:
     @property
     def _steps_s(self) -> tuple[float, ...]:
         """The steps in seconds of this host."""
-        if self._quiet_s is not None:
+        steps_s = tuple(step * self._slowness for step in QUIET_STEPS_S)
+        if self._quiet_s is None:
+            return steps_s
+        if self._disc is None:
             return (self._quiet_s,)
-        return tuple(step * self._slowness for step in QUIET_STEPS_S)
+        # The questions of a disc are answered all the same, before the only step.
+        return (min(steps_s[0], self._quiet_s / 2), self._quiet_s)
 
     @property
     def _total_end_s(self) -> float:
-        return TOTAL_S * self._slowness if self._total_s is None else self._total_s
+        return self._most_s * self._slowness if self._total_s is None else self._total_s
 
     async def run(self) -> None:
         """Record each step of a silence, and the end of the time; returns after the last one."""
@@ -116,7 +167,8 @@ class Clock:
             quiet_s = now_s - self._last_sign_s
             self._log.record(
                 "clock",
-                "quiet",
+                # What is no step of silence proves nothing, and is only time to answer.
+                "quiet" if self._quiet_s is None or last else "pause",
                 quiet_s=round(quiet_s, 1),
                 reference_s=round(quiet_s if self._quiet_s else quiet_s / self._slowness, 2),
                 last=last,

@@ -54,14 +54,32 @@ class ConsoleObserver:
         self._raw.close()
 
 
+class ConsoleInput:
+    """The way back to the machine: what a person would type at the other end of the line."""
+
+    def __init__(self) -> None:
+        self._writer: asyncio.StreamWriter | None = None
+
+    def open(self, writer: asyncio.StreamWriter) -> None:
+        """The machine has connected."""
+        self._writer = writer
+
+    def type(self, text: str) -> None:
+        """Send ``text``; it goes nowhere where no machine is connected."""
+        if self._writer is not None and not self._writer.is_closing():
+            self._writer.write(text.encode())
+
+
 @asynccontextmanager
 async def observe_console(
     log: EvidenceLog, channel: str, socket: Path, raw_log: Path
-) -> AsyncIterator[None]:
+) -> AsyncIterator[ConsoleInput]:
     """Listen on ``socket`` for the machine's stream and record it until the block is left."""
     observer = ConsoleObserver(log, channel, raw_log)
+    way_back = ConsoleInput()
 
     async def read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        way_back.open(writer)
         try:
             while chunk := await reader.read(1 << 16):
                 observer.feed(chunk)
@@ -72,7 +90,7 @@ async def observe_console(
 
     async with await asyncio.start_unix_server(read, socket) as server:
         try:
-            yield
+            yield way_back
         finally:
             server.close()
             observer.close()

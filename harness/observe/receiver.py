@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,25 +18,34 @@ from urllib.parse import parse_qsl
 import h11
 
 from harness.evidence import EvidenceLog
+from harness.observe.archive import ArchiveRelay, Wanted, wanted
 
 _MAX_BODY_BYTES = 256 << 10
 _MAX_FIELDS = 32
 _MAX_VALUE_CHARS = 4096
 _MAX_CALLS = 1000
+# The guest closes its side; on ours the stream goes on.
+_OK = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n"
 _REQUEST_LINE = re.compile(rb"(?:GET|HEAD|POST|PUT) /")
 
 
 class Receiver:
-    """Takes the stream, records every call, and says what to answer."""
+    """Takes the stream, records every call, and says what to answer.
 
-    def __init__(self, log: EvidenceLog) -> None:
+    With ``has_archive``, what is asked of the package archive is no call: it is put into
+    ``wanted``, in the order in which it is to be sent.
+    """
+
+    def __init__(self, log: EvidenceLog, *, has_archive: bool = False) -> None:
         self._log = log
         self._calls = 0
+        self._has_archive = has_archive
+        self.wanted: deque[Wanted] = deque()
         self._restart()
 
     def _restart(self) -> None:
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=16 << 10)
-        self._path = ""
+        self._path = self._method = ""
         self._body = bytearray()
 
     def feed(self, chunk: bytes) -> bytes:
@@ -61,17 +71,30 @@ class Receiver:
             event = self._http.next_event()
             if isinstance(event, h11.Request):
                 self._path = event.target.decode("ascii", errors="replace")
+                self._method = event.method.decode("ascii", errors="replace")
                 self._body.clear()
             elif isinstance(event, h11.Data):
                 if len(self._body) < _MAX_BODY_BYTES:
                     self._body += event.data
             elif isinstance(event, h11.EndOfMessage):
-                answer += self._close_call()
+                answer += self._close_request()
             else:
                 return answer
 
-    def _close_call(self) -> bytes:
-        """Record the call that has just ended; the response to it."""
+    def _close_request(self) -> bytes:
+        """The response to the request that has just ended, as far as it is ours to give."""
+        of_archive = wanted(self._method, self._path) if self._has_archive else None
+        if of_archive:
+            self.wanted.append(of_archive)
+        else:
+            self._record_call()
+        trailing = self._http.trailing_data[0]
+        self._restart()
+        if trailing:
+            self._http.receive_data(trailing)
+        return b"" if of_archive else _OK
+
+    def _record_call(self) -> None:
         self._calls += 1
         if self._calls <= _MAX_CALLS:
             text = bytes(self._body[:_MAX_BODY_BYTES]).decode("utf-8", errors="replace")
@@ -82,24 +105,26 @@ class Receiver:
                 path=self._path[:512],
                 fields={name[:64]: value[:_MAX_VALUE_CHARS] for name, value in fields},
             )
-        trailing = self._http.trailing_data[0]
-        self._restart()
-        if trailing:
-            self._http.receive_data(trailing)
-        # The guest closes its side; on ours the stream goes on.
-        return b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n"
 
 
 @asynccontextmanager
-async def observe_receiver(log: EvidenceLog, socket: Path) -> AsyncIterator[None]:
-    """Listen on ``socket`` for what the guest sends to the receiver until the block is left."""
+async def observe_receiver(
+    log: EvidenceLog, socket: Path, archive: str | None = None
+) -> AsyncIterator[None]:
+    """Listen on ``socket`` for what the guest sends to the receiver until the block is left.
+
+    ``archive`` is the URL of a package archive that it may read from.
+    """
+    relay = ArchiveRelay(log, archive) if archive else None
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        receiver = Receiver(log)
+        receiver = Receiver(log, has_archive=relay is not None)
         try:
             while chunk := await reader.read(1 << 16):
                 writer.write(receiver.feed(chunk))
                 await writer.drain()
+                while relay and receiver.wanted:
+                    await relay.send(receiver.wanted.popleft(), writer)
         except ConnectionError:
             pass
         finally:

@@ -53,6 +53,10 @@ class Machine(_Model):
     balloon_address: Claim[PciAddress]
     mac_prefix: Claim[Annotated[str, Field(pattern=r"^[0-9a-f]{2}:[0-9a-f]{2}:[0-9a-f]{2}$")]]
     seed_bus: Claim[Literal["ide"]]
+    disc_bus: Claim[Literal["ide"]]
+    """How the disc of an installer is attached: as a CD-ROM, tried after the empty disk."""
+    target_size_bytes: Claim[Annotated[int, Field(ge=1 << 30)]]
+    """The disk that such a disc installs to."""
 
 
 class Network(_Model):

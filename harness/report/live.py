@@ -12,11 +12,14 @@ from rich.text import Text
 from harness.diagnose.diagnosis import Diagnosis, Verdict
 from harness.evidence import Observation
 from harness.guest_text import printable
-from harness.report.text import OUTCOME_STYLES
+from harness.report.text import OUTCOME_STYLES, size_text
 
 
 class Progress:
-    """Shows the stage, how long it has lasted, and the last serial line. A subscriber of a log."""
+    """Shows the stage, how long it has lasted, and the last serial line. A subscriber of a log.
+
+    Of an installation also what it does while it says nothing: bytes written, frames sent.
+    """
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -24,8 +27,9 @@ class Progress:
         self._stage = ""
         self._since_s = time.monotonic()
         self._last_line = ""
+        self._written_bytes = self._frames = 0
         self._live = Live(
-            console=console, get_renderable=self._render, refresh_per_second=8, transient=True
+            console=console, get_renderable=self.render, refresh_per_second=8, transient=True
         )
         self.signal_number = 0
         """The signal that ended the run; 0 where none did."""
@@ -42,10 +46,13 @@ class Progress:
         """Take one observation."""
         if observation.channel == "serial" and "text" in observation.data:
             self._last_line = printable(str(observation.data["text"]), 120)
+        self._take_traffic(observation)
         if observation.channel == "host" and "signal" in observation.data:
             self.signal_number = int(observation.data["signal"])
         if (observation.channel, observation.kind) == ("run", "start"):
-            self._begin(str(observation.data.get("change", "")))
+            self._begin(observation)
+        if (observation.channel, observation.kind) == ("machine", "key"):
+            self._say_key(observation)
         decided = self._diagnosis.verdict is not None
         verdict = self._diagnosis.feed(observation)
         timeline = self._diagnosis.timeline
@@ -54,12 +61,28 @@ class Progress:
         if verdict and not decided and verdict.stage:
             self._say_verdict(verdict)
 
-    def _begin(self, change: str) -> None:
-        """A boot begins: the first one, or one more with something changed."""
+    def _begin(self, start: Observation) -> None:
+        """A boot begins: the first one, one with something changed, or one of an installation."""
         self._diagnosis = Diagnosis()
-        self._stage = ""
-        if change:
-            self._console.print(Text(f"\nonce more, with {change}", "bold"))
+        self._stage = self._last_line = ""
+        self._written_bytes = self._frames = 0
+        change, part = start.data.get("change", ""), start.data.get("part", "")
+        if change or part:
+            title = f"once more, with {change}" if change else str(part)
+            self._console.print(Text(f"\n{printable(title, 120)}", "bold"))
+
+    def _take_traffic(self, observation: Observation) -> None:
+        if (observation.channel, observation.kind) == ("disk", "writes"):
+            self._written_bytes = int(observation.data["written_bytes"])
+        if (observation.channel, observation.kind) == ("network", "frames"):
+            self._frames = int(observation.data["count"])
+
+    def _say_key(self, key: Observation) -> None:
+        """What was typed for the person who would sit there."""
+        line = Text.assemble(
+            (f"{key.t_s:7.1f} s  ", "cyan"), (f"answered {key.data['prompt']}", "dim")
+        )
+        self._console.print(line)
 
     def _say_verdict(self, verdict: Verdict) -> None:
         """The verdict in the moment it is there; what is written about it comes after."""
@@ -76,13 +99,20 @@ class Progress:
         line = Text.assemble((f"{t_s:7.1f} s  ", "cyan"), stage)
         self._console.print(line)
 
-    def _render(self) -> RenderableType:
+    def render(self) -> RenderableType:
+        """The line that changes: the stage and how long it has lasted, what is done and said."""
         lasted_s = time.monotonic() - self._since_s
         text = Text.assemble(
             (f"{self._stage or 'starting'} ", "bold"),
             (f"{lasted_s:.0f} s  ", "cyan"),
+            (self._traffic(), "cyan"),
             (self._last_line, "dim"),
             no_wrap=True,
             overflow="ellipsis",
         )
         return Spinner("dots", text)
+
+    def _traffic(self) -> str:
+        """What a machine does that says nothing; "" where it has done nothing yet."""
+        written = f"{size_text(self._written_bytes)} written  " if self._written_bytes else ""
+        return written + (f"{self._frames} frames  " if self._frames else "")

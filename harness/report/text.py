@@ -27,6 +27,14 @@ _HEADLINES: dict[Outcome, str] = {
     "inconclusive": "nothing proves that {provider} will run this image, and nothing the contrary",
     "error": "this host could not try the image; nothing is said about it",
 }
+_DISC_HEADLINES: dict[Outcome, str] = {
+    **_HEADLINES,
+    "pass": "{provider} will start this disc, and what it starts finds the disk and the NIC",
+    "fail": "nothing will be installed from this disc at {provider}",
+    "inconclusive": "nothing proves that {provider} can install from this disc, and nothing the "
+    "contrary",
+}
+_INSTALLED_HEADLINE = "{provider} can install from this disc, and will boot what it installs"
 _CONSOLE_HEADLINES: dict[str, str] = {
     "fail": "this console shows why the system did not come up",
     "inconclusive": "this console shows no failure; that the network is reached, no console proves",
@@ -81,14 +89,16 @@ def _headline(result: Result) -> str:
         return f"{provider} cannot fetch this image"
     if result.stage is None and result.outcome == "fail":
         return f"{provider} does not take this image"
-    return _HEADLINES[result.outcome].format(provider=provider)
+    if result.stage == "rebooted":
+        return _INSTALLED_HEADLINE.format(provider=provider)
+    headlines = _DISC_HEADLINES if result.image.format == "iso" else _HEADLINES
+    return headlines[result.outcome].format(provider=provider)
 
 
 def _ladder(result: Result) -> RenderableType:
     """The stages in one line, each with its second; those not reached are dim."""
     line = Text()
-    of_disc = any(stage in result.timings_s for stage in set(DISC_LADDER) - set(DISK_LADDER))
-    ladder = DISC_LADDER if of_disc else DISK_LADDER
+    ladder = DISC_LADDER if result.image.format == "iso" else DISK_LADDER
     for stage in ladder:
         reached_s = result.timings_s.get(stage)
         if stage != ladder[0]:

@@ -85,7 +85,7 @@ def test_a_command_line_is_one_line_and_speaks_on_the_serial_port(
 ) -> None:
     answers = write_answers(family_named(name), values)
     assert "\n" not in answers.cmdline
-    assert ("console=ttyS0,115200" in answers.cmdline) == bool(answers.kernels)
+    assert ("console=ttyS0,115200" in answers.cmdline) == bool(answers.cmdline)
 
 
 def test_an_own_file_takes_the_place_of_the_main_one(

@@ -8,7 +8,6 @@ ROW = """
 [[family]]
 name = "Debian"
 way = "initrd"
-kernels = [{ kernel = "linux", initrd = "initrd.gz" }]
 cmdline = "auto=true"
 tried = "not run"
 note = "A note."
@@ -39,7 +38,7 @@ def test_a_row_that_is_whole_is_taken() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [
-        ('cmdline = "auto=true"', "", "go together"),
+        ('cmdline = "auto=true"', "", "no kernel is started"),
         ('cmdline = "auto=true"', 'cmdline = "${harness_nothing}"', "no such placeholder: nothing"),
         ('cmdline = "auto=true"', 'cmdline = "${harness_mac"', "is not closed"),
         ('cmdline = "auto=true"', 'cmdline = "${harness_MAC}"', "in capitals"),

@@ -6,7 +6,7 @@ import struct
 import subprocess
 from pathlib import Path
 
-from images.cpio import newc
+from harness.newc import newc
 
 _PE_MACHINES = {"x86-64": 0x8664, "arm64": 0xAA64, "i386": 0x014C}
 

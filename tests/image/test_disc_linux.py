@@ -13,7 +13,7 @@ from harness.image.disc import System, known_systems
 from harness.image.disc_linux import read_disc_linux
 from harness.image.source import LocalFile
 from harness.image.system import DiscLinux
-from images.cpio import newc
+from harness.newc import newc
 from tests.image.discs import files, genisoimage, initrd, linux_kernel, xorriso
 
 KERNEL = linux_kernel()

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
+from harness.boot import endpoints_in, machine_spec
 from harness.case import Case
 from harness.examine import examine
 from harness.guest_network import GuestNetwork
 from harness.machine.acceleration import Acceleration
 from harness.machine.qemu import launch_qemu
 from harness.provider.profile import load_profile
-from harness.run import _endpoints, _machine_spec
-from harness.seed import new_seed, write_seed
+from harness.seed import new_mac, new_seed, write_seed
 
 pytestmark = pytest.mark.boot
 
@@ -44,11 +44,11 @@ def listen(path: Path) -> Any:
 async def ask(folder: Path) -> dict[str, Any]:
     """The answers of a machine around an empty disk, which is never started."""
     image = folder / "image.qcow2"
-    seed = new_seed("00:50:56", GuestNetwork())
+    seed = new_seed(new_mac("00:50:56"), GuestNetwork())
     profile = load_profile("contabo")
     case = Case(examine(str(image), profile), profile, "network", False, None, None, folder)
-    spec = _machine_spec(case, Acceleration("tcg", "max", 1.0, ""), seed, folder, None)
-    endpoints = _endpoints(folder, folder)
+    spec = machine_spec(case, Acceleration("tcg", "max", 1.0, ""), seed, folder, None)
+    endpoints = endpoints_in(folder, folder)
     write_seed(seed, spec.seed)
     for path in (endpoints.serial_socket, endpoints.firmware_socket, endpoints.receiver_socket):
         await listen(path)

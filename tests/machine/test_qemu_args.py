@@ -4,7 +4,7 @@ from pathlib import Path
 
 from harness.guest_network import GuestNetwork
 from harness.machine.qemu_args import qemu_args
-from harness.machine.spec import Endpoints, Flash, MachineSpec
+from harness.machine.spec import DirectKernel, Endpoints, Flash, MachineSpec
 
 
 def endpoints(folder: Path) -> Endpoints:
@@ -99,3 +99,35 @@ def test_a_bios_has_no_flash_of_ours_and_starts_the_disk_only() -> None:
     assert values(args, "-machine") == ["pc,usb=off"]
     assert values(args, "-fw_cfg") == []
     assert sum("bootindex" in word for word in values(args, "-device")) == 1
+
+
+def disc_spec(folder: Path) -> MachineSpec:
+    return replace(spec(folder), image=None, disc=folder / "disc.iso")
+
+
+def test_a_disc_is_a_read_only_cd_that_is_tried_after_an_empty_disk() -> None:
+    args = qemu_args(disc_spec(Path("/x")), endpoints(Path("/x")))
+    disk, disc, seed = (json.loads(text) for text in values(args, "-blockdev"))
+    assert disk["file"]["filename"] == "/x/overlay.qcow2"
+    assert disk["backing"] is None
+    assert (disc["read-only"], disc["file"]["filename"]) == (True, "/x/disc.iso")
+    assert seed["file"]["filename"] == "/x/seed.iso"
+    devices = values(args, "-device")
+    assert "ide-cd,id=disc,bus=ide.0,drive=disc,bootindex=2" in devices
+    assert any(word.startswith("scsi-hd,") and "bootindex=1" in word for word in devices)
+    assert sum("bootindex" in word for word in devices) == 2
+
+
+def test_under_uefi_the_seed_comes_after_the_disc() -> None:
+    flash = Flash(Path("/fw/code"), "raw")
+    args = qemu_args(replace(disc_spec(Path("/x")), firmware=flash), endpoints(Path("/x")))
+    assert "ide-cd,id=seed,bus=ide.1,drive=seed,bootindex=3" in values(args, "-device")
+
+
+def test_an_installation_starts_a_kernel_of_ours_and_ends_with_a_reset() -> None:
+    direct = DirectKernel(Path("/x/kernel"), Path("/x/initrd"), "auto=true --- console=ttyS0")
+    args = qemu_args(replace(disc_spec(Path("/x")), direct=direct), endpoints(Path("/x")))
+    assert values(args, "-kernel") == ["/x/kernel"]
+    assert values(args, "-initrd") == ["/x/initrd"]
+    assert values(args, "-append") == ["auto=true --- console=ttyS0"]
+    assert values(args, "-action") == ["reboot=shutdown"]

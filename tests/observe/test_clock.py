@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.evidence import EvidenceLog, Observation
-from harness.observe.clock import QUIET_STEPS_S, Clock
+from harness.observe.clock import QUIET_STEPS_S, Clock, Disc
 
 _FAST = 0.002
 
@@ -19,13 +19,15 @@ def record(
     during: Callable[[EvidenceLog], None] = lambda _: None,
     quiet_s: float | None = None,
     total_s: float | None = None,
+    *,
+    disc: Disc | None = None,
 ) -> list[Observation]:
     """What the clock records of a run in which ``during`` happens again and again."""
     rows: list[Observation] = []
 
     async def run() -> None:
         with EvidenceLog(path / "evidence.jsonl") as log:
-            clock = Clock(log, _FAST, quiet_s, total_s)
+            clock = Clock(log, _FAST, quiet_s, total_s, disc=disc)
             log.subscribe(rows.append)
             log.power_on()
             log.record("machine", "power-on")
@@ -103,3 +105,59 @@ def test_what_a_second_boot_says_again_is_a_sign_of_life(tmp_path: Path) -> None
 
     rows = record(tmp_path, boot_again, total_s=0.3)
     assert rows[-1].kind == "time-over"
+
+
+def test_a_screen_that_only_counts_is_no_sign_of_life(tmp_path: Path) -> None:
+    numbers = iter(range(1_000_000))
+
+    def count(log: EvidenceLog) -> None:
+        lines = ["Memtest86+ v6.10", f"Pass {next(numbers)}% " + "#" * (next(numbers) % 9)]
+        log.record("screen", "text", lines=lines)
+
+    assert record(tmp_path, count)[-1].data["last"]
+
+
+@pytest.mark.parametrize("channel", ["serial", "screen"])
+def test_a_menu_that_counts_down_moves(tmp_path: Path, channel: str) -> None:
+    numbers = iter(range(1_000_000))
+
+    def count_down(log: EvidenceLog) -> None:
+        text = f"The highlighted entry will be executed automatically in {next(numbers)}s."
+        log.record(channel, "line" if channel == "serial" else "text", text=text, lines=[text])
+
+    rows = record(tmp_path, count_down, total_s=0.5)
+    assert rows[-1].kind == "time-over"
+
+
+@pytest.mark.parametrize(
+    ("disc", "last"),
+    [("installer", "time-over"), ("installing", "time-over"), ("tool", "quiet"), (None, "quiet")],
+)
+def test_work_of_the_processor_is_a_sign_of_an_installer(
+    tmp_path: Path, disc: Disc | None, last: str
+) -> None:
+    def work(log: EvidenceLog) -> None:
+        log.record("cpu", "work", share=0.97)
+
+    # Far below the 300 s for which it is one, and above the last step of silence.
+    rows = record(tmp_path, work, total_s=200 * _FAST, disc=disc)
+    assert rows[-1].kind == last
+
+
+def test_what_an_installation_writes_is_a_sign_of_life(tmp_path: Path) -> None:
+    numbers = iter(range(1_000_000))
+
+    def write(log: EvidenceLog) -> None:
+        log.record("disk", "writes", written_bytes=next(numbers))
+
+    assert record(tmp_path, write, total_s=0.5)[-1].kind == "quiet"
+    (tmp_path / "again").mkdir()
+    rows = record(tmp_path / "again", write, total_s=0.5, disc="installing")
+    assert rows[-1].kind == "time-over"
+
+
+def test_a_limit_that_was_given_leaves_time_to_answer_the_questions_of_a_disc(
+    tmp_path: Path,
+) -> None:
+    rows = record(tmp_path, quiet_s=0.1, disc="installer")
+    assert [(row.kind, row.data["last"]) for row in rows] == [("pause", False), ("quiet", True)]

@@ -99,3 +99,22 @@ def test_a_path_is_never_cut(width: int) -> None:
 )
 def test_sizes_are_decimal(size: int, text: str) -> None:
     assert size_text(size) == text
+
+
+_DISC = Image(location="disc.iso", format="iso", file_size_bytes=5, virtual_size_bytes=None)
+
+
+@pytest.mark.parametrize(
+    ("more", "headline"),
+    [
+        ({}, "PASS  contabo will start this disc, and what it starts finds the disk and the NIC"),
+        ({"stage": "rebooted"}, "contabo can install from this disc, and will boot what it"),
+        ({"outcome": "fail", "cause": "installer.disk-unseen"}, "nothing will be installed from"),
+        ({"outcome": "inconclusive"}, "nothing proves that contabo can install from this disc"),
+    ],
+)
+def test_a_disc(more: dict[str, Any], headline: str) -> None:
+    text = shown(width=120, image=_DISC, **more)
+    assert headline in text
+    assert "installed" in text
+    assert "userspace" not in text

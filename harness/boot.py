@@ -1,0 +1,328 @@
+"""One boot of a case: its machine, all that watch it, and the record of what they see."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import shlex
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.case import Case, Recorder, start_rows
+from harness.diagnose.counterfactual import Change
+from harness.diagnose.stages import Stage
+from harness.errors import HostError, UsageError
+from harness.evidence import EvidenceLog
+from harness.guest_network import LEASED, GuestNetwork
+from harness.installation import Prepared
+from harness.machine.acceleration import Acceleration
+from harness.machine.firmware import find_uefi, uefi_flash
+from harness.machine.qemu import Machine, launch_qemu
+from harness.machine.scratch import scratch_folder
+from harness.machine.spec import Endpoints, Flash, MachineSpec
+from harness.observe.clock import Clock, Disc
+from harness.observe.console import ConsoleInput, observe_console
+from harness.observe.lifecycle import follow_events, follow_process
+from harness.observe.network import FrameObserver, follow_capture, knock
+from harness.observe.receiver import observe_receiver
+from harness.observe.sampler import sample
+from harness.observe.screen import read_screens, take_screenshot
+from harness.result import LAST_SCREEN_FILE
+from harness.seed import Seed, new_seed, write_seed
+
+_CHUNK_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What is special about one of the boots that a case takes; nothing, in the case of most.
+
+    ``name`` says which part of an installation it is. ``mac`` is that of the case's NIC: one
+    machine in all its boots. With ``answers_prompts``, what an installer asks is answered;
+    ``stop_at`` is a stage that ends the boot without a verdict.
+    """
+
+    mac: str
+    name: str = ""
+    change: Change | None = None
+    prepared: Prepared | None = None
+    answers_prompts: bool = True
+    stop_at: Stage | None = None
+
+
+async def boot_once(case: Case, acceleration: Acceleration, recorder: Recorder, part: Part) -> None:
+    """One boot, recorded from its start to its verdict, or to where the part ends.
+
+    A fault of the host is recorded as such. SIGINT and SIGTERM end the boot with what is known by
+    then. Whatever was started or made outside the case's folder is gone at the end.
+    """
+    log = recorder.log
+    by_dhcp = part.change is not None and part.change.thing == "addressing"
+    network = LEASED if by_dhcp else GuestNetwork()
+    seed = new_seed(part.mac, network, "dhcp" if by_dhcp else "static")
+    change = part.change.name if part.change else ""
+    rows = start_rows(
+        case, acceleration, seed, change, part.name, unattended=part.prepared is not None
+    )
+    for channel, kind, data in rows:
+        log.record(channel, kind, **data)
+    before = case.image.file.stat()
+    with _signals(recorder):
+        try:
+            await _run_machine(case, acceleration, seed, recorder, part)
+        except HostError as error:
+            recorder.fault(error.finding_id, str(error))
+    after = case.image.file.stat()
+    if (before.st_size, before.st_mtime_ns, before.st_ino) != (
+        after.st_size,
+        after.st_mtime_ns,
+        after.st_ino,
+    ):
+        log.record("host", "image-changed")
+
+
+async def _run_machine(
+    case: Case, acceleration: Acceleration, seed: Seed, recorder: Recorder, part: Part
+) -> None:
+    log, folder = recorder.log, case.folder
+    archive = case.installation.archive if case.installation and part.prepared else None
+    with scratch_folder() as scratch:
+        endpoints = endpoints_in(scratch, folder)
+        spec = machine_spec(case, acceleration, seed, scratch, _flash(case, scratch))
+        spec = _installing(_changed(spec, part.change), part.prepared)
+        write_seed(seed, scratch / "seed.iso")
+        async with AsyncExitStack() as stack:
+            line = await stack.enter_async_context(
+                observe_console(log, "serial", endpoints.serial_socket, folder / "serial.log")
+            )
+            await stack.enter_async_context(
+                observe_console(log, "firmware", endpoints.firmware_socket, folder / "firmware.log")
+            )
+            receiver = observe_receiver(log, endpoints.receiver_socket, archive)
+            await stack.enter_async_context(receiver)
+            machine = await stack.enter_async_context(launch_qemu(spec, endpoints))
+            command = shlex.join(machine.command_line) + "\n"
+            (case.folder / "qemu.command").write_text(command, encoding="utf-8")
+            clock = Clock(
+                *(log, acceleration.slowness, case.silence_s, case.timeout_s),
+                disc=_disc_of(case, part),
+            )
+            await stack.enter_async_context(_watching(machine, line, case, recorder, clock, part))
+            log.power_on()
+            log.record("machine", "power-on")
+            await machine.power_on()
+            await recorder.over(part.stop_at)
+            if machine.process.returncode is None:
+                with suppress(HostError):
+                    await take_screenshot(log, machine, case.folder, LAST_SCREEN_FILE)
+
+
+def _disc_of(case: Case, part: Part) -> Disc | None:
+    """What the disc of the case is tried for; None for a disk."""
+    if case.image.disc is None or case.image.medium == "disk":
+        return None
+    if part.prepared:
+        return "installing"
+    return "installer" if case.image.disc.systems else "tool"
+
+
+async def _type(recorder: Recorder, machine: Machine, line: ConsoleInput) -> None:
+    """Type what the questions of an installer are answered with, and record that."""
+    while True:
+        answer = await recorder.answers.get()
+        prompt = answer.prompt
+        typed = list(prompt.keys) if answer.place == "screen" else prompt.serial
+        recorder.log.record("machine", "key", prompt=prompt.id, place=answer.place, typed=typed)
+        if answer.place == "serial":
+            line.type(prompt.serial)
+            continue
+        for key in prompt.keys:
+            await machine.command("send-key", keys=[{"type": "qcode", "data": key}])
+
+
+def _changed(spec: MachineSpec, change: Change | None) -> MachineSpec:
+    """The machine with the one thing changed that a second boot asks about."""
+    if change is None:
+        return spec
+    # Another firmware is in the case's profile, another addressing in the seed.
+    return replace(
+        spec,
+        disk_bus=change.disk_bus or spec.disk_bus,
+        nic_model=change.nic_model or spec.nic_model,
+    )
+
+
+def _installing(spec: MachineSpec, prepared: Prepared | None) -> MachineSpec:
+    """The machine of an installation: its disk is kept, its answers are where the seed is."""
+    if prepared is None:
+        return spec
+    return replace(
+        spec,
+        overlay=prepared.target,
+        direct=prepared.direct,
+        seed=prepared.answers_disc or spec.seed,
+    )
+
+
+@asynccontextmanager
+async def _watching(
+    machine: Machine,
+    line: ConsoleInput,
+    case: Case,
+    recorder: Recorder,
+    clock: Clock,
+    part: Part,
+) -> AsyncIterator[None]:
+    """All observers of a machine that is up and stopped, at work until the block is left.
+
+    An observer that fails is a fault of the host: it is recorded, and ends the run.
+    """
+    log = recorder.log
+    frames = FrameObserver(log, machine.endpoints.capture_file)
+    with machine.events() as listener:
+        host, port = await machine.knock_address()
+        duties = {
+            "events": follow_events(log, listener),
+            "process": follow_process(log, machine),
+            "capture": _capture(frames, machine),
+            "knock": knock(log, host, port, recorder.network_proved),
+            "samples": sample(log, machine, lambda: frames.guest_frames),
+            "screen": _shoot_stages(recorder, machine, case.folder),
+            "screen-text": read_screens(log, machine, machine.endpoints.qmp_socket.parent),
+            "clock": clock.run(),
+            "digest": _digest(log, case.image.file),
+        }
+        if part.answers_prompts:
+            duties["keys"] = _type(recorder, machine, line)
+        tasks = [asyncio.create_task(duty, name=name) for name, duty in duties.items()]
+        for task in tasks:
+            task.add_done_callback(_report_to(recorder))
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            frames.close()
+
+
+def _report_to(recorder: Recorder) -> Callable[[asyncio.Task[None]], None]:
+    """What to do when an observer ends: nothing, unless it failed."""
+
+    def report(task: asyncio.Task[None]) -> None:
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        if isinstance(error, HostError):
+            recorder.fault(error.finding_id, str(error))
+        else:
+            what = f"The observer {task.get_name()!r} failed: {type(error).__name__}: {error}"
+            recorder.fault("host.qemu-crashed", what)
+
+    return report
+
+
+async def _capture(frames: FrameObserver, machine: Machine) -> None:
+    """Follow the capture; take the recorder off the NIC once the file is full."""
+    await follow_capture(frames, machine.endpoints.capture_file)
+    await machine.command("object-del", id="capture")
+
+
+async def _shoot_stages(recorder: Recorder, machine: Machine, folder: Path) -> None:
+    """A screenshot at each stage change."""
+    while True:
+        await recorder.stage_changed.wait()
+        recorder.stage_changed.clear()
+        stage = recorder.diagnosis.timeline.furthest
+        await take_screenshot(recorder.log, machine, folder, f"screen-{stage}.png")
+
+
+async def _digest(log: EvidenceLog, image: Path) -> None:
+    """Read the image through while it boots; record its SHA-256."""
+
+    def read(stop: threading.Event) -> str:
+        digest = hashlib.sha256()
+        with image.open("rb") as file:
+            while (chunk := file.read(_CHUNK_BYTES)) and not stop.is_set():
+                digest.update(chunk)
+        return digest.hexdigest()
+
+    stop = threading.Event()
+    try:
+        sha256 = await asyncio.to_thread(read, stop)
+    finally:
+        stop.set()
+    log.record("image", "digest", sha256=sha256)
+
+
+@contextmanager
+def _signals(recorder: Recorder) -> Iterator[None]:
+    """SIGINT and SIGTERM become an observation while the block runs, and end the run in order."""
+    loop = asyncio.get_running_loop()
+
+    def interrupt(number: signal.Signals) -> None:
+        if not recorder.decided.is_set():
+            statement = f"The run was interrupted by {number.name}."
+            recorder.fault("host.interrupted", statement, signal=int(number))
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, interrupt, number)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def endpoints_in(scratch: Path, run_dir: Path) -> Endpoints:
+    """The sockets of a machine in ``scratch``, and the files that QEMU writes in ``run_dir``."""
+    return Endpoints(
+        qmp_socket=scratch / "qmp.sock",
+        serial_socket=scratch / "serial.sock",
+        firmware_socket=scratch / "firmware.sock",
+        receiver_socket=scratch / "receiver.sock",
+        capture_file=run_dir / "network.pcap",
+        stderr_log=run_dir / "qemu.stderr",
+    )
+
+
+def _flash(case: Case, scratch: Path) -> Flash | None:
+    """The UEFI firmware of the case; None for a BIOS."""
+    hardware = case.profile.machine
+    if hardware.firmware.value == "bios":
+        return None
+    return uefi_flash(find_uefi(hardware.chipset.value), scratch)
+
+
+def machine_spec(
+    case: Case, acceleration: Acceleration, seed: Seed, scratch: Path, flash: Flash | None
+) -> MachineSpec:
+    """The provider's machine around the image of this case: with its disk, or around its disc."""
+    hardware = case.profile.machine
+    file = case.image.file.resolve()
+    is_disc = case.image.medium == "disc"
+    size_bytes = hardware.target_size_bytes.value if is_disc else case.image.virtual_size_bytes
+    if size_bytes is None or case.image.format not in ("qcow2", "iso"):
+        raise UsageError(f"{case.image.file}: only a qcow2 or a disc can be booted.")
+    return MachineSpec(
+        chipset=hardware.chipset.value,
+        cpus=hardware.cpus.value,
+        memory_mib=hardware.memory_mib.value,
+        accelerator=acceleration.accelerator,
+        cpu_model=acceleration.cpu_model,
+        image=None if is_disc else file,
+        disc=file if is_disc else None,
+        image_format="qcow2",
+        disk_size_bytes=size_bytes,
+        overlay=scratch / "overlay.qcow2",
+        seed=scratch / "seed.iso",
+        mac=seed.mac,
+        disk_address=hardware.disk_address.value,
+        nic_address=hardware.nic_address.value,
+        balloon_address=hardware.balloon_address.value,
+        network=seed.network,
+        firmware=flash,
+    )

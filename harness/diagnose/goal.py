@@ -1,0 +1,41 @@
+"""What a run must show, for it to be a pass: of a disk, and of the disc of an installer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.diagnose.machine_state import DISK_SEEN, MachineState, Medium
+from harness.diagnose.stages import DISC_LADDER, Stage, Timeline, Until, rank
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """How far a boot must come.
+
+    A disk has passed with the stage ``until``, or a later one. A disc has with its installer or
+    live system at work, its target bound and its NIC used, which is the stage network here; with
+    an earlier or later stage it has when that itself was seen.
+    """
+
+    until: Until = "network"
+    medium: Medium = "disk"
+
+    def knows(self, stage: Stage) -> bool:
+        """Whether ``stage`` is on the ladder of the medium; a console log may be of either."""
+        return self.medium == "disk" or stage in DISC_LADDER
+
+    def is_met(self, timeline: Timeline, state: MachineState) -> bool:
+        """Whether nothing is left to be shown."""
+        if self.medium == "disk":
+            return bool(timeline.reached_s) and rank(timeline.furthest) >= rank(self.until)
+        if self.until != "network":
+            return self.until in timeline.reached_s
+        return {"installer", "network"} <= set(timeline.reached_s) and DISK_SEEN in state.signs
+
+    def is_decided_by(self, timeline: Timeline) -> bool:
+        """Whether what still goes wrong does not count: a disk that has the network came up."""
+        return (
+            self.medium == "disk"
+            and bool(timeline.reached_s)
+            and rank(timeline.furthest) >= rank("network")
+        )

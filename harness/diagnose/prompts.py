@@ -1,0 +1,123 @@
+"""What an installer asks before it does anything, and the key that takes what it offers.
+
+The table is ``prompts.toml``. A person would sit at the console of the machine; here the default is
+taken, where the table knows the question. Nothing else is ever typed.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import tomllib
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from harness.diagnose.machine_state import MachineState
+from harness.diagnose.rules import When
+from harness.evidence import Observation
+
+Place = Literal["serial", "screen"]
+
+# A question on a serial line is drawn there as on a screen of 24 lines.
+_SERIAL_LINES = 24
+
+
+class Prompt(BaseModel):
+    """One row of the table: a question, and its answer.
+
+    It is asked where every one of ``all_of`` is on the screen, or among the last lines of the
+    serial console, and nothing has moved for ``quiet_s`` seconds of the reference host; 0 is at
+    once, for a question that does not wait. ``keys`` are pressed one after the other, in QEMU's
+    names (QKeyCode); ``serial`` is what they are on a serial line.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str = Field(min_length=1)
+    all_of: tuple[re.Pattern[str], ...] = Field(min_length=1)
+    none_of: tuple[re.Pattern[str], ...] = ()
+    quiet_s: float = Field(default=5.0, ge=0)
+    when: When = When()
+    keys: tuple[str, ...] = ("ret",)
+    serial: str = "\r"
+    source: str = Field(min_length=1)
+
+    def is_asked(self, text: str) -> bool:
+        """Whether ``text`` is this question."""
+        return all(row.search(text) for row in self.all_of) and not any(
+            row.search(text) for row in self.none_of
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What to type, where, and the question that it answers."""
+
+    prompt: Prompt
+    place: Place
+
+
+@cache
+def known_prompts() -> tuple[Prompt, ...]:
+    """The table that comes with harness, in the order in which it is looked at."""
+    text = resources.files(__package__).joinpath("prompts.toml").read_text(encoding="utf-8")
+    return tuple(TypeAdapter(list[Prompt]).validate_python(tomllib.loads(text)["prompt"]))
+
+
+class Answerer:
+    """Reads along, and says what to type; each question is answered once in each boot."""
+
+    def __init__(self, prompts: tuple[Prompt, ...] | None = None) -> None:
+        self._prompts = known_prompts() if prompts is None else prompts
+        self._screen = ""
+        self._serial: deque[str] = deque(maxlen=_SERIAL_LINES)
+        self._answered: set[str] = set()
+
+    def feed(self, observation: Observation, state: MachineState) -> Answer | None:
+        """Take an observation and the state after it; the answer to give now, if there is one."""
+        where = (observation.channel, observation.kind)
+        data = observation.data
+        if where == ("screen", "text"):
+            self._screen = "\n".join(data["lines"])
+        elif where in (("serial", "line"), ("serial", "prompt")):
+            self._serial.append(data["text"])
+        elif where == ("qmp", "event") and data["name"] == "RESET":
+            self._forget()
+        elif where == ("clock", "quiet"):
+            return self._answer(float(data["reference_s"]), state)
+        elif where == ("clock", "pause"):
+            return self._answer(math.inf, state)
+        else:
+            return None
+        return self._answer(0.0, state)
+
+    def _forget(self) -> None:
+        """The machine starts over: it may ask the same again."""
+        self._screen = ""
+        self._serial.clear()
+        self._answered.clear()
+
+    def _answer(self, quiet_s: float, state: MachineState) -> Answer | None:
+        for answer in self._asked(state):
+            if answer.prompt.quiet_s <= quiet_s:
+                self._answered.add(answer.prompt.id)
+                # What was on the line is answered with it, and stands there no more.
+                self._serial.clear()
+                return answer
+        return None
+
+    def _asked(self, state: MachineState) -> Iterator[Answer]:
+        """The questions that are open, those on the screen first: a keyboard works everywhere."""
+        for prompt in self._prompts:
+            if prompt.id in self._answered or not prompt.when.holds(state):
+                continue
+            if prompt.is_asked(self._screen):
+                yield Answer(prompt, "screen")
+            elif prompt.is_asked("\n".join(self._serial)):
+                yield Answer(prompt, "serial")

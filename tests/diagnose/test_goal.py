@@ -1,0 +1,45 @@
+"""What a run must show: of a disk its stage, of a disc three things in any order."""
+
+import pytest
+
+from harness.diagnose.goal import Goal
+from harness.diagnose.machine_state import DISK_SEEN, MachineState
+from harness.diagnose.stages import Stage, Timeline
+
+
+def timeline(*stages: Stage) -> Timeline:
+    reached = Timeline()
+    for at_s, stage in enumerate(stages):
+        reached.reach(stage, float(at_s))
+    return reached
+
+
+def test_a_disk_passes_with_its_stage_or_a_later_one() -> None:
+    goal = Goal("network")
+    assert not goal.is_met(timeline("kernel", "userspace"), MachineState())
+    assert goal.is_met(timeline("kernel", "network"), MachineState())
+    assert goal.is_met(timeline("kernel", "seed"), MachineState())
+
+
+@pytest.mark.parametrize("missing", ["installer", "network", DISK_SEEN])
+def test_a_disc_passes_only_with_installer_disk_and_nic(missing: str) -> None:
+    goal = Goal("network", "disc")
+    stages: list[Stage] = ["kernel"]
+    stages += [stage for stage in ("installer", "network") if stage != missing]
+    signs = {DISK_SEEN} - {missing}
+    assert not goal.is_met(timeline(*stages), MachineState(medium="disc", signs=signs))
+    everything = timeline("kernel", "network", "installer")
+    assert goal.is_met(everything, MachineState(medium="disc", signs={DISK_SEEN}))
+
+
+def test_an_installation_has_shown_what_it_was_to_show_with_its_own_stage_only() -> None:
+    goal = Goal("installed", "disc")
+    state = MachineState(medium="disc", signs={DISK_SEEN})
+    assert not goal.is_met(timeline("installer", "network"), state)
+    assert goal.is_met(timeline("installer", "network", "installed"), state)
+
+
+def test_what_goes_wrong_after_the_network_counts_for_a_disc_only() -> None:
+    reached = timeline("kernel", "network")
+    assert Goal().is_decided_by(reached)
+    assert not Goal("network", "disc").is_decided_by(reached)
