@@ -17,13 +17,13 @@ demo: setup ## build the Debian 12 sample and verify it
 
 test: setup ## format, lint, types, and all tests but the nightly ones
 	$(MAKE) --no-print-directory check
-	$(PYTEST) -q -n 2 -m "boot or slow"  # a machine without KVM keeps one processor busy
+	$(PYTEST) -q -n 2 -m "(boot or slow) and not nightly"  # a machine without KVM keeps one processor busy
 
 check: setup ## format, lint, types, fast tests: no machine is started
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
-	$(PYTEST) -q -n $$((2 * $$(nproc))) -m "not boot and not slow"  # most wait for other programs
+	$(PYTEST) -q -n $$((2 * $$(nproc))) -m "not boot and not slow and not nightly"  # most wait for other programs
 
 FUZZ_RUNS := 1000000
 

@@ -36,12 +36,14 @@ from images.recipe import (
     DebianInstallerVariant,
     Firmware,
     RecipeError,
+    Tiny,
+    TinyInstaller,
     WindowsStandIn,
     base_of,
     load_recipe,
     recipe_names,
 )
-from images.tiny import build_tiny, unpack_kernel
+from images.tiny import build_tiny, build_tiny_installer, unpack_kernel
 from images.windows import build_windows_stand_in
 
 _PREFIX = "harness-build-"
@@ -64,7 +66,9 @@ def build(name: str, cmdline: str = "", firmware: Firmware = "bios") -> Path:
         return _cached(name, ".qcow2", lambda tmp, out: build_windows_stand_in(recipe, tmp, out))
     if isinstance(recipe, DebianInstaller | DebianInstallerVariant):
         return _build_installer(name, recipe)
-    kernel = _cached("tiny-kernel", "", lambda tmp, out: unpack_kernel(recipe, tmp, out), "tiny")
+    if isinstance(recipe, TinyInstaller):
+        return _build_tiny_installer(name, recipe)
+    kernel = _tiny_kernel(recipe)
     return _cached(
         name,
         ".qcow2",
@@ -72,6 +76,24 @@ def build(name: str, cmdline: str = "", firmware: Firmware = "bios") -> Path:
         "",
         cmdline,
         firmware,
+    )
+
+
+def _tiny_kernel(recipe: Tiny) -> Path:
+    return _cached("tiny-kernel", "", lambda tmp, out: unpack_kernel(recipe, tmp, out), "tiny")
+
+
+def _build_tiny_installer(name: str, recipe: TinyInstaller) -> Path:
+    base = load_recipe(recipe.base)
+    if not isinstance(base, Tiny):
+        raise RecipeError(f"{name}: its base {recipe.base} is no tiny guest.")
+    guest, kernel = build(recipe.base), _tiny_kernel(base)
+    return _cached(
+        name,
+        ".iso",
+        lambda tmp, out: build_tiny_installer(base, recipe.drop_modules, kernel, guest, tmp, out),
+        "",
+        _digest(recipe.base),
     )
 
 

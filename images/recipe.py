@@ -55,6 +55,15 @@ class Tiny(_Recipe):
     modules: list[str]
 
 
+class TinyInstaller(_Recipe):
+    """A disc that stands in for one of Debian's, and installs another recipe's tiny guest."""
+
+    kind: Literal["tiny-installer"]
+    base: str
+    drop_modules: list[str] = []
+    """Modules that its kernel does without."""
+
+
 class Alpine(_Recipe):
     """The Alpine of a PyPI package, which has no boot loader, with one written before it."""
 
@@ -130,7 +139,14 @@ class DebianInstallerVariant(_Recipe):
 
 
 AnyRecipe = (
-    Debian | Tiny | Alpine | AlpineBare | WindowsStandIn | DebianInstaller | DebianInstallerVariant
+    Debian
+    | Tiny
+    | TinyInstaller
+    | Alpine
+    | AlpineBare
+    | WindowsStandIn
+    | DebianInstaller
+    | DebianInstallerVariant
 )
 Recipe = Annotated[AnyRecipe, Field(discriminator="kind")]
 

@@ -16,6 +16,7 @@ _PACKAGES = {
     "dpkg-deb": "dpkg",
     "fakeroot": "fakeroot",
     "grub-mkimage": "grub-common",
+    "grub-mkrescue": "grub-common",
     "hivexregedit": "libwin-hivex-perl",
     "mcopy": "mtools",
     "mke2fs": "e2fsprogs",

@@ -7,7 +7,7 @@ import shutil
 import uuid
 from pathlib import Path
 
-from harness.newc import newc
+from harness.newc import newc, with_files
 from images.debian import fetch_kernel
 from images.disk import Root, build_disk
 from images.recipe import RECIPES, Firmware, RecipeError, Tiny
@@ -28,6 +28,14 @@ initrd /boot/initrd.img
 boot
 """
 
+_DISC_GRUB_CFG = """\
+set timeout=-1
+menuentry 'Install' {
+    linux /install.amd/vmlinuz console=tty0 console=ttyS0,115200 tiny.mode=install
+    initrd /install.amd/initrd.gz
+}
+"""
+
 
 def build_tiny(
     recipe: Tiny, cmdline: str, firmware: Firmware, kernel: Path, scratch: Path, output: Path
@@ -38,16 +46,9 @@ def build_tiny(
     made; ``scratch`` an empty one. What init understands is in ``recipes/tiny/init.c``.
     """
     say("tiny: compiling init, writing the disk")
-    init = scratch / "init"
-    run("musl-gcc", "-static", "-Os", "-s", "-Wall", "-Wextra", "-Werror", "-o", init, _INIT)
-    files = {"init": init.read_bytes()}
-    for number, module in enumerate(module_order(kernel, recipe.modules)):
-        files[f"modules/{number:02}-{module.name}"] = module.read_bytes()
-    folders = ("dev", "proc", "sys", "seed", "modules")
     boot = scratch / "root" / "boot"
     (boot / "grub").mkdir(parents=True)
-    archive = gzip.compress(newc(files, folders), mtime=0)
-    (boot / "initrd.img").write_bytes(archive)
+    (boot / "initrd.img").write_bytes(_initrd(recipe.modules, kernel, scratch))
     shutil.copyfile(kernel / "vmlinuz", boot / "vmlinuz")
     grub_cfg = _GRUB_CFG.format(uuid=_UUID, cmdline=cmdline)
     (boot / "grub" / "grub.cfg").write_text(grub_cfg, encoding="utf-8")
@@ -55,8 +56,50 @@ def build_tiny(
     build_disk(root, scratch, output, firmware=firmware)
 
 
+def build_tiny_installer(
+    recipe: Tiny, dropped: list[str], kernel: Path, guest: Path, scratch: Path, output: Path
+) -> None:
+    """Write a disc to ``output`` that installs ``guest``, the image of ``recipe``, by copying it.
+
+    By its files it is one of Debian's. Its menu waits for a key for ever, as theirs do. Without the
+    modules in ``dropped`` its kernel lacks a driver.
+    """
+    say("tiny: writing the disc")
+    disc = scratch / "disc"
+    for folder in ("boot/grub", "install.amd", ".disk"):
+        (disc / folder).mkdir(parents=True)
+    modules = [name for name in recipe.modules if name not in dropped]
+    # Behind the archive with init: what others look for to know which drivers are there.
+    listed = with_files(_initrd(modules, kernel, scratch), _listed(modules, kernel))
+    (disc / "install.amd" / "initrd.gz").write_bytes(listed)
+    shutil.copyfile(kernel / "vmlinuz", disc / "install.amd" / "vmlinuz")
+    (disc / ".disk" / "info").write_text("tiny, a stand-in for an installer\n", encoding="utf-8")
+    (disc / "boot" / "grub" / "grub.cfg").write_text(_DISC_GRUB_CFG, encoding="utf-8")
+    run("qemu-img", "convert", "-f", "qcow2", "-O", "raw", guest, disc / "disk.bin")
+    run("grub-mkrescue", "--locales=", "--themes=", "-o", output, disc)
+
+
+def _initrd(modules: list[str], kernel: Path, scratch: Path) -> bytes:
+    """Init and these modules, packed."""
+    init = scratch / "init"
+    run("musl-gcc", "-static", "-Os", "-s", "-Wall", "-Wextra", "-Werror", "-o", init, _INIT)
+    files = {"init": init.read_bytes()}
+    for number, module in enumerate(module_order(kernel, modules)):
+        files[f"modules/{number:02}-{module.name}"] = module.read_bytes()
+    folders = ("dev", "proc", "sys", "seed", "modules")
+    return gzip.compress(newc(files, folders), mtime=0)
+
+
+def _listed(modules: list[str], kernel: Path) -> dict[str, bytes]:
+    """The same modules, and the list of what is built in, where a distribution has them."""
+    folder = f"lib/modules/{(kernel / 'release').read_text(encoding='ascii')}"
+    order = module_order(kernel, modules)
+    files = {f"{folder}/{path.relative_to(kernel)}": path.read_bytes() for path in order}
+    return files | {f"{folder}/modules.builtin": (kernel / "modules.builtin").read_bytes()}
+
+
 def unpack_kernel(recipe: Tiny, scratch: Path, output: Path) -> None:
-    """Make the folder ``output`` with ``vmlinuz``, ``modules.dep`` and the modules needed."""
+    """Make the folder ``output`` with ``vmlinuz``, all modules, and what is said of them."""
     say(f"tiny: fetching {recipe.kernel} of {recipe.suite}")
     folder = fetch_kernel(recipe.suite, recipe.kernel, scratch)
     output.mkdir()
@@ -68,7 +111,9 @@ def unpack_kernel(recipe: Tiny, scratch: Path, output: Path) -> None:
         path = line.partition(":")[0]
         (output / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(modules / path, output / path)
-    shutil.copyfile(modules / "modules.dep", output / "modules.dep")
+    for name in ("modules.dep", "modules.builtin"):
+        shutil.copyfile(modules / name, output / name)
+    (output / "release").write_text(modules.name, encoding="ascii")
 
 
 def module_order(kernel: Path, wanted: list[str]) -> list[Path]:

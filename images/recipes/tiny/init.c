@@ -10,8 +10,16 @@
  *             no-call        network, and no call
  *             no-seed        takes tiny.address= instead of reading the seed
  *             poweroff | reboot | panic | hang
+ *             install        the installer of a disc (below)
  *   tiny.address=A.B.C.D/N   the address of no-seed
  *   tiny.connect=A.B.C.D:PORT,...  tries to reach each by TCP and UDP, and says what came of it
+ *
+ * As an installer it stands in for a large one, says so in words of Debian's, and copies the file
+ * /disk.bin of its disc to the disk. It does so where a preseed in the initramfs tells it; else it
+ * waits at a question. The preseed may ask for more:
+ *   tiny/fail boolean true     an error in place of a copy
+ *   tiny/blank boolean true    the copy without its first sector
+ *   tiny/stop boolean true     stops in the middle, without a word
  */
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -328,6 +336,69 @@ static void try_targets(void)
     }
 }
 
+/* The disc of the installer: the drive that has the file to copy. */
+static int open_source(void)
+{
+    static const char *drives[] = {"/dev/sr0", "/dev/sr1"};
+    for (int i = 0; i < 2; i++) {
+        if (!wait_for(drives[i]) || mount(drives[i], "/seed", "iso9660", MS_RDONLY, NULL))
+            continue;
+        int fd = open("/seed/disk.bin", O_RDONLY);
+        if (fd >= 0)
+            return fd;
+        umount("/seed");
+    }
+    return -1;
+}
+
+static int copy_disk(int blank, int stop)
+{
+    static char block[1 << 20];
+    int from = open_source(), to = open("/dev/sda", O_WRONLY);
+    ssize_t n, copied = 0;
+    if (from < 0 || to < 0)
+        return 0;
+    while ((n = read(from, block, sizeof block)) > 0) {
+        if (blank && !copied)
+            memset(block, 0, 512);
+        if (write(to, block, n) != n)
+            return 0;
+        copied += n;
+        dprintf(1, "Installing the base system ... %zd MiB\n", copied >> 20);
+        if (stop && copied >= 8 << 20)
+            for (;;)
+                pause();
+    }
+    fsync(to);
+    return copied > 0;
+}
+
+static void install(void)
+{
+    static char answers[16384];
+    int told = slurp("/preseed.cfg", answers, sizeof answers) > 0;
+    dprintf(1, "Debian installer main menu (a stand-in: tiny)\n");
+    read_disk();
+    if (find_nic(""))
+        send_discover();
+    if (!told) {
+        dprintf(1, "Select a language\nPrompt: '?' for help> ");
+        return;
+    }
+    if (strstr(answers, "tiny/fail boolean true")) {
+        dprintf(1, "Failed to partition the selected disk\n");
+        return;
+    }
+    if (!copy_disk(strstr(answers, "tiny/blank boolean true") != NULL,
+                   strstr(answers, "tiny/stop boolean true") != NULL)) {
+        dprintf(1, "Installation step failed\n");
+        return;
+    }
+    dprintf(1, "Finishing the installation\n");
+    sync();
+    reboot(RB_POWER_OFF);
+}
+
 int main(void)
 {
     char address[64];
@@ -347,6 +418,11 @@ int main(void)
         reboot(RB_POWER_OFF);
     if (!strcmp(mode, "reboot"))
         reboot(RB_AUTOBOOT);
+    if (!strcmp(mode, "install") || !access("/preseed.cfg", F_OK)) {
+        install();
+        for (;;)
+            pause();
+    }
     /* As systemd greets: from here on it is the system, and no longer an initramfs. */
     dprintf(1, "Welcome to tiny!\n");
     read_disk();
