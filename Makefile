@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check gallery fuzz bench calibrate
+.PHONY: help setup demo test check nightly gallery fuzz bench calibrate
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 10
@@ -37,6 +37,10 @@ bench: setup ## what a check costs: time, memory, bytes read
 
 gallery: setup ## every broken image of the gallery, through the program: an hour without KVM
 	$(PYTHON) -m images.gallery -j $$(( ($$(nproc) + 1) / 2 ))
+
+nightly: setup ## installations from real discs, and the gallery: hours without KVM
+	$(PYTEST) -q -m nightly
+	$(MAKE) --no-print-directory gallery
 
 calibrate: setup ## predictions of today beside recorded boots, over every image of the project
 	$(PYTHON) -m images.gallery --calibrate

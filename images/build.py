@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import get_args
 
 from images.alpine import build_alpine, build_alpine_bare
+from images.archive import build_archive, debs_key, fetch_debs
 from images.debian import build_debian
 from images.installer import (
     Parts,
     build_disc,
     build_root,
     fetch_parts,
+    for_the_network,
     parts_key,
     root_key,
 )
@@ -32,6 +34,7 @@ from images.recipe import (
     Alpine,
     AlpineBare,
     Debian,
+    DebianArchive,
     DebianInstaller,
     DebianInstallerVariant,
     Firmware,
@@ -66,6 +69,8 @@ def build(name: str, cmdline: str = "", firmware: Firmware = "bios") -> Path:
         return _cached(name, ".qcow2", lambda tmp, out: build_windows_stand_in(recipe, tmp, out))
     if isinstance(recipe, DebianInstaller | DebianInstallerVariant):
         return _build_installer(name, recipe)
+    if isinstance(recipe, DebianArchive):
+        return _build_archive(name, recipe)
     if isinstance(recipe, TinyInstaller):
         return _build_tiny_installer(name, recipe)
     kernel = _tiny_kernel(recipe)
@@ -101,17 +106,19 @@ def _build_installer(name: str, recipe: DebianInstaller | DebianInstallerVariant
     """The disc of a recipe; what comes from the archive is shared with the variants of it."""
     base, dropped = name, list[str]()
     if isinstance(recipe, DebianInstallerVariant):
-        base, dropped = recipe.base, recipe.drop_modules
-        recipe = base_of(name, recipe)
-    parts = _shared(
-        f"{base}-parts", lambda tmp, out: fetch_parts(recipe, tmp, out), parts_key(recipe)
-    )
+        variant, base, dropped = recipe, recipe.base, recipe.drop_modules
+        recipe = base_of(name, variant)
+        parts = _parts(base, recipe)
+        if variant.netboot:
+            recipe = for_the_network(recipe)
+    else:
+        parts = _parts(base, recipe)
     root = None
     if recipe.packages:
         root = _shared(
             f"{base}-root", lambda tmp, out: build_root(recipe, tmp, out), root_key(recipe)
         )
-    sources = (Parts(parts), root)
+    sources = (parts, root)
     return _cached(
         name,
         ".iso",
@@ -119,6 +126,29 @@ def _build_installer(name: str, recipe: DebianInstaller | DebianInstallerVariant
         "",
         recipe.model_dump_json(),
     )
+
+
+def _build_archive(name: str, recipe: DebianArchive) -> Path:
+    base = base_of(name, recipe)
+    parts = _parts(recipe.base, base)
+    debs = _shared(
+        f"{name}-debs", lambda tmp, out: fetch_debs(recipe, base, tmp, out), debs_key(recipe, base)
+    )
+    return _cached(
+        name,
+        "",
+        lambda tmp, out: build_archive(recipe, base, parts, debs, tmp, out),
+        "",
+        base.model_dump_json(),
+    )
+
+
+def _parts(name: str, recipe: DebianInstaller) -> Parts:
+    """What comes from the archive for the discs of a recipe and of its variants."""
+    made = _shared(
+        f"{name}-parts", lambda tmp, out: fetch_parts(recipe, tmp, out), parts_key(recipe)
+    )
+    return Parts(made)
 
 
 def _shared(name: str, make: Callable[[Path, Path], None], of: str) -> Path:
@@ -195,7 +225,8 @@ def main() -> int:
     try:
         path = build(wanted.name, wanted.cmdline, wanted.firmware)
         if wanted.output:
-            path = Path(shutil.copyfile(path, wanted.output))
+            copy = shutil.copytree if path.is_dir() else shutil.copyfile
+            path = Path(copy(path, wanted.output))
     except (RecipeError, OSError) as error:
         sys.stderr.write(f"images.build: {error}\n")
         return 4

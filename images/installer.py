@@ -125,7 +125,7 @@ def fetch_parts(recipe: DebianInstaller, scratch: Path, output: Path) -> None:
         initrd = (Parts(output).installer / "initrd.gz").read_bytes()
         _fetch_modules(recipe.suite, kernel_release(_names(initrd)), scratch, output)
     for path, digest in recipe.udebs.items():
-        _download(path, digest, Parts(output).udebs / path)
+        download(path, digest, Parts(output).udebs / path)
 
 
 def _fetch_modules(suite: str, release: str, scratch: Path, output: Path) -> None:
@@ -139,8 +139,8 @@ def _fetch_modules(suite: str, release: str, scratch: Path, output: Path) -> Non
     run("depmod", "--basedir", output / "kernel", release)
 
 
-def _download(path: str, sha256: str, target: Path) -> None:
-    """A file of the archive that is known by its digest."""
+def download(path: str, sha256: str, target: Path) -> None:
+    """Write a file of the archive to ``target``; RecipeError where it has another digest."""
     url = f"{mirror()}/{path}"
     try:
         with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310  the mirror's scheme
@@ -151,6 +151,12 @@ def _download(path: str, sha256: str, target: Path) -> None:
         raise RecipeError(f"{url} is not the file that the recipe names: its SHA-256 differs.")
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(content)
+
+
+def for_the_network(recipe: DebianInstaller) -> DebianInstaller:
+    """The recipe of a disc that has the same kernel and initrd's package, and nothing else."""
+    kept = {"kind", "description", "suite", "netboot"}
+    return DebianInstaller(**recipe.model_dump(include=kept))
 
 
 def root_key(recipe: DebianInstaller) -> str:
@@ -212,9 +218,7 @@ def _for_a_disc(
         netboot, _ = without(netboot, lambda path: _module_name(path) in gone)
         names = _names(netboot)
     files = {entry.path: entry.content.decode() for entry in _texts(netboot)}
-    udebs = [read_udeb(parts.udebs / path, path) for path in recipe.udebs]
-    made = _make_module_udebs(recipe, parts, files[STATUS], names, gone, scratch)
-    udebs += made
+    udebs = udebs_of(recipe, parts, netboot, gone, scratch)
     inside = [udeb for udeb in udebs if udeb.plain_name in recipe.initrd_udebs]
     entries = [entry for udeb in inside for entry in unpack(udeb, scratch)]
     stanzas = [status_of(udeb.control) for udeb in inside]
@@ -226,6 +230,18 @@ def _for_a_disc(
     entries += _module_indexes(parts, kernel_release(names), there - {""}, scratch)
     archive = pack([*folders_for(entries, names), *entries])
     return netboot + gzip.compress(archive, mtime=0), udebs
+
+
+def udebs_of(
+    recipe: DebianInstaller, parts: Parts, initrd: bytes, gone: set[str], scratch: Path
+) -> list[Udeb]:
+    """The packages of the installer in ``initrd``: the recipe's, and those of its modules.
+
+    None of these has the modules ``gone``, or one that the initrd has.
+    """
+    status = next(entry for entry in _texts(initrd) if entry.path == STATUS).content.decode()
+    udebs = [read_udeb(parts.udebs / path, path) for path in recipe.udebs]
+    return udebs + _make_module_udebs(recipe, parts, status, _names(initrd), gone, scratch)
 
 
 def _in_groups(recipe: DebianInstaller) -> set[str]:

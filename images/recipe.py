@@ -16,6 +16,7 @@ Firmware = Literal["bios", "uefi", "both"]
 """Which firmware can start a disk."""
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+UdebPath = Annotated[str, Field(pattern=r"^pool/.+\.udeb$")]
 
 
 class RecipeError(Exception):
@@ -112,7 +113,7 @@ class DebianInstaller(_Recipe):
     """The package with a kernel and an initrd that fetches everything else from the network."""
     packages: list[str] = []
     """Of the system that is installed."""
-    udebs: dict[Annotated[str, Field(pattern=r"^pool/.+\.udeb$")], Sha256] = {}
+    udebs: dict[UdebPath, Sha256] = {}
     """Packages of the installer that are on the disc, by their path in the archive."""
     modules: dict[str, Modules] = {}
     """More of them, made of the kernel's package; by their names without a version."""
@@ -131,11 +132,33 @@ class DebianInstaller(_Recipe):
 
 
 class DebianInstallerVariant(_Recipe):
-    """The disc of another recipe without some modules of its kernel."""
+    """The disc of another recipe without some modules of its kernel, or without its packages."""
 
     kind: Literal["debian-installer-variant"]
     base: str
-    drop_modules: Annotated[list[str], Field(min_length=1)]
+    drop_modules: list[str] = []
+    netboot: bool = False
+    """The package's initrd as it is, and nothing to install: all that comes from an archive."""
+
+    @model_validator(mode="after")
+    def _is_another(self) -> Self:
+        if bool(self.drop_modules) == self.netboot:
+            raise ValueError("a variant drops modules, or is for the network")
+        return self
+
+
+class DebianArchive(_Recipe):
+    """A folder from which the installer of a disc's recipe installs by HTTP."""
+
+    kind: Literal["debian-archive"]
+    base: str
+    """The disc whose packages of the installer, and of modules of its kernel, are here as well."""
+    without_udebs: list[str] = []
+    """Those of them that only a disc needs."""
+    udebs: dict[UdebPath, Sha256] = {}
+    """What the network needs besides."""
+    packages: Annotated[list[str], Field(min_length=1)]
+    """Of the system; what is required of a system is here in any case, and what these depend on."""
 
 
 AnyRecipe = (
@@ -147,6 +170,7 @@ AnyRecipe = (
     | WindowsStandIn
     | DebianInstaller
     | DebianInstallerVariant
+    | DebianArchive
 )
 Recipe = Annotated[AnyRecipe, Field(discriminator="kind")]
 
@@ -169,8 +193,8 @@ def load_recipe(name: str) -> AnyRecipe:
         raise RecipeError(f"{path}: {faults_in_words(error)}.") from error
 
 
-def base_of(name: str, recipe: DebianInstallerVariant) -> DebianInstaller:
-    """The recipe that another is a variant of; raises RecipeError where it is of another kind."""
+def base_of(name: str, recipe: DebianInstallerVariant | DebianArchive) -> DebianInstaller:
+    """The recipe that another is made from; raises RecipeError where it is of another kind."""
     base = load_recipe(recipe.base)
     if not isinstance(base, DebianInstaller):
         raise RecipeError(f"{name}: its base {recipe.base} is no disc with debian-installer.")

@@ -6,6 +6,7 @@ packages are unpacked, not set up, and the status file has only what the menu as
 
 from __future__ import annotations
 
+import email.utils
 import gzip
 import hashlib
 import shutil
@@ -38,7 +39,10 @@ _NOT_KEPT = ("control", "md5sums")
 
 @dataclass(frozen=True, slots=True)
 class Udeb:
-    """A package of the installer: its name, its control file, where it is, and where on a disc."""
+    """A package of the installer: its name, its control file, where it is, and where on a disc.
+
+    One of the system has all of these, too.
+    """
 
     name: str
     control: str
@@ -160,22 +164,17 @@ def folders_for(entries: Iterable[Entry], known: set[str]) -> list[Entry]:
     return [Entry(path, stat.S_IFDIR | 0o755) for path in sorted(needed - known)]
 
 
-def write_repository(udebs: Iterable[Udeb], suite: str, disc: Path) -> None:
-    """The packages on a disc, and the indexes by which the installer finds them.
+def write_repository(
+    udebs: Iterable[Udeb], suite: str, folder: Path, debs: Iterable[Udeb] = ()
+) -> None:
+    """The packages in ``folder``, and the indexes by which the installer finds them.
 
-    The index of ordinary packages is there and empty: what is installed is not on it.
+    Without ``debs``, packages of the system, their index is there and empty.
     """
-    stanzas = []
-    for udeb in sorted(udebs, key=lambda udeb: udeb.name):
-        target = disc / udeb.pool
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(udeb.file, target)
-        stanzas.append(_index_stanza(udeb))
-    release = disc / "dists" / suite
-    index = "\n".join(stanzas).encode()
+    release = folder / "dists" / suite
     contents = {
-        "main/binary-amd64/Packages.gz": b"",
-        "main/debian-installer/binary-amd64/Packages.gz": index,
+        "main/binary-amd64/Packages.gz": _add_packages(debs, folder),
+        "main/debian-installer/binary-amd64/Packages.gz": _add_packages(udebs, folder),
     }
     sums = []
     for path, content in contents.items():
@@ -185,8 +184,20 @@ def write_repository(udebs: Iterable[Udeb], suite: str, disc: Path) -> None:
         target.write_bytes(packed)
         sums.append(f" {hashlib.sha256(packed).hexdigest()} {len(packed)} {path}\n")
     head = f"Origin: Debian\nLabel: Debian\nSuite: stable\nCodename: {suite}\n"
+    head += f"Date: {email.utils.formatdate(_DATE_S, usegmt=True)}\n"
     head += "Architectures: amd64\nComponents: main\nSHA256:\n"
     (release / "Release").write_text(head + "".join(sums), encoding="utf-8")
+
+
+def _add_packages(packages: Iterable[Udeb], folder: Path) -> bytes:
+    """Copy packages to where they are in a repository; the index of them."""
+    stanzas = []
+    for package in sorted(packages, key=lambda package: package.name):
+        target = folder / package.pool
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(package.file, target)
+        stanzas.append(_index_stanza(package))
+    return "\n".join(stanzas).encode()
 
 
 def _index_stanza(udeb: Udeb) -> str:

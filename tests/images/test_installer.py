@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from images import installer
-from images.installer import kernel_release, on_a_disc
+from images.installer import for_the_network, kernel_release, on_a_disc
 from images.recipe import (
     DebianInstaller,
     DebianInstallerVariant,
@@ -28,6 +28,24 @@ def test_a_variant_of_something_else_is_refused() -> None:
     )
     with pytest.raises(RecipeError, match="its base tiny is no disc"):
         base_of("bad", variant)
+
+
+def test_a_variant_is_one_of_two_kinds() -> None:
+    for fields in ({}, {"drop_modules": ["virtio_net"], "netboot": True}):
+        with pytest.raises(ValueError, match="drops modules, or is for the network"):
+            DebianInstallerVariant(
+                kind="debian-installer-variant", description="d", base="b", **fields
+            )
+
+
+def test_a_disc_for_the_network_has_its_base_s_kernel_and_no_packages() -> None:
+    base = load_recipe("debian-installer-13")
+    assert isinstance(base, DebianInstaller)
+    netboot = for_the_network(base)
+    assert netboot.netboot == base.netboot
+    assert not netboot.packages
+    assert not netboot.udebs
+    assert not netboot.modules
 
 
 def test_a_package_in_the_initrd_must_be_one_of_the_disc() -> None:
@@ -77,9 +95,9 @@ def test_a_file_of_the_archive_is_known_by_its_digest(
     (tmp_path / "pool" / "a.udeb").write_bytes(b"content")
     monkeypatch.setattr(installer, "mirror", tmp_path.as_uri)
     target = tmp_path / "new" / "a.udeb"
-    installer._download("pool/a.udeb", hashlib.sha256(b"content").hexdigest(), target)
+    installer.download("pool/a.udeb", hashlib.sha256(b"content").hexdigest(), target)
     assert target.read_bytes() == b"content"
     with pytest.raises(RecipeError, match="its SHA-256 differs"):
-        installer._download("pool/a.udeb", "0" * 64, target)
+        installer.download("pool/a.udeb", "0" * 64, target)
     with pytest.raises(RecipeError, match="cannot be read"):
-        installer._download("pool/b.udeb", "0" * 64, target)
+        installer.download("pool/b.udeb", "0" * 64, target)

@@ -1,4 +1,5 @@
 import gzip
+import hashlib
 import stat
 import subprocess
 from pathlib import Path
@@ -125,3 +126,18 @@ def test_the_index_of_a_disc_names_what_is_on_it(udeb: Udeb, tmp_path: Path) -> 
         assert content == each.file.read_bytes()
         assert int(stanza["Size"]) == len(content)
     assert "main/debian-installer/binary-amd64/Packages.gz\n" in (release / "Release").read_text()
+    assert gzip.decompress((release / "main/binary-amd64/Packages.gz").read_bytes()) == b""
+
+
+def test_an_archive_has_packages_of_the_system_as_well(udeb: Udeb, tmp_path: Path) -> None:
+    made = module_udeb(tmp_path)
+    write_repository([made], "trixie", tmp_path / "archive", [udeb])
+    packed = tmp_path / "archive" / "dists" / "trixie" / "main" / "binary-amd64" / "Packages.gz"
+    stanza = fields(gzip.decompress(packed.read_bytes()).decode())
+    assert stanza["Package"] == "cdrom-detect"
+    assert (tmp_path / "archive" / stanza["Filename"]).read_bytes() == udeb.file.read_bytes()
+    digest = hashlib.sha256(packed.read_bytes()).hexdigest()
+    release = (tmp_path / "archive" / "dists" / "trixie" / "Release").read_text()
+    assert f" {digest} {packed.stat().st_size} main/binary-amd64/Packages.gz\n" in release
+    # The form of a date that apt takes.
+    assert "\nDate: Thu, 01 Jan 2026 00:00:00 GMT\n" in release
