@@ -17,24 +17,24 @@ from images.udeb import read_udeb, write_repository
 
 _DOWNLOADED = "var/cache/apt/archives"
 # Of mmdebstrap, which downloads and unpacks, and then would remove what it downloaded.
-_FETCH_OPTIONS = (
-    "--include=?priority(required)",
-    "--skip=essential/unlink",
-    "--skip=cleanup",
-)
+_FETCH_OPTIONS = ("--include=?priority(required)", "--skip=essential/unlink", "--skip=cleanup")
 
 
 def debs_key(recipe: DebianArchive, base: DebianInstaller) -> str:
     """What decides which files :func:`fetch_debs` fetches, as text."""
-    return base.suite + recipe.model_dump_json(include={"packages", "udebs"})
+    return base.suite + recipe.model_dump_json(include={"packages", "boot_loaders", "udebs"})
 
 
 def fetch_debs(recipe: DebianArchive, base: DebianInstaller, scratch: Path, output: Path) -> None:
     """Make the folder ``output`` with what the recipe names, and the packages that those need."""
     say(f"fetching {len(recipe.packages)} packages of {base.suite}, and those that they need")
-    fetched = scratch / "fetched"
-    fetch_files(base.suite, recipe.packages, (f"./{_DOWNLOADED}/*.deb",), fetched, _FETCH_OPTIONS)
-    (fetched / _DOWNLOADED).rename(output)
+    output.mkdir()
+    for loader in recipe.boot_loaders:
+        fetched = scratch / loader
+        packages = [*recipe.packages, loader]
+        fetch_files(base.suite, packages, (f"./{_DOWNLOADED}/*.deb",), fetched, _FETCH_OPTIONS)
+        for file in (fetched / _DOWNLOADED).iterdir():
+            file.replace(output / file.name)
     for path, digest in recipe.udebs.items():
         download(path, digest, output / path)
 

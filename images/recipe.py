@@ -159,6 +159,8 @@ class DebianArchive(_Recipe):
     """What the network needs besides."""
     packages: Annotated[list[str], Field(min_length=1)]
     """Of the system; what is required of a system is here in any case, and what these depend on."""
+    boot_loaders: Annotated[list[str], Field(min_length=1)]
+    """More of them, of which a system can have one only."""
 
 
 AnyRecipe = (

@@ -173,20 +173,29 @@ def write_repository(
     """
     release = folder / "dists" / suite
     contents = {
-        "main/binary-amd64/Packages.gz": _add_packages(debs, folder),
-        "main/debian-installer/binary-amd64/Packages.gz": _add_packages(udebs, folder),
+        "main/binary-amd64/Packages": _add_packages(debs, folder),
+        "main/debian-installer/binary-amd64/Packages": _add_packages(udebs, folder),
     }
     sums = []
     for path, content in contents.items():
-        target = release / path
+        target = release / f"{path}.gz"
         target.parent.mkdir(parents=True)
         packed = gzip.compress(content, mtime=0)
         target.write_bytes(packed)
-        sums.append(f" {hashlib.sha256(packed).hexdigest()} {len(packed)} {path}\n")
+        # As Debian's has it, apt looks for the index as it is unpacked, which is not there.
+        sums += [_sum(packed, f"{path}.gz"), _sum(content, path)]
+    # By this file choose-mirror knows that there is something for its processor.
+    about = "Archive: stable\nOrigin: Debian\nLabel: Debian\nComponent: main\nArchitecture: amd64\n"
+    (release / "main" / "binary-amd64" / "Release").write_text(about, encoding="utf-8")
     head = f"Origin: Debian\nLabel: Debian\nSuite: stable\nCodename: {suite}\n"
     head += f"Date: {email.utils.formatdate(_DATE_S, usegmt=True)}\n"
     head += "Architectures: amd64\nComponents: main\nSHA256:\n"
     (release / "Release").write_text(head + "".join(sums), encoding="utf-8")
+
+
+def _sum(content: bytes, path: str) -> str:
+    """A line of a Release file."""
+    return f" {hashlib.sha256(content).hexdigest()} {len(content)} {path}\n"
 
 
 def _add_packages(packages: Iterable[Udeb], folder: Path) -> bytes:

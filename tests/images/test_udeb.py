@@ -133,11 +133,13 @@ def test_an_archive_has_packages_of_the_system_as_well(udeb: Udeb, tmp_path: Pat
     made = module_udeb(tmp_path)
     write_repository([made], "trixie", tmp_path / "archive", [udeb])
     packed = tmp_path / "archive" / "dists" / "trixie" / "main" / "binary-amd64" / "Packages.gz"
-    stanza = fields(gzip.decompress(packed.read_bytes()).decode())
+    index = gzip.decompress(packed.read_bytes())
+    stanza = fields(index.decode())
     assert stanza["Package"] == "cdrom-detect"
     assert (tmp_path / "archive" / stanza["Filename"]).read_bytes() == udeb.file.read_bytes()
-    digest = hashlib.sha256(packed.read_bytes()).hexdigest()
     release = (tmp_path / "archive" / "dists" / "trixie" / "Release").read_text()
-    assert f" {digest} {packed.stat().st_size} main/binary-amd64/Packages.gz\n" in release
+    for content, name in ((packed.read_bytes(), "Packages.gz"), (index, "Packages")):
+        digest = hashlib.sha256(content).hexdigest()
+        assert f" {digest} {len(content)} main/binary-amd64/{name}\n" in release
     # The form of a date that apt takes.
     assert "\nDate: Thu, 01 Jan 2026 00:00:00 GMT\n" in release
