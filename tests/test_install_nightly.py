@@ -61,6 +61,10 @@ def test_debian_installs_from_its_disc(verify: Verify) -> None:
     assert is_whole(ran)
 
 
+@pytest.mark.xfail(
+    strict=True,
+    reason="stops after debootstrap, at 'Unable to install busybox': why is not known yet",
+)
 def test_debian_installs_from_an_archive(verify: Verify, tmp_path: Path) -> None:
     answers = tmp_path / "preseed.cfg"
     answers.write_text(template_text("debian.preseed.cfg") + UNSIGNED)

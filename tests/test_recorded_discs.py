@@ -19,6 +19,8 @@ SUFFIX = ".evidence.jsonl.xz"
 EXPECTED = {
     "debian-installer-13": ("pass", "network", None),
     "debian-installer-13-install": ("pass", "rebooted", None),
+    # An installation from an archive, which stopped at a package.
+    "debian-installer-13-netboot-stuck": ("fail", "network", "installer.failed"),
     "debian-installer-13-no-virtio-scsi": ("inconclusive", "network", None),
     "debian-installer-13-no-virtio-net": ("fail", "installer", "network.silent"),
 }
@@ -36,7 +38,13 @@ def test_a_recorded_disc_is_judged_right(tmp_path: Path, name: str) -> None:
     assert (result.outcome, result.stage, result.cause) == EXPECTED[name]
 
 
-@pytest.mark.parametrize("name", EXPECTED)
+def test_what_a_real_installation_stopped_at_is_named_by_its_own_words(tmp_path: Path) -> None:
+    result = judge(recorded(tmp_path, "debian-installer-13-netboot-stuck"), None)
+    cause = next(row for row in result.findings if row.id == result.cause)
+    assert cause.statement.endswith("stopped with an error: Unable to install busybox.")
+
+
+@pytest.mark.parametrize("name", [name for name in EXPECTED if "stuck" not in name])
 def test_what_was_typed_is_typed_again(tmp_path: Path, name: str) -> None:
     """What a person would be asked is recognised in what the screens of the run said."""
     rows = recorded(tmp_path, name)

@@ -183,6 +183,17 @@ def test_an_error_that_an_installer_shows_is_the_cause_though_it_goes_on_to_the_
     assert "Failed to partition the selected disk" in verdict.findings[-1].statement
 
 
+def test_an_error_that_waits_for_somebody_is_named_by_its_own_words() -> None:
+    script = installing().reads(65536).serial("!! ERROR: Unable to install busybox", "Check it.")
+    assert said(script.quiet(8.0)) == (None,)
+    verdict = script.quiet(15.0).judge().verdict
+    assert verdict is not None
+    assert verdict.cause == "installer.failed"
+    assert verdict.findings[-1].statement == (
+        "Debian's installer stopped with an error: Unable to install busybox."
+    )
+
+
 def test_a_long_installation_is_given_time_and_a_stuck_one_is_named() -> None:
     script = installing().reads(65536).quiet(100.0)
     assert said(script) == (None,)
