@@ -62,8 +62,8 @@ def test_debian_installs_from_its_disc(verify: Verify) -> None:
 
 
 @pytest.mark.xfail(
-    strict=True,
-    reason="stops after debootstrap, at 'Unable to install busybox': why is not known yet",
+    strict=False,
+    reason="stopped for want of debconf-i18n in the archive; not seen to come to its end since",
 )
 def test_debian_installs_from_an_archive(verify: Verify, tmp_path: Path) -> None:
     answers = tmp_path / "preseed.cfg"
