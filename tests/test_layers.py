@@ -26,6 +26,7 @@ LAYERS = [
     {"case"},
     {"boot"},
     {"run", "doctor"},
+    {"matrix"},
     {"report"},
     {"cli"},
 ]

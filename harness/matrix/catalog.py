@@ -1,0 +1,210 @@
+"""A catalog: which images are tried, and what is right of each. A TOML file, or a folder of them.
+
+Every fault of every file is named at once: a catalog is mended in one go.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from harness.checks.finding import catalog as known_findings
+from harness.diagnose.stages import Stage
+from harness.errors import UsageError, faults_in_words
+from harness.image.link import is_url
+from harness.provider.profile import Firmware, load_profile
+
+DEADLINE_S = 3600.0
+"""How long an attempt may take where its entry says nothing else: its boots, and no download."""
+
+
+class CatalogError(UsageError):
+    """Catalogs that do not hold. ``str()`` has a line for each fault."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Expected(_Model):
+    """What is right. ``cause`` is None for a pass; ``predicted`` None holds for any prediction.
+
+    ``stages`` holds more than one where the moment of the end decides between them; none holds for
+    any stage.
+    """
+
+    outcome: Literal["pass", "fail", "inconclusive"] = "pass"
+    stages: tuple[Stage, ...] = ()
+    cause: str | None = None
+    predicted: bool | None = None
+
+    @model_validator(mode="after")
+    def _cause_goes_with_a_fail(self) -> Self:
+        if (self.cause is not None) != (self.outcome == "fail"):
+            raise ValueError("a fail has a cause, and nothing else has one")
+        if self.cause and self.cause not in known_findings():
+            raise ValueError(f"{self.cause} is no finding: harness explain lists them")
+        return self
+
+
+class Recipes(_Model):
+    """How recipes of a catalog are built: a command of the catalog's author.
+
+    The name of a recipe is added to ``command``; the last line that it prints is the path of the
+    image. "python" is the Python that harness runs in. ``folder`` is where it is started, from the
+    folder of the catalog.
+    """
+
+    command: Annotated[tuple[str, ...], Field(min_length=1)]
+    folder: str = "."
+
+
+class Entry(_Model):
+    """One image. Exactly one of ``url``, ``file`` and ``recipe`` says where it comes from.
+
+    The last part of ``url`` may hold wildcards (``*``, ``?``) where ``checksums`` is given, which
+    then names the newest file. ``checksums`` is a link, or a name beside the image. ``deadline_s``
+    bounds an attempt, its second boot with it; ``why`` is why something else than a pass is right.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._+-]{0,79}$")]
+    description: str = ""
+    url: str | None = None
+    checksums: str | None = None
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    file: str | None = None
+    recipe: str | None = None
+    provider: str = "contabo"
+    firmware: Firmware | None = None
+    until: Literal["network", "seed", "ready"] = "network"
+    install: bool = False
+    strict: bool = False
+    silence_s: Annotated[float, Field(ge=1)] | None = None
+    deadline_s: Annotated[float, Field(ge=1)] = DEADLINE_S
+    tags: tuple[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")], ...] = ()
+    expected: Expected = Expected()
+    why: str = ""
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> Self:
+        sources = [self.url, self.file, self.recipe]
+        if len(sources) - sources.count(None) != 1:
+            raise ValueError("name one of url, file and recipe")
+        if self.url and not is_url(self.url):
+            raise ValueError(f"url: {self.url!r} does not begin with http:// or https://")
+        if (self.checksums or self.sha256) and not self.url:
+            raise ValueError("checksums and sha256 are for a url")
+        if self.is_wild and not self.checksums:
+            raise ValueError("url: a wildcard needs checksums, which name the files")
+        return self
+
+    @model_validator(mode="after")
+    def _says_why(self) -> Self:
+        if self.expected.outcome != "pass" and not self.why:
+            raise ValueError("why: something else than a pass is expected: say why")
+        try:
+            load_profile(self.provider)
+        except UsageError as error:
+            raise ValueError(f"provider: {error}") from error
+        return self
+
+    @property
+    def is_wild(self) -> bool:
+        """Whether the name of the file is to be looked up."""
+        return bool(self.url and set("*?") & set(self.url.rpartition("/")[2]))
+
+    @property
+    def source(self) -> str:
+        """Where it comes from, for a person."""
+        return self.url or self.file or f"recipe {self.recipe}"
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """An entry, and what its catalog says beyond it. ``folder`` is that of the catalog."""
+
+    entry: Entry
+    catalog: str
+    folder: Path
+    recipes: Recipes | None
+
+
+class _Catalog(_Model):
+    recipes: Recipes | None = None
+    defaults: dict[str, Any] = {}
+    image: Annotated[tuple[dict[str, Any], ...], Field(min_length=1)]
+
+
+def load_catalogs(paths: Iterable[Path]) -> tuple[Planned, ...]:
+    """Every entry of the catalogs at ``paths``, in their order.
+
+    A folder stands for its ``*.toml``, or, where it has none, for those of its folder ``catalog``.
+    Raises CatalogError that names every fault of every file at once.
+    """
+    faults: list[str] = []
+    planned: list[Planned] = []
+    for path in paths:
+        for file in _files_at(path, faults):
+            planned += _read(file, faults)
+    known = list(planned)
+    counts = Counter(row.entry.name for row in known)
+    faults += [
+        f"{name}: {count} images have this name" for name, count in counts.items() if count > 1
+    ]
+    if faults:
+        raise CatalogError("\n".join([f"the catalog has {_count(faults)}:", *faults]))
+    return tuple(planned)
+
+
+def _count(faults: list[str]) -> str:
+    return "a fault" if len(faults) == 1 else f"{len(faults)} faults"
+
+
+def _files_at(path: Path, faults: list[str]) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    found = sorted(path.glob("*.toml")) or sorted((path / "catalog").glob("*.toml"))
+    if not found:
+        faults.append(f"{path}: no catalog (*.toml) is in this folder")
+    return found
+
+
+def _read(path: Path, faults: list[str]) -> Iterator[Planned]:
+    """The entries of one file that hold; what does not is added to ``faults``."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        catalog = _Catalog.model_validate(table)
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        faults.append(f"{path}: cannot be read: {why}")
+        return
+    except tomllib.TOMLDecodeError as error:
+        faults.append(f"{path}: is not TOML: {error}")
+        return
+    except ValidationError as error:
+        faults.append(f"{path}: {faults_in_words(error)}")
+        return
+    for number, row in enumerate(catalog.image, start=1):
+        name = row.get("name") or f"image {number}"
+        try:
+            entry = Entry.model_validate({**catalog.defaults, **row, **_all_tags(catalog, row)})
+        except ValidationError as error:
+            faults.append(f"{path}: {name}: {faults_in_words(error)}")
+            continue
+        if entry.recipe and not catalog.recipes:
+            faults.append(f"{path}: {name}: recipe: the catalog has no [recipes] to build it with")
+        yield Planned(entry, path.name, path.parent, catalog.recipes)
+
+
+def _all_tags(catalog: _Catalog, row: Mapping[str, Any]) -> dict[str, Any]:
+    """The tags of the file and those of the entry: both hold."""
+    both = [catalog.defaults.get("tags", []), row.get("tags", [])]
+    if not all(isinstance(tags, list) for tags in both):
+        return {}
+    return {"tags": list(dict.fromkeys(tag for tags in both for tag in tags))}
