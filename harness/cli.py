@@ -28,6 +28,7 @@ from harness.diagnose.stages import Until
 from harness.errors import HarnessError, HostError, UsageError
 from harness.examine import ImageFacts, examine, fetch, unexamined
 from harness.image.link import is_url, name_in_url
+from harness.matrix_command import matrix
 from harness.provider.profile import Firmware, Profile, load_profile
 from harness.report.text import print_result
 from harness.result import Result, replay
@@ -363,6 +364,9 @@ def doctor() -> None:
         console.print(Text.assemble("\nInstall what is missing (Debian, Ubuntu):\n  ", command))
     if any(check.state == "missing" for check in checks):
         sys.exit(HostError.exit_status)
+
+
+cli.add_command(matrix)
 
 
 @contextmanager

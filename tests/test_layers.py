@@ -28,7 +28,9 @@ LAYERS = [
     {"run", "doctor"},
     {"matrix"},
     {"report"},
+    {"matrix_command"},
     {"cli"},
+    {"__main__"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 
