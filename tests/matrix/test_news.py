@@ -181,6 +181,7 @@ class TestFlaky:
 
     def test_what_was_reused_proves_nothing_again(self) -> None:
         assert kind(failed(sha256=OTHER), failed(), tried(sha256=OTHER, reused=True)) == "broken"
+        assert kind(tried(reused=True), tried(), failed()) == "fixed"
 
 
 class TestPace:
@@ -229,6 +230,9 @@ class TestPace:
         assert kind(failed(verdict_s=300, sha256=OTHER), *self.boots(*[40] * 5)) == "broken"
         wrong = [failed(verdict_s=40)] * 5
         assert told(failed(verdict_s=300), *wrong) is None
+
+    def test_a_reused_boot_has_no_pace(self) -> None:
+        assert told(tried(verdict_s=95, reused=True), *self.boots(*[40] * 5)) is None
 
     def test_one_slow_night_is_told_once(self) -> None:
         slow = self.boots(95)
@@ -295,7 +299,7 @@ def test_what_holds_of_any_past(seed: int) -> None:
     gap = dice.randrange(len(before) + 1)
     night_of_errors = as_past(ERROR, night(1))
     assert _only(now, [*before[:gap], night_of_errors, *before[gap:]]) == row
-    abroad = datetime.timezone(datetime.timedelta(hours=14))
+    abroad = datetime.timezone(datetime.timedelta(hours=-7))
     moved = [one.model_copy(update={"at": one.at.astimezone(abroad)}) for one in before]
     assert _only(now, moved) == row
     # The next night that comes out the same way is no news, but for its pace.
