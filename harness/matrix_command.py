@@ -6,8 +6,9 @@ import datetime
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -15,18 +16,33 @@ from typing import Literal
 import click
 from rich.console import Console
 
+from harness.diagnose.rules import read_rules
 from harness.errors import UsageError
 from harness.machine.acceleration import choose_acceleration
-from harness.matrix.attempt import Options
+from harness.matrix.attempt import Known, Options
 from harness.matrix.capacity import fitting, measure
 from harness.matrix.catalog import Planned, load_catalogs
 from harness.matrix.folder import MatrixFolder
+from harness.matrix.history import HISTORY_FILE, History
 from harness.matrix.local import run_local
+from harness.matrix.progress import Teller
 from harness.matrix.record import Matrix
+from harness.matrix.run import known_in, run_matrix
 from harness.matrix.select import Shard, select
 from harness.matrix.stop import Stop
 from harness.provider.profile import load_profile
 from harness.report.matrix_live import MatrixProgress
+
+
+_REPORTS = {"html": "report.html", "junit": "junit.xml", "markdown": "summary.md"}
+_BESIDE = "Where that report goes.  [default: the report's folder]"
+_RULES = click.option(
+    "--rules",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="A table of rules of your own, as with verify.",
+)
 
 
 def _jobs(_: click.Context, __: click.Parameter, value: str) -> int | None:
@@ -76,13 +92,37 @@ def _jobs(_: click.Context, __: click.Parameter, value: str) -> int | None:
     "~/.local/state/harness/matrix]",
 )
 @click.option(
+    "--history",
+    "history_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The file of earlier results.  [default: history.sqlite beside the report's folder]",
+)
+@click.option(
+    "--reuse",
+    is_flag=True,
+    help="Boot no image again of which nothing has changed that decides its result.",
+)
+@click.option(
     "--accel",
     type=click.Choice(["auto", "kvm", "tcg"]),
     default="auto",
     show_default=True,
     help="auto takes KVM where it runs 64-bit code, else emulation (TCG).",
 )
-@click.option("--counterfactual/--no-counterfactual", default=True, help="As with verify.")
+@click.option(
+    "--counterfactual/--no-counterfactual",
+    default=True,
+    help="Boot once more with one thing changed where that settles the cause of a failure.",
+)
+@click.option(
+    "--scheduler",
+    metavar="tcp://HOST:PORT",
+    help="Send the images to the workers of this scheduler of dask (docs/cluster.md).",
+)
+@_RULES
+@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help=_BESIDE)
+@click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help=_BESIDE)
+@click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE", help=_BESIDE)
 @click.option("--json", "as_json", is_flag=True, help="Print the matrix object on stdout.")
 def matrix(
     paths: tuple[Path, ...],
@@ -94,20 +134,23 @@ def matrix(
     retries: int,
     resume: bool,
     report_dir: Path | None,
+    history_file: Path | None,
+    reuse: bool,
     accel: Literal["auto", "kvm", "tcg"],
     counterfactual: bool,
+    scheduler: str | None,
+    rules: tuple[Path, ...],
     as_json: bool,
+    **reports: Path | None,
 ) -> None:
     """Try every image of the catalogs at PATH, and say what is not as they expect.
 
     PATH is a TOML file or a folder of them (docs/matrix.md). The exit status is 0 where all is as
     expected, 1 where an image is not, 3 where nothing proves what is expected, 4 where a fault of
-    this host kept an image from being tried.
+    a host kept an image from being tried.
     """
-    planned = load_catalogs(paths)
-    planned = select(planned, words)
-    if shard:
-        planned = Shard.parse(shard).take(planned)
+    planned = select(load_catalogs(paths), words)
+    planned = Shard.parse(shard).take(planned) if shard else planned
     if only_list:
         for row in planned:
             click.echo(f"{row.entry.name}: {row.entry.description or row.entry.source}")
@@ -116,60 +159,81 @@ def matrix(
         raise UsageError("no image is left to be tried.")
     if resume and report_dir is None:
         raise UsageError("--resume: name the folder of the matrix with --report-dir.")
-    console = Console(stderr=True)
-    options = Options(accel=accel, counterfactual=counterfactual, retries=retries)
+    if scheduler and (reuse or jobs):
+        raise UsageError("--scheduler: --reuse and --jobs are for this machine alone.")
+    read_rules(rules)
+    options = Options(accel, counterfactual, rules, retries)
     names = [row.entry.name for row in planned]
-    with (
-        MatrixFolder(report_dir or _new_report_dir(), names, resume=resume) as folder,
-        _stop() as stop,
-    ):
+    folder = MatrixFolder(report_dir or _new_report_dir(), names, resume=resume)
+    history_file = history_file or folder.path.absolute().parent / HISTORY_FILE
+    console = Console(stderr=True)
+    with folder, History(history_file) as history, _stop() as stop:
         missing = folder.missing
-        left = [row for row in planned if row.entry.name in missing]
-        with MatrixProgress(console, tuple(missing), len(planned) - len(left)) as progress:
-            run = _local(left, options, jobs, console)
-            run(folder, stop.stop, progress, fail_fast)
-        if not stop.number:
-            folder.end((), {})
-        came = folder.matrix()
-    _say(console, came, folder.path, as_json=as_json)
+        with MatrixProgress(console, tuple(missing), len(planned) - len(missing)) as progress:
+            told = Told(stop.stop, progress, fail_fast=fail_fast)
+            if scheduler:
+                run = partial(_on_cluster, scheduler, options, told)
+            else:
+                known = known_in(history_file) if reuse else None
+                run = partial(_here, options, jobs, known, told, console)
+            came = run_matrix(planned, folder, history, run, stop.stop)
+        _report(console, came, folder.path, {kind: path for kind, path in reports.items() if path})
+    if as_json:
+        click.echo(came.to_json())
     sys.exit(128 + stop.number if stop.number else came.exit_status)
 
 
-Runner = Callable[[MatrixFolder, Stop, MatrixProgress, bool], None]
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the user may do and see while a scheduler is at work."""
+
+    stop: Stop
+    tell: Teller
+    fail_fast: bool
 
 
-def _local(
-    planned: Sequence[Planned], options: Options, jobs: int | None, console: Console
-) -> Runner:
-    """What runs the images on this machine."""
+def _here(
+    options: Options,
+    jobs: int | None,
+    known: Known | None,
+    told: Told,
+    console: Console,
+    planned: Sequence[Planned],
+    folder: MatrixFolder,
+) -> None:
+    """Try ``planned`` on this machine, as many at once as fit."""
+    if not planned:
+        return
     profiles = [load_profile(row.entry.provider) for row in planned]
-    memory_mib = max((row.machine.memory_mib.value for row in profiles), default=0)
+    memory_mib = max(row.machine.memory_mib.value for row in profiles)
     capacity = measure(choose_acceleration(options.accel), memory_mib)
     jobs = jobs or capacity.jobs
     count = "an image" if len(planned) == 1 else f"{len(planned)} images"
     console.print(f"{count}, {capacity.in_words(jobs)}", highlight=False)
-    options = Options(
-        accel=options.accel,
-        counterfactual=options.counterfactual,
-        retries=options.retries,
-        write_limit_bytes=capacity.write_limit_bytes(jobs),
+    run_local(
+        *(planned, replace(options, write_limit_bytes=capacity.write_limit_bytes(jobs))),
+        *(folder, jobs),
+        has_room=lambda: fitting(memory_mib) >= 1,
+        stop=told.stop,
+        tell=told.tell,
+        fail_fast=told.fail_fast,
+        known=known,
     )
 
-    def run(folder: MatrixFolder, stop: Stop, progress: MatrixProgress, fail_fast: bool) -> None:
-        has_room = partial(_has_room, memory_mib)
-        run_local(
-            *(planned, options, folder, jobs),
-            has_room=has_room,
-            stop=stop,
-            tell=progress,
-            fail_fast=fail_fast,
+
+def _on_cluster(
+    address: str, options: Options, told: Told, planned: Sequence[Planned], folder: MatrixFolder
+) -> None:
+    """Try ``planned`` on the workers of a cluster."""
+    from harness.matrix.cluster import run_cluster
+
+    if planned:
+        run_cluster(
+            *(planned, options, folder, address),
+            stop=told.stop,
+            tell=told.tell,
+            fail_fast=told.fail_fast,
         )
-
-    return run
-
-
-def _has_room(memory_mib: int) -> bool:
-    return fitting(memory_mib) >= 1
 
 
 class _Signals:
@@ -200,10 +264,17 @@ def _stop() -> Iterator[_Signals]:
             signal.signal(number, handler)
 
 
-def _say(console: Console, came: Matrix, folder: Path, *, as_json: bool) -> None:
-    if as_json:
-        click.echo(came.to_json())
-    console.print(f"\nreport  {folder}", highlight=False, soft_wrap=True)
+def _report(console: Console, came: Matrix, folder: Path, targets: dict[str, Path]) -> None:
+    """Say what came, and write the reports: where they are asked for, else beside the runs."""
+    from harness.report.files import write_reports
+    from harness.report.github import for_github
+    from harness.report.matrix_text import print_matrix
+
+    files = {kind: targets.get(kind, folder / name) for kind, name in _REPORTS.items()}
+    write_reports(came, folder, files)
+    print_matrix(console, came, files)
+    for line in for_github(came, os.environ):
+        click.echo(line, err=True)
 
 
 def _new_report_dir() -> Path:

@@ -10,7 +10,7 @@ import datetime
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -20,13 +20,16 @@ from harness.checks.finding import Finding
 from harness.errors import HarnessError, HostError, UsageError
 from harness.examine import unexamined
 from harness.guest_text import printable
-from harness.machine.acceleration import Choice
+from harness.image.digest import sha256_of
+from harness.machine.acceleration import Choice, choose_acceleration
 from harness.matrix.catalog import Entry, Planned
 from harness.matrix.child import PYTHON, Child, deadline, run_child
 from harness.matrix.follow import Follow
 from harness.matrix.progress import Moved, Teller
 from harness.matrix.record import RUNS, Tried, judge_against
+from harness.matrix.reuse import Ground, again, reuse_key
 from harness.matrix.stop import Stop
+from harness.programs import qemu_version
 from harness.provider.profile import load_profile
 from harness.result import EVIDENCE_FILE, Result, replay
 
@@ -52,6 +55,20 @@ class Options:
     write_limit_bytes: int = 0
     worker: str = ""
 
+    def ground(self) -> Ground:
+        """What results on this host stand on; raises HostError where it has no QEMU."""
+        texts = tuple(path.read_text(encoding="utf-8") for path in self.rules)
+        return Ground(
+            qemu=qemu_version(),
+            accel=choose_acceleration(self.accel).accelerator,
+            counterfactual=self.counterfactual,
+            rules=texts,
+        )
+
+
+Known = Callable[[str], Tried | None]
+"""An earlier result by its reuse key."""
+
 
 class StoppedError(Exception):
     """The attempt was told to stop: nothing came of it."""
@@ -72,17 +89,19 @@ def attempt(
     run_dir: Path,
     stop: Stop | None = None,
     tell: Teller = lambda _: None,
+    known: Known | None = None,
 ) -> Tried:
     """What comes of one entry; its run is kept in ``run_dir``, those of failed attempts beside it.
 
-    Blocks until it is decided. A fault of the host is a row of judgement ``error`` after so many
-    retries, never an exception. Raises StoppedError soon after ``stop`` is set.
+    Where the image has a result that is ``known``, that is what comes of it. Blocks until it is
+    decided. A fault of the host is a row of judgement ``error`` after so many retries, never an
+    exception. Raises StoppedError soon after ``stop`` is set.
     """
     stop = stop or Stop()
     count = 0
     while True:
         count += 1
-        tried = _Attempt(planned, options, run_dir, stop, tell).run(count)
+        tried = _Attempt(planned, options, run_dir, stop, tell, known).run(count)
         final = tried.judgement != "error" or tried.result.cause in _FINAL
         if final or count > options.retries:
             return tried
@@ -97,6 +116,7 @@ class _Attempt:
     run_dir: Path
     stop: Stop
     tell: Teller
+    known: Known | None
     _phase: str = field(default="", init=False)
 
     def run(self, count: int) -> Tried:
@@ -107,6 +127,8 @@ class _Attempt:
         try:
             image = self._have()
             wait_s = time.monotonic() - started_s
+            if before := self._known(image):
+                return before
             result = self._verify(image)
             wait_s += image.wait_s
         except (HarnessError, OSError) as error:
@@ -132,7 +154,31 @@ class _Attempt:
             wait_s=round(wait_s, 3),
             run_dir=name,
             worker=self.options.worker,
+            reuse_key=self._key_of(result),
         )
+
+    def _known(self, image: _Image) -> Tried | None:
+        """The row of this image by an earlier result, where that may be used again."""
+        if self.known is None:
+            return None
+        self._tell("looking for an earlier result")
+        sha256 = self._sha256(image)
+        key = reuse_key(self.planned.entry, sha256, self.options.ground()) if sha256 else None
+        known = self.known(key) if key else None
+        return again(self.planned, known) if known else None
+
+    def _sha256(self, image: _Image) -> str | None:
+        """The digest of the image, where it is known before a download."""
+        entry = self.planned.entry
+        return entry.sha256 if entry.url else sha256_of(image.folder / image.words[0])
+
+    def _key_of(self, result: Result) -> str | None:
+        """What a later matrix finds the result by: of the image and the tools that it came from."""
+        sha256, tool = result.image.sha256, result.tool
+        if not sha256 or not tool.qemu or not tool.accel:
+            return None
+        ground = replace(self.options.ground(), qemu=tool.qemu, accel=tool.accel)
+        return reuse_key(self.planned.entry, sha256, ground)
 
     def _have(self) -> _Image:
         """The image on this host, or the link from which the program fetches it."""

@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from harness.matrix.attempt import Options, StoppedError, attempt
+from harness.matrix.attempt import Known, Options, StoppedError, attempt
 from harness.matrix.catalog import Planned
 from harness.matrix.folder import MatrixFolder
 from harness.matrix.progress import Moved, Teller
@@ -24,10 +24,11 @@ def run_local(
     stop: Stop,
     tell: Teller,
     fail_fast: bool = False,
+    known: Known | None = None,
 ) -> None:
     """Try every image, ``jobs`` at once; each is kept in ``folder`` as soon as it has ended.
 
-    One more is begun only where ``has_room`` says that it fits, or where none is at work. With
+    An earlier result that is ``known`` takes the place of a boot. One more is begun only where ``has_room`` says that it fits, or where none is at work. With
     ``fail_fast`` the first that is not right sets ``stop``; whatever is at work then is ended, and
     stays untried. Blocks until all threads are done.
     """
@@ -45,7 +46,8 @@ def run_local(
         while row := queue.next():
             try:
                 tell(Moved(row.entry.name, "starting", options.worker))
-                take(attempt(row, options, folder.run_dir(row.entry.name), stop, tell))
+                run_dir = folder.run_dir(row.entry.name)
+                take(attempt(row, options, run_dir, stop, tell, known))
             except StoppedError:
                 continue
             except Exception as error:

@@ -16,7 +16,7 @@ def test_a_matrix_is_read_as_far_as_it_went(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "matrix"
     with begun(folder, "a", "b", "c") as matrix:
         matrix.add(tried("c"))
-        matrix.add(tried("a", "fail"))
+        matrix.add(tried("a", outcome="fail"))
         came = read_matrix(folder)
         assert [row.name for row in came.tried] == ["a", "c"]
         assert came.missing == ("b",)
@@ -29,7 +29,7 @@ def test_a_matrix_is_read_as_far_as_it_went(tmp_path: Path) -> None:
 
 def test_going_on_runs_what_is_missing_and_what_an_error_kept(tmp_path: Path) -> None:
     with begun(tmp_path, "a", "b", "c") as matrix:
-        matrix.add(tried("a", "error"))
+        matrix.add(tried("a", outcome="error"))
         matrix.add(tried("b"))
         matrix.end((), {})
     with begun(tmp_path, "a", "b", "c", resume=True) as matrix:

@@ -4,7 +4,7 @@ import pytest
 
 from harness.matrix.catalog import Expected
 from harness.matrix.record import Matrix, judge_against
-from tests.matrix.rows import result, tried
+from tests.matrix.rows import tried
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ from tests.matrix.rows import result, tried
 def test_what_comes_is_held_against_what_is_expected(
     expected: Expected, came: dict[str, str], right: tuple[str, tuple[str, ...]]
 ) -> None:
-    assert judge_against(expected, result(**came)) == right
+    assert judge_against(expected, tried(**came).result) == right
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,6 @@ def test_the_exit_status_of_a_matrix(
     outcomes: list[str], missing: tuple[str, ...], status: int
 ) -> None:
     now = datetime.datetime.now(tz=datetime.UTC)
-    rows = tuple(tried(f"image-{n}", outcome) for n, outcome in enumerate(outcomes))
+    rows = tuple(tried(f"image-{n}", outcome=outcome) for n, outcome in enumerate(outcomes))
     matrix = Matrix(started_at=now, ended_at=now, version="0", tried=rows, missing=missing)
     assert matrix.exit_status == status
