@@ -133,11 +133,11 @@ def _shots(folder: Path, heard: Heard, room: Room) -> Iterator[Shot]:
         )
 
 
-def _taken(path: Path, heard: Heard) -> tuple[float, int]:
-    """The moment of a screenshot; of one that is in no record, the place of its stage."""
+def _taken(path: Path, heard: Heard) -> tuple[float, int, str]:
+    """The moment of a screenshot; of one that is in no record, the place of its stage, its name."""
     stage = _stage_of(path)
     place = next((number for number, name in enumerate(STAGES) if name == stage), len(STAGES))
-    return heard.shots_s.get(path.name, float("inf")), place
+    return heard.shots_s.get(path.name, float("inf")), place, path.name
 
 
 def _stage_of(path: Path) -> str:

@@ -67,7 +67,7 @@ def print_matrix(
 
 def _news(row: News) -> Text:
     line = Text.assemble(
-        (f"  {row.kind:<8}", _NEWS_STYLES[row.kind]),
+        (f"  {row.kind:<9}", _NEWS_STYLES[row.kind]),
         (words.shown(row.name, 100), "bold"),
         f"  {words.shown(row.statement)}",
     )
@@ -98,7 +98,7 @@ def _line(row: Tried) -> Text:
         (words.shown(row.name, 100), "bold"),
         "  ",
         (result.outcome.upper(), OUTCOME_STYLES[result.outcome]),
-        f" {result.cause or result.stage or ''}".rstrip(),
+        f" {words.shown(result.cause or result.stage or '')}".rstrip(),
     )
     if result.stage:
         line.append(f"  {words.duration(result.timings_s.get('verdict', 0.0))}", "cyan")
