@@ -1,0 +1,114 @@
+"""The geometry of the charts: plain numbers, which a template draws as SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.diagnose.stages import DISC_LADDER, DISK_LADDER
+from harness.matrix.record import Past, Tried
+from harness.report.words import duration, moment, what_came_before
+from harness.result import Result
+
+MAX_POINTS = 60
+"""How many earlier results a chart shows: the last ones."""
+
+_WIDTH = 240.0
+_HEIGHT = 48.0
+_MARGIN = 6.0
+# A bar of no time at all would not be seen.
+_LEAST_PERCENT = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A stage and its share of a time scale, in percent; one that was not seen has no ``at_s``.
+
+    ``passed`` is one that the boot must have come through, as it came further.
+    """
+
+    stage: str
+    at_s: float | None
+    x: float = 0.0
+    width: float = 0.0
+    passed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A result among others: a place in the chart, and its text."""
+
+    x: float
+    y: float
+    judgement: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spark:
+    """The verdicts of an image over the nights. ``path`` joins the points; the last is of now."""
+
+    points: tuple[Point, ...]
+    path: str
+    slowest: str
+    first: str
+    last: str
+
+
+def stages_of(result: Result) -> dict[str, float]:
+    """When each stage was reached, in seconds since power-on, in the order of the ladder."""
+    ladder = DISC_LADDER if result.image.format == "iso" else DISK_LADDER
+    return {stage: result.timings_s[stage] for stage in ladder if stage in result.timings_s}
+
+
+def timeline(result: Result, scale_s: float) -> tuple[Bar, ...]:
+    """Every stage of the ladder; those reached last until the next, or the verdict."""
+    ladder = DISC_LADDER if result.image.format == "iso" else DISK_LADDER
+    reached = stages_of(result)
+    end_s = max([result.timings_s.get("verdict", 0.0), *reached.values()])
+    # By time: a stage that is seen late (a reset, a lost line) is not drawn backwards.
+    starts = sorted(reached.values())
+    furthest = max((number for number, stage in enumerate(ladder) if stage in reached), default=-1)
+    bars = []
+    for stage in ladder:
+        if stage not in reached:
+            bars.append(Bar(stage, None, passed=ladder.index(stage) < furthest))
+            continue
+        at_s = reached[stage]
+        until_s = next((start for start in starts if start > at_s), end_s)
+        width = max(_LEAST_PERCENT, _percent(until_s - at_s, scale_s))
+        bars.append(Bar(stage, at_s, min(_percent(at_s, scale_s), 100 - _LEAST_PERCENT), width))
+    return tuple(bars)
+
+
+def _percent(seconds: float, scale_s: float) -> float:
+    return round(100 * seconds / scale_s, 2) if scale_s > 0 else 0.0
+
+
+def sparkline(row: Tried, history: Sequence[Past]) -> Spark | None:
+    """The verdicts of ``row`` and of what came before it; None where it is the first.
+
+    The time begins at 0 below, and a result that was not booted is left out.
+    """
+    earlier = [past for past in history if past.verdict_s > 0][-MAX_POINTS:]
+    now_s = row.result.timings_s.get("verdict", 0.0)
+    if not earlier or now_s <= 0:
+        return None
+    times = [*(past.verdict_s for past in earlier), now_s]
+    judgements = [*(past.judgement for past in earlier), row.judgement]
+    texts = [f"{moment(past.at)}: {what_came_before(past)}" for past in earlier]
+    texts.append(f"{moment(row.started_at)}: this one")
+    top_s, step = max(times), (_WIDTH - 2 * _MARGIN) / (len(times) - 1)
+    points = tuple(
+        Point(
+            x=round(_MARGIN + number * step, 1),
+            y=round(_HEIGHT - _MARGIN - (_HEIGHT - 2 * _MARGIN) * time_s / top_s, 1),
+            judgement=judgement,
+            text=f"{text}, {duration(time_s)}",
+        )
+        for number, (time_s, judgement, text) in enumerate(
+            zip(times, judgements, texts, strict=True)
+        )
+    )
+    path = "M" + " L".join(f"{point.x} {point.y}" for point in points)
+    return Spark(points, path, duration(top_s), moment(earlier[0].at), duration(now_s))

@@ -1,0 +1,129 @@
+"""What the command ``report`` is given, as one matrix: folders of matrices and of single runs."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from harness.errors import UsageError, faults_in_words
+from harness.image.link import is_url, name_in_url
+from harness.matrix.catalog import Expected
+from harness.matrix.record import MATRIX_FILE, Matrix, Tried, judge_against
+from harness.result import EVIDENCE_FILE, RESULT_FILE, Result, replay
+
+
+def gather(paths: Iterable[Path]) -> tuple[Matrix, Path]:
+    """All of ``paths`` as one matrix, and the folder that its ``run_dir`` are relative to.
+
+    A single run is a row that is expected to pass. Of several, the rows are put together, and two
+    of the same name are told apart by a number. Raises UsageError for what is neither.
+    """
+    given = list(paths)
+    if len(given) == 1 and (given[0] / MATRIX_FILE).exists():
+        return read_matrix_folder(given[0]), given[0]
+    matrices = [_matrix_at(path) for path in given]
+    ends = [matrix.ended_at for matrix in matrices]
+    whole = Matrix(
+        schema="harness.matrix/1",
+        started_at=min(matrix.started_at for matrix in matrices),
+        ended_at=None if None in ends else max(end for end in ends if end),
+        version=matrices[0].version,
+        tried=tuple(_with_own_names(row for matrix in matrices for row in matrix.tried)),
+        missing=tuple(name for matrix in matrices for name in matrix.missing),
+        news=tuple(row for matrix in matrices for row in matrix.news),
+        history={name: past for matrix in matrices for name, past in matrix.history.items()},
+    )
+    return whole, Path()
+
+
+def read_matrix_folder(folder: Path) -> Matrix:
+    """The matrix recorded in ``folder``; raises UsageError where it cannot be read."""
+    raise UsageError(f"{folder}: the folder of a matrix is not read yet; name its runs.")
+
+
+def read_run(folder: Path) -> Matrix:
+    """The single run in ``folder`` as a matrix of one row.
+
+    Its result is the one that was written then; where there is none, its evidence is judged. No
+    run records the time of day: that of its last file is taken. Raises UsageError where the folder
+    holds no run.
+    """
+    result = _result_of(folder)
+    expected = Expected()
+    judgement, differs = judge_against(expected, result)
+    took_s = result.timings_s.get("check", 0.0) + result.timings_s.get("verdict", 0.0)
+    ended_at = _written_at(folder)
+    started_at = ended_at - datetime.timedelta(seconds=took_s)
+    row = Tried(
+        name=_name_of(result),
+        catalog="",
+        source=result.image.location,
+        expected=expected,
+        judgement=judgement,
+        differs=differs,
+        result=result,
+        started_at=started_at,
+        wall_s=took_s,
+        run_dir=str(folder),
+    )
+    return Matrix(
+        schema="harness.matrix/1",
+        started_at=started_at,
+        ended_at=ended_at,
+        version=result.tool.version,
+        tried=(row,),
+    )
+
+
+def _matrix_at(path: Path) -> Matrix:
+    """A folder of either kind, its ``run_dir`` from where the program was started."""
+    if not (path / MATRIX_FILE).exists():
+        return read_run(path)
+    matrix = read_matrix_folder(path)
+    rows = tuple(
+        row.model_copy(update={"run_dir": str(path / row.run_dir)}) if row.run_dir else row
+        for row in matrix.tried
+    )
+    return matrix.model_copy(update={"tried": rows})
+
+
+def _result_of(folder: Path) -> Result:
+    path = folder / RESULT_FILE
+    if not path.exists():
+        if not (folder / EVIDENCE_FILE).exists():
+            raise UsageError(f"{folder}: is neither the folder of a run nor that of a matrix.")
+        return replay(folder)
+    try:
+        return Result.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}.") from error
+    except ValidationError as error:
+        raise UsageError(f"{path}: is no result: {faults_in_words(error)}.") from error
+
+
+def _written_at(folder: Path) -> datetime.datetime:
+    files = [folder / name for name in (RESULT_FILE, EVIDENCE_FILE)]
+    latest_s = max(path.stat().st_mtime for path in files if path.exists())
+    return datetime.datetime.fromtimestamp(latest_s, datetime.UTC)
+
+
+def _name_of(result: Result) -> str:
+    """What a person would call the image: its file name, without what kind of file it is."""
+    where = result.image.location
+    name = name_in_url(where) if is_url(where) else Path(where).name
+    return Path(name).stem or "image"
+
+
+def _with_own_names(rows: Iterable[Tried]) -> Iterator[Tried]:
+    """The rows; of those with a name that was there already, each with a number behind it."""
+    taken: set[str] = set()
+    for row in rows:
+        name, number = row.name, 1
+        while name in taken:
+            number += 1
+            name = f"{row.name}-{number}"
+        taken.add(name)
+        yield row.model_copy(update={"name": name})

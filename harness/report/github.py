@@ -1,0 +1,76 @@
+"""A matrix on GitHub: the summary of a step, and annotations of a run.
+
+https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from harness.errors import HostError
+from harness.matrix.record import Matrix, Tried
+from harness.report import words
+from harness.report.markdown import MAX_BYTES, markdown
+
+MAX_ANNOTATIONS = 10
+"""How many errors of one step GitHub shows; the last one says how many more there are."""
+
+_SUMMARY_LIMIT_BYTES = 1 << 20
+
+
+def for_github(matrix: Matrix, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Append the summary where GitHub asks for one; the annotations to print on stdout.
+
+    Both are nothing outside of GitHub Actions. Raises HostError where the summary cannot be
+    written.
+    """
+    if path := environ.get("GITHUB_STEP_SUMMARY"):
+        _append_summary(matrix, Path(path))
+    return tuple(workflow_commands(matrix)) if environ.get("GITHUB_ACTIONS") == "true" else ()
+
+
+def _append_summary(matrix: Matrix, path: Path) -> None:
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            # What the step has written before counts as well.
+            left_bytes = _SUMMARY_LIMIT_BYTES - file.tell() - len("\n")
+            text = markdown(matrix, min(MAX_BYTES, left_bytes))
+            if len(text.encode()) <= left_bytes:
+                file.write("\n" + text)
+    except OSError as error:
+        message = f"{path}: the summary cannot be written: {error.strerror}."
+        raise HostError("host.no-space", message) from error
+
+
+def workflow_commands(matrix: Matrix) -> Iterator[str]:
+    """A workflow command for each image that is not right, as many as GitHub shows."""
+    bad = [row for row in words.worst_first(matrix) if row.judgement != "right"]
+    shown = bad if len(bad) <= MAX_ANNOTATIONS else bad[: MAX_ANNOTATIONS - 1]
+    for row in shown:
+        yield _command(f"{row.name}: {words.what_came(row.result)}", _message(row))
+    if len(shown) < len(bad):
+        yield _command("harness", f"{len(bad) - len(shown)} images more are not right.")
+
+
+def _message(row: Tried) -> str:
+    """Lines: why, what was expected, what mends it."""
+    cause = words.deciding(row.result)
+    lines = [words.in_few_words(row), f"expected: {words.what_is_right(row.expected)}"]
+    if cause and words.is_advised(cause):
+        lines.append(f"remedy: {cause.remedy}")
+    return "\n".join(words.shown(line) for line in lines)
+
+
+def _command(title: str, message: str) -> str:
+    return f"::error title={_property(words.shown(title, 200))}::{_data(message)}"
+
+
+def _data(text: str) -> str:
+    """``text`` where a command ends: a newline, and what spells one, is escaped."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    """``text`` as the value of a property, which a comma or a colon would end."""
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

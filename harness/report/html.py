@@ -1,0 +1,204 @@
+"""A matrix as one page: a file that holds all it shows and asks nothing of a network.
+
+What comes from a guest is hostile. It goes through ``finalize`` of the environment, which makes
+each text a harmless line, and is then escaped; the policy in the page lets no script and no style
+be but the two that are its own, and no picture but those inside it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from harness.matrix.record import Matrix, Tried
+from harness.report import words
+from harness.report.boots import Boot, Room, boots_of
+from harness.report.charts import Bar, Spark, sparkline, timeline
+from harness.report.text import size_text
+
+MAX_ROWS = 2000
+"""How many images a page shows; of more it says how many it leaves out."""
+
+_GROUPS = {
+    "wrong": "Not as expected",
+    "error": "A host failed",
+    "right": "As expected",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RowView:
+    """A row as the template draws it.
+
+    ``bars`` are on the scale of all rows, ``own_bars`` on that of its own boot; ``search`` is what
+    a search looks at, in small letters.
+    """
+
+    anchor: str
+    row: Tried
+    came: str
+    right: str
+    why: str
+    bars: tuple[Bar, ...]
+    own_bars: tuple[Bar, ...]
+    spark: Spark | None
+    boots: tuple[Boot, ...]
+    facts: tuple[tuple[str, str], ...]
+    took: str
+    search: str
+
+
+def html_page(matrix: Matrix, folder: Path) -> str:
+    """The page; ``folder`` is what the ``run_dir`` of the rows are relative to.
+
+    Where all pictures and logs would make the page too large, those of the first rows, which are
+    not right, have the room: see ``Room``.
+    """
+    rows = words.worst_first(matrix)
+    scale_s = max((_verdict_s(row) for row in rows), default=0.0)
+    room = Room()
+    views = [
+        _view(f"image-{number}", row, matrix, folder, scale_s, room)
+        for number, row in enumerate(rows[:MAX_ROWS], start=1)
+    ]
+    anchors = {view.row.name: view.anchor for view in views}
+    style, script = _own("page.css"), _own("page.js")
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            matrix=matrix,
+            headline=words.headline(matrix),
+            counts=words.counts(matrix),
+            groups=list(_grouped(views)),
+            left_out=len(rows) - len(views),
+            anchors=anchors,
+            tags=sorted({tag for view in views for tag in view.row.tags}),
+            outcomes=sorted({view.row.result.outcome for view in views}),
+            began=words.moment(matrix.started_at),
+            took=_took(matrix),
+            room=room,
+            style=style,
+            script=script,
+            policy=policy(style, script),
+        )
+    )
+
+
+def policy(style: str, script: str) -> str:
+    """The content security policy that lets ``style`` and ``script`` be, and nothing else."""
+    return (
+        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode("utf-8")).digest()
+    return "sha256-" + base64.b64encode(digest).decode("ascii")
+
+
+def _own(name: str) -> Markup:
+    """A file of ours, which goes into the page as it is."""
+    text = resources.files(__package__).joinpath("templates", name).read_text(encoding="utf-8")
+    return Markup(text)  # noqa: S704  it is no text of anybody else
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("harness.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_harmless,
+    )
+    environment.filters.update(duration=words.duration, moment=words.moment)
+    environment.globals.update(
+        advised=words.is_advised, deciding=words.deciding, by_weight=words.by_weight
+    )
+    return environment
+
+
+def _harmless(value: Any) -> Any:
+    """What the template writes: each text a harmless line; what is Markup is ours."""
+    return words.shown(value) if type(value) is str else value
+
+
+def _grouped(views: Iterable[RowView]) -> Iterator[tuple[str, str, list[RowView]]]:
+    """Judgement, title and rows of each group that has any."""
+    kept = list(views)
+    for judgement, title in _GROUPS.items():
+        rows = [view for view in kept if view.row.judgement == judgement]
+        if rows:
+            yield judgement, title, rows
+
+
+def _view(
+    anchor: str, row: Tried, matrix: Matrix, folder: Path, scale_s: float, room: Room
+) -> RowView:
+    result = row.result
+    searched = [row.name, row.description, row.catalog, row.source, words.what_came(result)]
+    return RowView(
+        anchor=anchor,
+        row=row,
+        came=words.what_came(result),
+        right=words.what_is_right(row.expected),
+        why=words.in_few_words(row) if row.judgement != "right" or result.cause else "",
+        bars=timeline(result, scale_s),
+        own_bars=timeline(result, _verdict_s(row)),
+        spark=sparkline(row, matrix.history.get(row.name, ())),
+        boots=boots_of(folder / row.run_dir, result, room) if row.run_dir else (),
+        facts=tuple(_facts(row)),
+        took=words.duration(_verdict_s(row)) if result.stage else "not booted",
+        search=" ".join([*searched, *row.tags]).lower(),
+    )
+
+
+def _verdict_s(row: Tried) -> float:
+    return row.result.timings_s.get("verdict", 0.0) if row.result.stage else 0.0
+
+
+def _facts(row: Tried) -> Iterator[tuple[str, str]]:
+    """What is to be known of an attempt beside its verdict: name and value."""
+    image, tool = row.result.image, row.result.tool
+    yield "image", row.source
+    sizes = [image.format]
+    if image.file_size_bytes is not None:
+        sizes.append(size_text(image.file_size_bytes))
+    if image.virtual_size_bytes is not None:
+        sizes.append(f"a disk of {size_text(image.virtual_size_bytes)}")
+    yield "file", ", ".join(sizes)
+    if image.content:
+        yield "content", image.content
+    if image.sha256:
+        yield "sha256", image.sha256
+    machine = f"QEMU {tool.qemu}, {tool.accel}, {tool.firmware}" if tool.qemu else "not booted"
+    yield "machine", f"{row.result.provider}: {machine}" + (f", on {row.worker}" * bool(row.worker))
+    waited = f", after {words.duration(row.wait_s)} of building or download" * bool(row.wait_s)
+    yield "took", f"{words.duration(row.wall_s)}{waited}"
+    if row.attempts > 1:
+        yield "attempts", str(row.attempts)
+    if row.reused:
+        yield "reused", f"a result of {words.moment(row.started_at)}"
+    if row.catalog:
+        yield "catalog", row.catalog
+    if row.run_dir:
+        yield "run", row.run_dir
+
+
+def _took(matrix: Matrix) -> str:
+    """How long all of it took; "" where it has not ended."""
+    if matrix.ended_at is None:
+        return ""
+    return words.duration((matrix.ended_at - matrix.started_at).total_seconds())

@@ -1,0 +1,169 @@
+"""A matrix as JUnit XML: a suite for each catalog, a case for each image.
+
+An image that fails as its catalog expects is a case that passes; its properties say what came. The
+children of a case stand in the order that readers know: properties, result, output.
+"""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from harness.checks.finding import Finding
+from harness.matrix.record import Matrix, Tried
+from harness.report import words
+from harness.report.charts import stages_of
+from harness.report.consoles import Line, heard_in, lines_to_show
+
+MAX_OUTPUT_CHARACTERS = 20_000
+"""How much of the log of one image is handed on: its end."""
+
+NOT_TRIED = "not tried"
+"""The suite of the images that the matrix did not come to; which catalog has them is not known."""
+
+_SHORT_OUTPUT_CHARACTERS = 2_000
+_EVIDENCE_LINES = 40
+# What XML 1.0 (2.2) has no way to spell.
+_ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def junit_xml(matrix: Matrix, folder: Path) -> str:
+    """The document; ``folder`` is what the ``run_dir`` of the rows are relative to."""
+    suites: dict[str, list[ET.Element]] = {}
+    for row in matrix.tried:
+        suites.setdefault(_suite_name(row), []).append(_case(row, folder))
+    for name in matrix.missing:
+        suites.setdefault(NOT_TRIED, []).append(_missing(name))
+    root = ET.Element("testsuites", name="harness")
+    for name, cases in suites.items():
+        suite = ET.SubElement(root, "testsuite", name=_legal(name))
+        suite.set("timestamp", matrix.started_at.strftime("%Y-%m-%dT%H:%M:%S"))
+        _count(suite, cases)
+        suite.extend(cases)
+    _count(root, [case for cases in suites.values() for case in cases])
+    ET.indent(root, " ")
+    declaration = '<?xml version="1.0" encoding="UTF-8"?>\n'
+    return declaration + ET.tostring(root, encoding="unicode") + "\n"
+
+
+def _suite_name(row: Tried) -> str:
+    return words.shown(row.catalog or row.result.provider, 200)
+
+
+def _count(element: ET.Element, cases: list[ET.Element]) -> None:
+    for attribute, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        element.set(attribute, str(sum(case.find(tag) is not None for case in cases)))
+    element.set("tests", str(len(cases)))
+    element.set("time", f"{sum(float(case.get('time', '0')) for case in cases):.3f}")
+
+
+def _case(row: Tried, folder: Path) -> ET.Element:
+    case = _new_case(row.name, _suite_name(row), row.wall_s)
+    _add_properties(case, row)
+    if row.judgement != "right":
+        tag = "error" if row.judgement == "error" else "failure"
+        said = ET.SubElement(case, tag)
+        said.set("type", _legal(row.result.cause or row.result.outcome))
+        said.set("message", _legal(words.in_few_words(row)))
+        said.text = _legal_text(_what_is_wrong(row))
+    output = ET.SubElement(case, "system-out")
+    output.text = _legal_text(_output(row, folder))
+    return case
+
+
+def _missing(name: str) -> ET.Element:
+    case = _new_case(name, NOT_TRIED, 0.0)
+    ET.SubElement(case, "skipped", message="The matrix ended before it came to this image.")
+    return case
+
+
+def _new_case(name: str, suite: str, time_s: float) -> ET.Element:
+    case = ET.Element("testcase", name=_legal(name), time=f"{time_s:.3f}")
+    case.set("classname", _legal(f"harness.{suite.removesuffix('.toml').replace('.', '_')}"))
+    return case
+
+
+def _add_properties(case: ET.Element, row: Tried) -> None:
+    result = row.result
+    values = {
+        "judgement": row.judgement,
+        "outcome": result.outcome,
+        "expected": words.what_is_right(row.expected),
+        "stage": result.stage,
+        "cause": result.cause,
+        "provider": result.provider,
+        "firmware": result.tool.firmware,
+        "verdict_s": str(result.timings_s.get("verdict", "")),
+        "sha256": result.image.sha256,
+        "tags": " ".join(row.tags),
+        "worker": row.worker,
+        "attempts": str(row.attempts),
+        "run_dir": row.run_dir,
+    }
+    properties = ET.SubElement(case, "properties")
+    for name, value in values.items():
+        if value:
+            ET.SubElement(properties, "property", name=name, value=_legal(value))
+
+
+def _what_is_wrong(row: Tried) -> Iterator[str]:
+    yield f"expected: {words.what_is_right(row.expected)}"
+    yield f"seen:     {words.what_came(row.result)}"
+    if row.differs:
+        yield f"another {', '.join(row.differs)} than expected"
+    if row.result.counterfactual:
+        yield f"proof:    {row.result.counterfactual.statement}"
+    cause = words.deciding(row.result)
+    if cause:
+        yield ""
+        yield from _in_words(cause)
+
+
+def _in_words(cause: Finding) -> Iterator[str]:
+    yield f"{cause.statement} ({cause.id})"
+    for line in cause.evidence[-_EVIDENCE_LINES:]:
+        yield f"  | {line}"
+    if words.is_advised(cause):
+        yield f"  -> {cause.remedy}"
+
+
+def _output(row: Tried, folder: Path) -> Iterator[str]:
+    """Where and how long; the end of what the guest said, which is short where all is right."""
+    yield f"image: {row.source}"
+    stages = [f"{stage} {at_s:.1f} s" for stage, at_s in stages_of(row.result).items()]
+    if stages:
+        yield f"stages: {', '.join(stages)}"
+    if not row.run_dir:
+        return
+    yield f"run: {row.run_dir}"
+    said = heard_in(folder / row.run_dir).said
+    # A screen is read where nobody speaks on the serial port.
+    channel = "serial" if said.get("serial") else "screen"
+    lines = lines_to_show(said.get(channel, []), (), {})
+    if lines:
+        yield f"{channel}, its end:"
+    right = row.judgement == "right"
+    yield from _end_of(lines, _SHORT_OUTPUT_CHARACTERS if right else MAX_OUTPUT_CHARACTERS)
+
+
+def _end_of(lines: Iterable[Line], limit: int) -> list[str]:
+    """The last of ``lines``, ``limit`` characters at most."""
+    end: list[str] = []
+    for line in reversed(list(lines)):
+        text = f"{line.t_s:9.2f}  {line.text}" if line.t_s is not None else line.text
+        limit -= len(text) + 1
+        if limit < 0:
+            break
+        end.insert(0, text)
+    return end
+
+
+def _legal(text: str) -> str:
+    """``text`` as one line that XML can hold."""
+    return _ILLEGAL.sub("\u00b7", words.shown(text))
+
+
+def _legal_text(lines: Iterable[str]) -> str:
+    return "\n".join(_legal(line) for line in lines) + "\n"

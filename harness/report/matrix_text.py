@@ -1,0 +1,107 @@
+"""The end of a matrix on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.matrix.record import Judgement, Matrix, News, Tried
+from harness.report import words
+from harness.report.text import OUTCOME_STYLES
+
+_MAX_ROWS = 50
+_MARKS: dict[Judgement, tuple[str, str]] = {
+    "right": ("\u2713", "green"),
+    "wrong": ("\u2717", "red"),
+    "error": ("!", "magenta"),
+}
+_NEWS_STYLES = {
+    "broken": "bold red",
+    "fixed": "bold green",
+    "faster": "green",
+    "changed": "yellow",
+    "flaky": "yellow",
+    "slower": "yellow",
+    "new": "cyan",
+}
+
+
+def print_matrix(
+    console: Console,
+    matrix: Matrix,
+    reports: Mapping[str, Path] | None = None,
+    *,
+    all_rows: bool = False,
+) -> None:
+    """Print what is new, what is not right and why, the counts, and where ``reports`` are.
+
+    Fifty rows at most. With ``all_rows`` also those that are right.
+    """
+    for row in matrix.news[:_MAX_ROWS]:
+        console.print(_news(row))
+    if matrix.news:
+        console.print()
+    rows = words.worst_first(matrix)
+    listed = rows if all_rows else [row for row in rows if row.judgement != "right"]
+    if listed:
+        console.print(_table(listed[:_MAX_ROWS]))
+    if len(listed) > _MAX_ROWS:
+        console.print(Text(f"  and {len(listed) - _MAX_ROWS} more", "dim"))
+    for name in matrix.missing[:_MAX_ROWS]:
+        console.print(
+            Text.assemble(("  \u2013 ", "yellow"), words.shown(name), ("  not tried", "dim"))
+        )
+    if listed or matrix.missing:
+        console.print()
+    bad = len(matrix.missing) + sum(row.judgement != "right" for row in rows)
+    console.print(Text(f"{words.headline(matrix)}.", "bold red" if bad else "bold green"))
+    for kind, path in (reports or {}).items():
+        # Not wrapped: a path is there to be copied.
+        where = Text.assemble((f"  {kind:<9}", "dim"), words.shown(str(path)))
+        console.print(where, soft_wrap=True)
+
+
+def _news(row: News) -> Text:
+    line = Text.assemble(
+        (f"  {row.kind:<9}", _NEWS_STYLES[row.kind]),
+        (words.shown(row.name, 100), "bold"),
+        f"  {words.shown(row.statement)}",
+    )
+    if row.since:
+        line.append(f"  since {words.moment(row.since)}", "dim")
+    return line
+
+
+def _table(rows: list[Tried]) -> Table:
+    """A line for each row, and under it why it is not right, and what to do."""
+    table = Table.grid(padding=(0, 1))
+    table.add_column(width=3, justify="right")
+    table.add_column()
+    for row in rows:
+        table.add_row(Text(*_MARKS[row.judgement]), _line(row))
+        if row.judgement == "right":
+            continue
+        table.add_row("", Text(words.shown(words.in_few_words(row))))
+        cause = words.deciding(row.result)
+        if cause and words.is_advised(cause):
+            table.add_row("", Text.assemble(("\u2192 ", "green"), words.shown(cause.remedy)))
+    return table
+
+
+def _line(row: Tried) -> Text:
+    result = row.result
+    line = Text.assemble(
+        (words.shown(row.name, 100), "bold"),
+        "  ",
+        (result.outcome.upper(), OUTCOME_STYLES[result.outcome]),
+        f" {words.shown(result.cause or result.stage or '')}".rstrip(),
+    )
+    if result.stage:
+        line.append(f"  {words.duration(result.timings_s.get('verdict', 0.0))}", "cyan")
+    if row.judgement != "right":
+        line.append(f"  expected {words.what_is_right(row.expected)}", "dim")
+    return line

@@ -1,0 +1,127 @@
+"""What every report says of a matrix in the same words: order, counts, one line for each row."""
+
+from __future__ import annotations
+
+import datetime
+from collections import Counter
+from collections.abc import Iterable
+
+from harness.checks.finding import Finding
+from harness.guest_text import printable
+from harness.matrix.catalog import Expected
+from harness.matrix.record import Judgement, Matrix, Past, Tried
+from harness.result import Result
+
+TEXT_LIMIT = 1000
+"""How many characters of one text a report shows."""
+
+_ORDER: tuple[Judgement, ...] = ("wrong", "error", "right")
+_SEVERITIES = ("error", "warning", "info")
+
+
+def shown(text: str, limit: int = TEXT_LIMIT) -> str:
+    """``text`` as one harmless line of at most ``limit`` characters, which any encoding can hold.
+
+    A surrogate without its other half, which JSON may spell, is a question mark.
+    """
+    return printable(text.encode("utf-8", "replace").decode("utf-8"), limit)
+
+
+def worst_first(matrix: Matrix) -> list[Tried]:
+    """The rows: what is not as expected, then what a host spoiled, then what is right."""
+    return sorted(matrix.tried, key=lambda row: _ORDER.index(row.judgement))
+
+
+def counts(matrix: Matrix) -> dict[str, int]:
+    """How many are ``wrong``, ``error``, ``missing`` and ``right``."""
+    of = Counter(row.judgement for row in matrix.tried)
+    return {
+        "wrong": of["wrong"],
+        "error": of["error"],
+        "missing": len(matrix.missing),
+        "right": of["right"],
+    }
+
+
+def headline(matrix: Matrix) -> str:
+    """The whole in one sentence, as plain text."""
+    of = counts(matrix)
+    total = sum(of.values())
+    if total == 0:
+        return "No image was tried"
+    if of["right"] == total:
+        return "The image is as expected" if total == 1 else f"All {total} images are as expected"
+    if total == 1:
+        return {
+            "wrong": "The image is not as expected",
+            "error": "A host failed: nothing is said about the image",
+            "missing": "The image was not tried",
+        }[next(kind for kind, count in of.items() if count)]
+    said = [f"{of['right']} of {total} images are as expected"]
+    said += [f"{of['wrong']} {'is' if of['wrong'] == 1 else 'are'} not"] if of["wrong"] else []
+    said += [f"of {of['error']} a host failed"] if of["error"] else []
+    said += [f"{of['missing']} not tried"] if of["missing"] else []
+    return ", ".join(said)
+
+
+def what_came(result: Result) -> str:
+    """Outcome, stage and cause: ``fail, initrd, boot.disk-not-found``."""
+    return _listed([result.outcome, result.stage, result.cause])
+
+
+def what_is_right(expected: Expected) -> str:
+    """What a catalog expects, in the same form."""
+    return _listed([expected.outcome, " or ".join(expected.stages), expected.cause])
+
+
+def what_came_before(past: Past) -> str:
+    """An earlier result, in the same form."""
+    return _listed([past.outcome, past.stage, past.cause])
+
+
+def _listed(words: Iterable[str | None]) -> str:
+    return ", ".join(word for word in words if word)
+
+
+def deciding(result: Result) -> Finding | None:
+    """The finding that decided; None for a pass, or where nothing proves either."""
+    return next((row for row in result.findings if row.id == result.cause), None)
+
+
+def in_few_words(row: Tried) -> str:
+    """Why a row is not right, in one sentence: its cause, or what was expected instead."""
+    cause = deciding(row.result)
+    if cause:
+        return cause.statement
+    if row.result.outcome == "inconclusive":
+        return f"Nothing proves either; {what_is_right(row.expected)} was expected."
+    if row.differs == ("prediction",):
+        return "It came as expected, and inspection predicted otherwise."
+    return f"{what_came(row.result)}; {what_is_right(row.expected)} was expected."
+
+
+def by_weight(result: Result) -> list[Finding]:
+    """The findings: the one that decided, then by severity."""
+    return sorted(
+        result.findings, key=lambda row: (row.id != result.cause, _SEVERITIES.index(row.severity))
+    )
+
+
+def is_advised(row: Finding) -> bool:
+    """Whether the remedy is worth a line: what is only a note has nothing to mend."""
+    return bool(row.remedy) and row.severity != "info"
+
+
+def moment(at: datetime.datetime) -> str:
+    """A moment to the minute, in UTC."""
+    return f"{at.astimezone(datetime.UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def duration(seconds: float) -> str:
+    """A duration as a person says it: ``48.2 s``, ``12 min 03 s``, ``2 h 05 min``."""
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 120:
+        return f"{minutes} min {rest:02} s"
+    return f"{minutes // 60} h {minutes % 60:02} min"

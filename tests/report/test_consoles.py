@@ -1,0 +1,100 @@
+"""What of a guest's words is shown, and which of them are marked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.report.consoles import MAX_LINES, Said, heard_in, lines_to_show
+from harness.result import replay
+from tests.report.samples import serial, unpack, write_evidence
+
+
+def said(*texts: str) -> list[Said]:
+    return [Said(float(number), text) for number, text in enumerate(texts)]
+
+
+def marked(lines: list[Said], evidence: tuple[str, ...]) -> list[float | None]:
+    return [line.t_s for line in lines_to_show(lines, evidence, {}) if line.decisive]
+
+
+def test_of_lines_that_are_said_twice_the_last_ones_count() -> None:
+    lines = said("retry", "failed", "retry", "failed", "shell")
+    assert marked(lines, ("retry", "failed")) == [2.0, 3.0]
+
+
+def test_the_order_of_the_evidence_counts() -> None:
+    assert marked(said("b", "a", "b"), ("a", "b")) == [1.0, 2.0]
+
+
+def test_words_of_the_diagnosis_mark_nothing() -> None:
+    assert marked(said("one", "two"), ("one", "nothing moved for 15 s")) == [0.0]
+
+
+def test_spacing_and_escapes_do_not_matter() -> None:
+    assert marked(said("a  \x1b[1mpanic\t!"), ("a panic !",)) == [0.0]
+
+
+def test_a_long_log_is_its_end_and_what_decided() -> None:
+    lines = said(*(f"line {number}" for number in range(2000)))
+    shown = lines_to_show(lines, ("line 100",), {})
+    assert [line.text for line in shown][:13] == [f"line {number}" for number in range(94, 107)]
+    assert len(shown) == 13 + MAX_LINES
+    assert shown[0].left_out == 94
+    assert shown[13].left_out == 2000 - MAX_LINES - 107
+
+
+def test_a_stage_stands_at_the_first_line_after_it() -> None:
+    shown = lines_to_show(said("a", "b", "c"), (), {"kernel": 0.5, "root": 2.0})
+    assert [line.stage for line in shown] == ["", "kernel", "root"]
+
+
+def test_a_stage_before_what_is_left_out_is_still_said() -> None:
+    lines = said(*(str(number) for number in range(500)))
+    assert lines_to_show(lines, (), {"kernel": 10.0})[0].stage == "kernel"
+
+
+def test_a_line_is_harmless_and_short() -> None:
+    (line,) = lines_to_show(said("\x1b[2J\x00" + "x" * 1_000_000), (), {})
+    assert len(line.text) == 300
+    assert "\x1b" not in line.text
+
+
+def test_a_prompt_that_went_on_is_there_once(tmp_path: Path) -> None:
+    prompt = {"t_s": 1, "channel": "serial", "kind": "prompt", "text": "login: ", "offset": 5}
+    write_evidence(tmp_path, [prompt, {**prompt, "kind": "line", "text": "login: root"}])
+    assert [row.text for row in heard_in(tmp_path).said["serial"]] == ["login: root"]
+
+
+def test_the_bare_log_where_there_is_no_evidence(tmp_path: Path) -> None:
+    (tmp_path / "serial.log").write_bytes(b"one\r\n\r\n\x1b[1mtwo\xff")
+    assert [row.text for row in heard_in(tmp_path).said["serial"]] == ["one", "two\ufffd"]
+
+
+def test_nothing_recorded(tmp_path: Path) -> None:
+    assert heard_in(tmp_path / "none").said == {"serial": []}
+
+
+@pytest.mark.parametrize(
+    ("name", "channel", "last"),
+    [
+        ("initramfs-no-virtio-scsi", "serial", "ALERT!"),
+        ("panic-on-screen", "screen", "end Kernel panic"),
+        ("grub-rescue", "screen", "grub rescue>"),
+    ],
+)
+def test_what_decided_a_recorded_boot_is_marked(
+    tmp_path: Path, name: str, channel: str, last: str
+) -> None:
+    run = unpack(name, tmp_path)
+    result = replay(run)
+    cause = next(row for row in result.findings if row.id == result.cause)
+    lines = lines_to_show(heard_in(run).said[channel], cause.evidence, {})
+    hot = [line.text for line in lines if line.decisive]
+    assert last in " ".join(hot[-3:])
+
+
+def test_a_lone_surrogate_does_no_harm(tmp_path: Path) -> None:
+    write_evidence(tmp_path, serial("a\ud800b"))
+    assert len(lines_to_show(heard_in(tmp_path).said["serial"], (), {})) == 1
