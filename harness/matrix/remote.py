@@ -1,0 +1,174 @@
+"""What a worker of a cluster does: tries one image in a folder of its own, and sends what came.
+
+It is called by dask, in a thread of the worker. The worker's death is that of all it has started:
+each program is tied to the thread or process that started it (prctl(2), PR_SET_PDEATHSIG).
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import pickle
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness import __version__
+from harness.errors import HostError
+from harness.machine.scratch import MIN_FREE_BYTES, scratch_folder
+from harness.matrix.attempt import Options, attempt, conclude_error
+from harness.matrix.catalog import Planned
+from harness.matrix.parcel import pack
+from harness.matrix.progress import Moved
+from harness.matrix.record import RUNS, Tried
+from harness.matrix.stop import Stop
+
+if TYPE_CHECKING:
+    from dask.typing import Key
+    from distributed import Worker
+
+RESOURCE = "vm"
+"""The resource of a dask worker that says how many machines it may run at once."""
+
+RECIPES_ENV = "HARNESS_RECIPES"
+"""On a worker: the folder in which recipes are built, where it is not that of the client."""
+
+# How often a worker looks whether the image that it tries is still wanted.
+_WANTED_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a worker is to try. ``rules`` are name and text of tables of the user's own."""
+
+    planned: Planned
+    options: Options
+    rules: tuple[tuple[str, str], ...]
+    topic: str
+
+
+def try_image(version: str, order: bytes) -> dict[str, Any]:
+    """What comes of a pickled Order: ``row`` (JSON) and ``files``; ``version`` of this harness.
+
+    An order of another ``version`` is not opened, and has no row. Raises StoppedError where the
+    scheduler no longer wants it.
+    """
+    from distributed import get_worker
+
+    worker = get_worker()
+    said: dict[str, Any] = {"version": __version__, "worker": str(worker.name)}
+    if version != __version__:
+        return said
+    opened = pickle.loads(order)  # noqa: S301  whoever speaks to a dask worker can run anything
+    tried, files = _try(opened, worker)
+    return {**said, "row": tried.model_dump_json(by_alias=True), "files": files}
+
+
+def _try(order: Order, worker: Worker) -> tuple[Tried, dict[str, bytes]]:
+    name, machine = order.planned.entry.name, str(worker.name)
+    slots = max(1, int(worker.state.total_resources.get(RESOURCE, 1)))
+
+    def tell(what: Moved | Tried) -> None:
+        if isinstance(what, Moved):
+            worker.log_event(order.topic, {"name": name, "phase": what.phase, "worker": machine})
+
+    begun = {"name": name, "phase": "starting", "worker": machine, "slots": slots}
+    worker.log_event(order.topic, begun)
+    try:
+        planned = _at_home(order.planned, machine)
+        with scratch_folder() as scratch, _while_wanted(worker) as stop:
+            options = _options(order, scratch, slots, machine)
+            tried = attempt(planned, options, scratch / RUNS / name, stop, tell)
+            return tried, pack(scratch / RUNS)
+    except HostError as error:
+        return fault_row(order.planned, error, machine), {}
+
+
+def _at_home(planned: Planned, machine: str) -> Planned:
+    """The same, with the folders of this machine; raises HostError where it has them not."""
+    entry, recipes = planned.entry, planned.recipes
+    if entry.file and not (planned.folder / entry.file).is_file():
+        path = planned.folder / entry.file
+        raise HostError(
+            "host.read-failed",
+            f"The worker {machine} has no file {path}.",
+            "Name the image by its url, or put it there under the same path on every worker.",
+        )
+    if not entry.recipe or recipes is None:
+        return planned
+    own = os.environ.get(RECIPES_ENV)
+    folder = Path(own) if own else planned.folder / recipes.folder
+    if not folder.is_dir():
+        raise HostError(
+            "host.recipe-failed",
+            f"The worker {machine} has no folder {folder} to build the recipe {entry.recipe} in.",
+            f"Set {RECIPES_ENV} on the worker to the folder in which recipes are built there.",
+        )
+    return replace(planned, folder=folder, recipes=recipes.model_copy(update={"folder": "."}))
+
+
+def _options(order: Order, scratch: Path, slots: int, machine: str) -> Options:
+    """The options of the order, for this machine: its space, and the rules as files of it."""
+    folder = scratch / "rules"
+    folder.mkdir()
+    rules = []
+    for number, (name, text) in enumerate(order.rules):
+        rules.append(folder / f"{number}-{Path(name).name}")
+        rules[-1].write_text(text, encoding="utf-8")
+    free_bytes = shutil.disk_usage(scratch).free
+    limit_bytes = max(MIN_FREE_BYTES, (free_bytes - MIN_FREE_BYTES) // slots)
+    return replace(order.options, rules=tuple(rules), worker=machine, write_limit_bytes=limit_bytes)
+
+
+@contextmanager
+def _while_wanted(worker: Worker) -> Iterator[Stop]:
+    """Set once nobody wants what this thread does: dask itself never ends a task that runs.
+
+    So it is when the client cancels or is gone, and when the scheduler is: the worker closes then.
+    """
+    stop, done, key = Stop(), threading.Event(), worker.get_current_task()
+
+    def watch() -> None:
+        while not done.wait(_WANTED_S):
+            if not _is_wanted(worker, key):
+                stop.set()
+                return
+
+    thread = threading.Thread(target=watch, name=f"wanted-{key!s}", daemon=True)
+    thread.start()
+    try:
+        yield stop
+    finally:
+        done.set()
+        thread.join()
+
+
+def _is_wanted(worker: Worker, key: Key) -> bool:
+    task = worker.state.tasks.get(key)
+    at_work = worker.status.name in ("running", "paused")
+    return at_work and task is not None and task.state in ("executing", "long-running")
+
+
+def fault_row(planned: Planned, error: HostError, machine: str, attempts: int = 1) -> Tried:
+    """The row of an image that was not tried to its end, for a fault of a host."""
+    entry = planned.entry
+    return Tried(
+        name=entry.name,
+        catalog=planned.catalog,
+        description=entry.description,
+        source=entry.source,
+        tags=entry.tags,
+        expected=entry.expected,
+        why=entry.why,
+        judgement="error",
+        result=conclude_error(entry, error),
+        attempts=attempts,
+        started_at=datetime.datetime.now(tz=datetime.UTC),
+        wall_s=0.0,
+        run_dir=None,
+        worker=machine,
+    )

@@ -1,0 +1,555 @@
+"""Many machines: a real scheduler and real workers of dask, on loopback.
+
+Most images here are no images at all, so that no machine is needed to say so; what a worker does
+for long is the command of a recipe. One test at the end boots.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+import harness
+import harness.result
+from harness.errors import UsageError
+from harness.matrix.attempt import Options
+from harness.matrix.catalog import Entry, Expected, Planned, Recipes
+from harness.matrix.cluster import Patience, run_cluster
+from harness.matrix.folder import MatrixFolder, read_matrix
+from harness.matrix.progress import Moved
+from harness.matrix.record import Matrix, Tried
+from harness.matrix.stop import Stop
+from tests.conftest import machines_of, wait_for
+
+DASK = Path(sys.executable).with_name("dask")
+ROOT = Path(harness.__file__).parents[1]
+SLOW = Path(__file__).with_name("slow_recipe.py")
+NO_IMAGE = Expected(outcome="fail", cause="format.unsupported")
+
+
+@dataclass
+class Cluster:
+    """Programs of dask, each with a folder of its own; all ended at the end."""
+
+    folder: Path
+    address: str = ""
+    scheduler: subprocess.Popen[bytes] | None = None
+    workers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def start(self, allowed_failures: int = 3) -> None:
+        with socket.socket() as chosen:
+            chosen.bind(("127.0.0.1", 0))
+            port = chosen.getsockname()[1]
+        self.address = f"tcp://127.0.0.1:{port}"
+        allowed = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": str(allowed_failures)}
+        words = ["scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
+        self.scheduler = self._program("scheduler", words, allowed)
+
+    def worker(
+        self, name: str, *options: str, resources: str = "vm=1", **environment: str
+    ) -> subprocess.Popen[bytes]:
+        words = ["worker", self.address, "--name", name, "--no-dashboard", "--host", "127.0.0.1"]
+        words += ["--nthreads", "2", "--local-directory", str(self.scratch(name)), *options]
+        words += ["--resources", resources] if resources else []
+        self.workers[name] = self._program(name, words, environment)
+        return self.workers[name]
+
+    def scratch(self, name: str) -> Path:
+        return self.folder / name / "tmp"
+
+    def _program(
+        self, name: str, words: list[str], environment: dict[str, str]
+    ) -> subprocess.Popen[bytes]:
+        self.scratch(name).mkdir(parents=True, exist_ok=True)
+        paths = {"PYTHONPATH": str(ROOT), "TMPDIR": str(self.scratch(name))}
+        with (self.folder / f"{name}.log").open("ab") as log:
+            return subprocess.Popen(
+                [str(DASK), *words],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **paths, **environment},
+                cwd=self.folder,
+            )
+
+    def end(self) -> None:
+        for process in (*self.workers.values(), self.scheduler):
+            if process:
+                process.kill()
+                process.wait()
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """A scheduler; the test starts the workers."""
+    with ended(Cluster(tmp_path / "cluster")) as made:
+        made.start()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A scheduler and two workers, for the tests that do them no harm."""
+    with ended(Cluster(tmp_path_factory.mktemp("pair"))) as made:
+        made.start()
+        made.worker("one", "--no-nanny")
+        made.worker("two", "--no-nanny")
+        yield made
+
+
+@contextmanager
+def ended(cluster: Cluster) -> Iterator[Cluster]:
+    cluster.folder.mkdir(exist_ok=True)
+    try:
+        yield cluster
+    finally:
+        cluster.end()
+
+
+@dataclass
+class Recorded:
+    """A matrix in a thread, and what was told of it."""
+
+    path: Path
+    told: list[Moved | Tried] = field(default_factory=list)
+    stop: Stop = field(default_factory=Stop)
+    failure: BaseException | None = None
+    thread: threading.Thread | None = None
+
+    def start(
+        self, planned: list[Planned], address: str, patience: Patience, *, fail_fast: bool = False
+    ) -> None:
+        def run() -> None:
+            names = [row.entry.name for row in planned]
+            try:
+                with MatrixFolder(self.path, names, resume=False) as folder:
+                    run_cluster(
+                        planned,
+                        Options(accel="tcg"),
+                        folder,
+                        address,
+                        stop=self.stop,
+                        tell=self.told.append,
+                        fail_fast=fail_fast,
+                        patience=patience,
+                    )
+            except BaseException as error:
+                self.failure = error
+
+        self.thread = threading.Thread(target=run)
+        self.thread.start()
+
+    def wait(self, seconds: float = 60) -> Matrix:
+        """The matrix at its end; raises what it raised."""
+        assert self.thread
+        self.thread.join(seconds)
+        assert not self.thread.is_alive(), self.told
+        if self.failure:
+            raise self.failure
+        return read_matrix(self.path)
+
+    @property
+    def rows(self) -> list[Tried]:
+        return [row for row in self.told if isinstance(row, Tried)]
+
+    def lines(self) -> int:
+        """How many rows the file holds: each image has one."""
+        return (self.path / "matrix.jsonl").read_text().count('"judgement"')
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Recorded]]:
+    with ExitStack() as ends:
+
+        def begin(
+            planned: list[Planned],
+            address: str,
+            patience: Patience = Patience(),  # noqa: B008  frozen
+            *,
+            fail_fast: bool = False,
+        ) -> Recorded:
+            recorded = Recorded(tmp_path / "matrix")
+            recorded.start(planned, address, patience, fail_fast=fail_fast)
+            ends.callback(recorded.stop.set)
+            return recorded
+
+        yield begin
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """The folder of a catalog."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    return folder
+
+
+def plan(images: Path, entry: Entry) -> Planned:
+    recipes = Recipes(command=("python", str(SLOW), str(images)))
+    return Planned(entry, "test.toml", images, recipes)
+
+
+def no_image(images: Path, name: str) -> Planned:
+    (images / f"{name}.img").write_bytes(b"KDMV" + bytes(4096))
+    entry = Entry(name=name, file=f"{name}.img", expected=NO_IMAGE, why="it is a VMDK")
+    return plan(images, entry)
+
+
+def slow(images: Path, name: str) -> Planned:
+    """An image that takes until ``images/NAME.go`` is there."""
+    (images / f"{name}.img").write_bytes(b"KDMV" + bytes(4096))
+    return plan(images, Entry(name=name, recipe=name, expected=NO_IMAGE, why="it is a VMDK"))
+
+
+def begun(images: Path, name: str = "*") -> dict[int, str]:
+    """Process and name of each recipe that was begun."""
+    found = (re.fullmatch(r"(.+)\.(\d+)\.began", path.name) for path in images.glob(f"{name}.*"))
+    return {int(match[2]): match[1] for match in found if match}
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
+def worker_of(pid: int, cluster: Cluster) -> str:
+    """The worker in whose folder the process keeps its files."""
+    words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    (folder,) = (Path(os.fsdecode(word[7:])) for word in words if word.startswith(b"TMPDIR="))
+    return folder.parent.name
+
+
+def kill(cluster: Cluster, name: str) -> None:
+    cluster.workers[name].kill()
+    cluster.workers[name].wait()
+
+
+def test_each_image_ends_once_and_its_evidence_is_here(
+    pair: Cluster, images: Path, start: Callable[..., Recorded]
+) -> None:
+    slows = [slow(images, name) for name in ("slow-1", "slow-2")]
+    matrix = start(
+        [*slows, *(no_image(images, f"no-{number}") for number in range(3))], pair.address
+    )
+    # One machine a worker, and both have one.
+    wait_for(lambda: len(begun(images)) == 2)
+    assert {worker_of(pid, pair) for pid in begun(images)} == {"one", "two"}
+    (images / "slow-1.go").touch()
+    (images / "slow-2.go").touch()
+    result = matrix.wait()
+    assert [row.judgement for row in result.tried] == ["right"] * 5
+    assert sorted(row.name for row in matrix.rows) == sorted(row.name for row in result.tried)
+    assert matrix.lines() == 5
+    assert {row.worker for row in result.tried} == {"one", "two"}
+    for row in result.tried:
+        run = matrix.path / "runs" / row.name
+        assert row.run_dir == f"runs/{row.name}"
+        assert harness.result.replay(run).cause == "format.unsupported"
+        assert f'"run_dir": "{run}"' in (run / "result.json").read_text()
+    assert {(what.name, what.phase) for what in matrix.told if isinstance(what, Moved)} > {
+        ("slow-1", "waiting"),
+        ("slow-1", "building"),
+        ("no-0", "starting"),
+    }
+    for name in pair.workers:
+        assert not list(pair.scratch(name).glob("harness-*"))
+
+
+def test_a_worker_dies_and_what_it_was_at_with_it(
+    cluster: Cluster, images: Path, start: Callable[..., Recorded]
+) -> None:
+    cluster.worker("one", "--no-nanny")
+    cluster.worker("two", "--no-nanny")
+    names = ["a", "b", "c"]
+    matrix = start([slow(images, name) for name in names], cluster.address)
+    wait_for(lambda: len(begun(images)) == 2)
+    (victim,) = (pid for pid in begun(images) if worker_of(pid, cluster) == "one")
+    lost = begun(images)[victim]
+    kill(cluster, "one")
+    wait_for(lambda: not is_alive(victim), seconds=5)
+    for name in names:
+        (images / f"{name}.go").touch()
+    result = matrix.wait()
+    assert [(row.name, row.judgement) for row in result.tried] == [(n, "right") for n in names]
+    assert {row.worker for row in result.tried} == {"two"}
+    assert matrix.lines() == 3
+    assert list(begun(images).values()).count(lost) == 2
+
+
+def test_a_nanny_brings_its_worker_back(
+    cluster: Cluster, images: Path, start: Callable[..., Recorded]
+) -> None:
+    cluster.worker("one", "--nanny")
+    matrix = start([slow(images, "a")], cluster.address)
+    wait_for(lambda: len(begun(images)) == 1)
+    (first,) = begun(images)
+    os.kill(worker_process(first), signal.SIGKILL)
+    wait_for(lambda: len(begun(images)) == 2)
+    assert not is_alive(first)
+    (images / "a.go").touch()
+    assert [row.judgement for row in matrix.wait().tried] == ["right"]
+    assert matrix.lines() == 1
+
+
+def worker_process(pid: int) -> int:
+    """The parent of a recipe's process: the worker that started it."""
+    return int(re.search(r"\nPPid:\t(\d+)", Path(f"/proc/{pid}/status").read_text())[1])  # type: ignore[index]
+
+
+def test_an_image_that_kills_its_workers_is_given_up_and_harms_no_other(
+    tmp_path: Path, images: Path, start: Callable[..., Recorded]
+) -> None:
+    with ended(Cluster(tmp_path / "cluster")) as cluster:
+        cluster.start(allowed_failures=1)
+        cluster.worker("one", "--nanny", "--nthreads", "2", resources="vm=2")
+        matrix = start([slow(images, "other"), slow(images, "killer")], cluster.address)
+        killed: set[int] = set()
+        while not any(row.name == "killer" for row in matrix.rows):
+            # The other one is at work beside it when it is suspected first.
+            beside = len(killed) < 2
+            for pid in set(begun(images, "killer")) - killed:
+                if beside:
+                    wait_for(lambda: any(is_alive(other) for other in begun(images, "other")))
+                killed.add(pid)
+                os.kill(worker_process(pid), signal.SIGKILL)
+            if not beside:
+                (images / "other.go").touch()
+            time.sleep(0.02)
+        rows = {row.name: row for row in matrix.wait(120).tried}
+    assert len(killed) == 4
+    assert rows["killer"].judgement == "error"
+    assert rows["killer"].result.cause == "host.worker-lost"
+    assert rows["other"].judgement == "right"
+    assert matrix.lines() == 2
+
+
+def test_a_wish_to_stop_ends_what_workers_are_at(
+    pair: Cluster, images: Path, start: Callable[..., Recorded]
+) -> None:
+    matrix = start([slow(images, name) for name in "abc"], pair.address)
+    wait_for(lambda: len(begun(images)) == 2)
+    matrix.stop.set()
+    assert matrix.wait(10).tried == ()
+    wait_for(lambda: not any(map(is_alive, begun(images))), seconds=10)
+    # Nobody has died of it.
+    assert all(worker.poll() is None for worker in pair.workers.values())
+
+
+def test_a_client_that_is_killed_leaves_nothing_at_work(pair: Cluster, images: Path) -> None:
+    client = subprocess.Popen(
+        [sys.executable, "-c", _CLIENT, str(images), pair.address],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    wait_for(lambda: len(begun(images)) == 1)
+    client.kill()
+    client.wait()
+    wait_for(lambda: not any(map(is_alive, begun(images))), seconds=10)
+
+
+_CLIENT = """
+import sys
+from pathlib import Path
+from harness.matrix.attempt import Options
+from harness.matrix.cluster import run_cluster
+from harness.matrix.folder import MatrixFolder
+from harness.matrix.stop import Stop
+from tests.matrix.test_cluster import slow
+
+images = Path(sys.argv[1])
+with MatrixFolder(images / "matrix", ["a"], resume=False) as folder:
+    planned = [slow(images, "a")]
+    run_cluster(planned, Options(), folder, sys.argv[2], stop=Stop(), tell=lambda _: None)
+"""
+
+
+def test_a_scheduler_that_dies(
+    cluster: Cluster, images: Path, start: Callable[..., Recorded]
+) -> None:
+    cluster.worker("one", "--no-nanny")
+    matrix = start([slow(images, "a"), slow(images, "b")], cluster.address)
+    wait_for(lambda: len(begun(images)) == 1)
+    assert cluster.scheduler
+    cluster.scheduler.kill()
+    result = matrix.wait(20)
+    assert [row.result.cause for row in result.tried] == ["host.worker-lost"] * 2
+    assert "scheduler" in result.tried[0].result.findings[0].statement
+    wait_for(lambda: not any(map(is_alive, begun(images))), seconds=10)
+
+
+def test_a_scheduler_that_says_nothing_more(
+    cluster: Cluster, images: Path, start: Callable[..., Recorded]
+) -> None:
+    cluster.worker("one", "--no-nanny")
+    matrix = start([slow(images, "a")], cluster.address, Patience(silence_s=2))
+    wait_for(lambda: len(begun(images)) == 1)
+    assert cluster.scheduler
+    cluster.scheduler.send_signal(signal.SIGSTOP)
+    result = matrix.wait(30)
+    assert result.tried[0].result.findings[0].statement.endswith("said nothing for 2 s.")
+
+
+def test_no_worker_comes_back(
+    cluster: Cluster, images: Path, start: Callable[..., Recorded]
+) -> None:
+    cluster.worker("one", "--no-nanny")
+    matrix = start([slow(images, "a"), slow(images, "b")], cluster.address, Patience(workers_s=2))
+    wait_for(lambda: len(begun(images)) == 1)
+    kill(cluster, "one")
+    result = matrix.wait(30)
+    assert [row.result.cause for row in result.tried] == ["host.worker-lost"] * 2
+    assert ("a", "waiting for a worker") in {
+        (what.name, what.phase) for what in matrix.told if isinstance(what, Moved)
+    }
+
+
+def test_a_worker_that_is_told_to_end_gives_its_image_back(
+    cluster: Cluster, images: Path, start: Callable[..., Recorded]
+) -> None:
+    cluster.worker("one", "--no-nanny")
+    matrix = start([slow(images, "a")], cluster.address)
+    wait_for(lambda: len(begun(images)) == 1)
+    cluster.workers["one"].terminate()
+    cluster.worker("two", "--no-nanny")
+    wait_for(lambda: len(begun(images)) == 2)
+    (images / "a.go").touch()
+    assert [(row.judgement, row.worker) for row in matrix.wait().tried] == [("right", "two")]
+
+
+@pytest.mark.parametrize(
+    ("resources", "said"), [("", "none with the resource vm"), (None, "no worker has come in 1 s")]
+)
+def test_workers_that_cannot_run_machines(
+    cluster: Cluster, images: Path, start: Callable[..., Recorded], resources: str | None, said: str
+) -> None:
+    if resources is not None:
+        cluster.worker("one", "--no-nanny", resources=resources)
+        wait_for(lambda: "registered" in (cluster.folder / "one.log").read_text().lower())
+    patience = Patience(workers_s=1 if resources is None else 600, resource_s=1)
+    matrix = start([no_image(images, "a")], cluster.address, patience)
+    with pytest.raises(UsageError, match=said):
+        matrix.wait(30)
+
+
+def test_another_version_on_a_worker(
+    cluster: Cluster, tmp_path: Path, images: Path, start: Callable[..., Recorded]
+) -> None:
+    other = tmp_path / "other" / "harness"
+    shutil.copytree(ROOT / "harness", other, ignore=shutil.ignore_patterns("__pycache__"))
+    (other / "__init__.py").write_text('__version__ = "99.9"\n')
+    cluster.worker("old", "--no-nanny", PYTHONPATH=str(other.parent))
+    matrix = start([no_image(images, "a")], cluster.address)
+    with pytest.raises(UsageError, match=r"worker old has harness 99\.9, this is "):
+        matrix.wait(30)
+
+
+def test_what_the_worker_has_not(
+    cluster: Cluster, images: Path, start: Callable[..., Recorded], tmp_path: Path
+) -> None:
+    cluster.worker("one", "--no-nanny", HARNESS_RECIPES=str(tmp_path / "nowhere"))
+    missing = plan(images, Entry(name="missing", file="missing.img"))
+    matrix = start([missing, slow(images, "a")], cluster.address).wait(30)
+    said = {row.name: row.result.findings[0] for row in matrix.tried}
+    assert said["missing"].statement == f"The worker one has no file {images / 'missing.img'}."
+    assert f"has no folder {tmp_path / 'nowhere'}" in said["a"].statement
+    assert [row.judgement for row in matrix.tried] == ["error", "error"]
+
+
+def test_recipes_are_built_in_the_workers_own_folder(
+    cluster: Cluster, images: Path, start: Callable[..., Recorded], tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "make.py").write_text("print('made.img')")
+    (own / "made.img").write_bytes(b"KDMV" + bytes(4096))
+    cluster.worker("one", "--no-nanny", HARNESS_RECIPES=str(own))
+    entry = Entry(name="a", recipe="a", expected=NO_IMAGE, why="it is a VMDK")
+    planned = Planned(entry, "test.toml", images, Recipes(command=("python", "make.py")))
+    assert [row.judgement for row in start([planned], cluster.address).wait(30).tried] == ["right"]
+
+
+def test_fail_fast(pair: Cluster, images: Path, start: Callable[..., Recorded]) -> None:
+    wrong = plan(images, no_image(images, "a").entry.model_copy(update={"expected": Expected()}))
+    matrix = start([wrong, slow(images, "b")], pair.address, fail_fast=True)
+    assert [row.judgement for row in matrix.wait(30).tried] == ["wrong"]
+    wait_for(lambda: not any(map(is_alive, begun(images))), seconds=10)
+
+
+def test_nobody_answers(images: Path, start: Callable[..., Recorded]) -> None:
+    with socket.socket() as chosen:
+        chosen.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{chosen.getsockname()[1]}"
+        matrix = start([no_image(images, "a")], address, Patience(connect_s=1))
+        with pytest.raises(
+            UsageError, match=f"--scheduler {address}: no scheduler of dask answers"
+        ):
+            matrix.wait(20)
+
+
+def test_something_else_answers(images: Path, start: Callable[..., Recorded]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        address = f"tcp://127.0.0.1:{mute.getsockname()[1]}"
+        matrix = start([no_image(images, "a")], address, Patience(connect_s=1))
+        with pytest.raises(UsageError, match="no scheduler of dask answers"):
+            matrix.wait(20)
+
+
+@pytest.mark.parametrize("address", ["nonsense", "http://127.0.0.1:1", "tcp://no host:x"])
+def test_no_address(images: Path, start: Callable[..., Recorded], address: str) -> None:
+    matrix = start([no_image(images, "a")], address, Patience(connect_s=1))
+    with pytest.raises(UsageError, match="no scheduler of dask answers"):
+        matrix.wait(20)
+
+
+def test_without_dask() -> None:
+    code = (
+        "import sys; sys.modules['distributed'] = None\n"
+        "from harness.matrix import cluster\n"
+        "cluster._connect('tcp://127.0.0.1:1', cluster.Patience())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.strip().endswith("pip install 'harness[cluster]'")
+
+
+@pytest.mark.boot
+def test_a_worker_dies_in_the_middle_of_a_boot(
+    cluster: Cluster, tiny: Path, start: Callable[..., Recorded], tmp_path: Path
+) -> None:
+    cluster.worker("one", "--no-nanny")
+    cluster.worker("two", "--no-nanny")
+    names = ["tiny-1", "tiny-2", "tiny-3"]
+    entries = (Entry(name=name, file=tiny.name) for name in names)
+    planned = [Planned(entry, "test.toml", tiny.parent, None) for entry in entries]
+    matrix = start(planned, cluster.address)
+
+    def in_its_kernel() -> bool:
+        logs = cluster.scratch("one").glob("harness-*/runs/*/evidence.jsonl")
+        return any("Linux version" in path.read_text() for path in logs)
+
+    wait_for(in_its_kernel, seconds=180)
+    assert machines_of(cluster.scratch("one"))
+    kill(cluster, "one")
+    wait_for(lambda: not machines_of(cluster.scratch("one")), seconds=5)
+    result = matrix.wait(300)
+    assert [(row.name, row.judgement) for row in result.tried] == [(n, "right") for n in names]
+    assert {row.worker for row in result.tried} == {"two"}
+    assert matrix.lines() == 3
+    for name in names:
+        run = matrix.path / "runs" / name
+        assert harness.result.replay(run).outcome == "pass"
+        assert list(run.glob("screen-*.png"))
+    for name in cluster.workers:
+        assert machines_of(cluster.scratch(name)) == []
