@@ -28,6 +28,7 @@ from harness.diagnose.rules import read_rules
 from harness.diagnose.stages import Until
 from harness.errors import HarnessError, HostError, UsageError
 from harness.examine import ImageFacts, examine, fetch, unexamined
+from harness.image.checksums import Checksum
 from harness.image.link import is_url, name_in_url
 from harness.matrix_command import matrix
 from harness.provider.profile import Firmware, Profile, load_profile
@@ -138,6 +139,11 @@ def _sha256(_: click.Context, __: click.Parameter, value: str | None) -> str | N
     help="What a download must be.  [default: what SHA256SUMS beside it says, if there is one]",
 )
 @click.option(
+    "--checksums",
+    metavar="URL_OR_NAME",
+    help="The checksum file to hold a download against, by its link, or its name beside the image.",
+)
+@click.option(
     "--install",
     is_flag=True,
     help="Of an installer's disc: run an installation to its end with answers of harness, and boot "
@@ -159,6 +165,7 @@ def _sha256(_: click.Context, __: click.Parameter, value: str | None) -> str | N
 def verify(
     image: str,
     sha256: str | None,
+    checksums: str | None,
     install: bool,
     own_answers: Path | None,
     archive: str | None,
@@ -184,8 +191,12 @@ def verify(
     from harness.report.transfer import Transfer
     from harness.run import boot
 
-    if sha256 and not is_url(image):
-        raise UsageError("--sha256: is for a link; sha256sum checks a file.")
+    if (sha256 or checksums) and not is_url(image):
+        option = "--sha256" if sha256 else "--checksums"
+        raise UsageError(f"{option}: is for a link; sha256sum checks a file.")
+    if sha256 and checksums:
+        raise UsageError("--sha256 and --checksums: give one of them.")
+    expected = Checksum("sha256", sha256.lower(), "--sha256") if sha256 else checksums
     profile = load_profile(provider).with_firmware(firmware)
     own_rules = read_rules(rules)
     with _faults_as_result(image, profile, as_json=as_json):
@@ -199,7 +210,7 @@ def verify(
     with _faults_as_result(image, profile, as_json=as_json):
         if facts.passes and facts.path is None:
             with Transfer(Console(stderr=True)) as transfer:
-                facts = fetch(facts, image, profile, transfer, sha256)
+                facts = fetch(facts, image, profile, transfer, expected)
         acceleration = choose_acceleration(accel) if facts.passes else None
     if installation and facts.passes:
         from harness.installation import check_disc

@@ -36,6 +36,7 @@ from harness.checks.link import check_link, link_fault
 from harness.checks.windows import check_setup
 from harness.diagnose.machine_state import Medium
 from harness.guest_text import printable
+from harness.image.checksums import Checksum
 from harness.image.disc import DiscFacts, System
 from harness.image.link import LinkError, is_url, without_password
 from harness.image.qemu_check import check_with_qemu
@@ -136,10 +137,11 @@ def fetch(
     url: str,
     profile: Profile,
     progress: Callable[[int, int | None], None],
-    sha256: str | None,
+    expected: Checksum | str | None,
 ) -> ImageFacts:
     """The same image, downloaded and looked at again: a server may give other bytes than before.
 
+    ``expected`` is what it is held against, or the link or name of a checksum file that says that.
     ``progress`` is told how many bytes are there, and of how many (None where that is not known).
     Blocks until the file is there. Raises HostError where this host has no room or no network.
     """
@@ -148,7 +150,7 @@ def fetch(
 
     limits = Limits(max_bytes=profile.images.max_size_bytes.value)
     try:
-        got = asyncio.run(download(url, limits, progress, sha256))
+        got = asyncio.run(download(url, limits, progress, expected))
     except LinkError as error:
         return _with(facts, link_fault(error))
     except ChecksumError as error:

@@ -33,7 +33,6 @@ from harness.matrix.stop import Stop
 from harness.provider.profile import load_profile
 from harness.report.matrix_live import MatrixProgress
 
-
 _REPORTS = {"html": "report.html", "junit": "junit.xml", "markdown": "summary.md"}
 _BESIDE = "Where that report goes.  [default: the report's folder]"
 _RULES = click.option(

@@ -143,6 +143,26 @@ def test_verify_tells_of_a_checksum_that_does_not_hold(server: Server, tmp_path:
 
 
 @pytest.mark.parametrize(
+    ("sums", "cause", "said"),
+    [
+        ("SUMS", "url.checksum-mismatch", "not the one that SUMS names"),
+        ("MISSING", "url.no-checksum", "cannot be had: the server answers 404"),
+        ("OTHER", "url.no-checksum", "does not name disk.qcow2"),
+    ],
+)
+def test_verify_holds_a_download_against_a_named_list(
+    server: Server, tmp_path: Path, sums: str, cause: str, said: str
+) -> None:
+    server.files["SUMS"] = b"0" * 128 + b"  disk.qcow2\n"
+    server.files["OTHER"] = b"0" * 128 + b"  other.qcow2\n"
+    env = {"XDG_CACHE_HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path)}
+    done = harness("verify", server.url("disk.qcow2"), "--json", "--checksums", sums, env=env)
+    result = json.loads(done.stdout)
+    assert (done.returncode, result["cause"]) == (1, cause)
+    assert said in next(row["statement"] for row in result["findings"] if row["id"] == cause)
+
+
+@pytest.mark.parametrize(
     ("words", "said"),
     [
         (("check",), "Missing argument"),
@@ -150,6 +170,11 @@ def test_verify_tells_of_a_checksum_that_does_not_hold(server: Server, tmp_path:
         (("check", "/nonexistent"), "No such file"),
         (("verify", "x.qcow2", "--sha256", "0" * 64), "is for a link"),
         (("verify", "http://example.org/x", "--sha256", "abc"), "64 hexadecimal digits"),
+        (("verify", "x.qcow2", "--checksums", "SHA256SUMS"), "is for a link"),
+        (
+            ("verify", "http://example.org/x", "--sha256", "0" * 64, "--checksums", "SHA256SUMS"),
+            "give one of them",
+        ),
         (("explain", "qcow2.backing"), "did you mean qcow2.backing-file"),
         (("explain", "zzz"), "no such finding"),
     ],
@@ -226,7 +251,7 @@ def test_an_id_is_reserved_as_long_as_nothing_produces_it() -> None:
 
 
 # Put together from "url." and the kind of a LinkError.
-_BY_KIND = {"url.unreachable", "url.not-direct", "url.tls"}
+_BY_KIND = {"url.unreachable", "url.not-direct", "url.tls", "url.no-checksum"}
 
 
 def test_a_host_without_a_network_is_not_the_links_fault(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ import errno
 import fcntl
 import hashlib
 import os
-import re
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -24,6 +23,7 @@ import aiohttp
 from yarl import URL
 
 from harness.errors import HostError
+from harness.image.checksums import Checksum
 from harness.image.digest import digest_of, sha256_of
 from harness.image.http import (
     check_page,
@@ -33,11 +33,11 @@ from harness.image.http import (
     parse_content_range,
     parse_url,
     promised_size,
-    read_up_to,
     translate,
     validator,
 )
-from harness.image.link import LinkError, name_in_url
+from harness.image.link import LinkError
+from harness.image.vouch import beside, promised
 
 STALL_S = 60.0
 """A download that gives less than ``STALL_BYTES`` in this time is given up."""
@@ -46,7 +46,6 @@ RETRIES = 5
 """How often a download that was cut is resumed without a byte of progress in between."""
 
 _CHUNK_BYTES = 1 << 20
-_SUMS_BYTES = 4 << 20
 _LOCK_POLL_S = 0.2
 _RETRY_S = 0.5
 # Left on the disk for the overlay of the run that follows.
@@ -94,32 +93,38 @@ def cache_root() -> Path:
 
 
 async def download(
-    text: str, limits: Limits, progress: Progress, sha256: str | None = None
+    text: str, limits: Limits, progress: Progress, expected: Checksum | str | None = None
 ) -> Download:
     """Fetch the link whole, or take it from the cache; then hold it against a checksum.
 
-    The checksum is ``sha256`` where given, else that of a ``SHA256SUMS``, ``NAME.sha256`` or
-    ``SHA512SUMS`` beside the file. Raises LinkError for a fault of the link, ChecksumError where
-    the file is another one, HostError where this host has no room or no network.
+    That is ``expected``, or what is in the checksum file that it names (a link, or a name beside
+    the file), else what a ``SHA256SUMS`` or the like beside the file says, where there is one.
+    Raises LinkError for a fault of the link or of the named checksum file, ChecksumError where the
+    file is another one, HostError where this host has no room or no network.
     """
     url = parse_url(text)
     folder = cache_root() / hashlib.sha256(str(url).encode()).hexdigest()[:24]
     async with client() as session:
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            if isinstance(expected, str):
+                expected = await promised(session, url, expected)
             async with _locked(folder):
                 fetch = _Fetch(session, url, folder, limits, progress)
                 path = await fetch.run()
                 held = path.open("rb")
                 fcntl.flock(held, fcntl.LOCK_SH)
                 digest = await asyncio.to_thread(sha256_of, path)
+                checksum = expected or await beside(session, fetch.final)
                 try:
-                    verified = await _verify(session, fetch.final, path, digest, sha256)
+                    if checksum:
+                        await _hold(path, digest, checksum)
                 except ChecksumError:
                     held.close()
                     path.unlink(missing_ok=True)
                     raise
-                return Download(path, held, digest, verified, fetch.from_cache)
+                source = checksum.source if checksum else ""
+                return Download(path, held, digest, source, fetch.from_cache)
         except OSError as error:
             raise _host_error(error, folder) from error
 
@@ -297,51 +302,14 @@ def _clear(folder: Path, keep: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-async def _verify(
-    session: aiohttp.ClientSession, url: URL, path: Path, digest: str, sha256: str | None
-) -> str:
-    """What vouches for the file; raises ChecksumError where it names another one."""
-    if sha256 is not None:
-        if digest != sha256.lower():
-            raise ChecksumError("--sha256", sha256.lower(), digest)
-        return "--sha256"
-    name = name_in_url(str(url))
-    for sums, algorithm in (
-        ("SHA256SUMS", "sha256"),
-        (f"{name}.sha256", "sha256"),
-        ("SHA512SUMS", "sha512"),
-    ):
-        expected = _sum_of(name, await _fetch_text(session, url.join(URL(sums))), algorithm)
-        if expected is None:
-            continue
-        found = (
-            digest if algorithm == "sha256" else await asyncio.to_thread(digest_of, path, algorithm)
-        )
-        if found != expected:
-            raise ChecksumError(sums, expected, found)
-        return sums
-    return ""
-
-
-async def _fetch_text(session: aiohttp.ClientSession, url: URL) -> str:
-    """A small text beside the file; empty where there is none."""
-    try:
-        async with asyncio.timeout(20), follow(session, "GET", url, {}) as (response, _):
-            if response.status != 200:
-                return ""
-            return (await read_up_to(response, _SUMS_BYTES)).decode("utf-8", errors="replace")
-    except (LinkError, HostError, aiohttp.ClientError, TimeoutError):
-        return ""
-
-
-def _sum_of(name: str, text: str, algorithm: str) -> str | None:
-    """The checksum of ``name`` in the output of sha256sum(1), or the only one in the file."""
-    length = hashlib.new(algorithm).digest_size * 2
-    for line in text.splitlines():
-        match = re.fullmatch(rf"([0-9a-fA-F]{{{length}}})(?: [ *](.+))?\s*", line)
-        if match and (match[2] is None or match[2].rsplit("/", 1)[-1] == name):
-            return match[1].lower()
-    return None
+async def _hold(path: Path, sha256: str, expected: Checksum) -> None:
+    """Raise ChecksumError where the file at ``path`` is not the one that is ``expected``."""
+    if expected.algorithm == "sha256":
+        found = sha256
+    else:
+        found = await asyncio.to_thread(digest_of, path, expected.algorithm)
+    if found != expected.hex:
+        raise ChecksumError(expected.source, expected.hex, found)
 
 
 def _host_error(error: OSError, folder: Path) -> Exception:

@@ -19,7 +19,7 @@ class LinkError(Exception):
 
     def __init__(
         self,
-        kind: Literal["unreachable", "not-direct", "tls"],
+        kind: Literal["unreachable", "not-direct", "tls", "no-checksum"],
         what: str,
         evidence: tuple[str, ...] = (),
         *,

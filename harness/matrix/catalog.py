@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from harness.checks.finding import catalog as known_findings
 from harness.diagnose.stages import Stage
 from harness.errors import UsageError, faults_in_words
+from harness.image.link import name_in_url
 from harness.provider.profile import Firmware, load_profile
 
 DEADLINE_S = 3600.0
@@ -67,9 +68,10 @@ class Recipes(_Model):
 class Entry(_Model):
     """One image. Exactly one of ``url``, ``file`` and ``recipe`` says where it comes from.
 
-    The last part of ``url`` may hold wildcards (``*``, ``?``) where ``checksums`` is given, which
-    then names the newest file. ``checksums`` is a link, or a name beside the image. ``deadline_s``
-    bounds an attempt, its second boot with it; ``why`` is why something else than a pass is right.
+    The last part of the path of ``url`` may hold wildcards (``*``) where ``checksums`` is given,
+    which then names the newest file. ``checksums`` is a link, or a name beside the image.
+    ``deadline_s`` bounds an attempt, its second boot with it; ``why`` is why something else than a
+    pass is right.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._+-]{0,79}$")]
@@ -116,7 +118,8 @@ class Entry(_Model):
     @property
     def is_wild(self) -> bool:
         """Whether the name of the file is to be looked up."""
-        return bool(self.url and set("*?") & set(self.url.rpartition("/")[2]))
+        # No "?", which begins the query of a link.
+        return bool(self.url and "*" in name_in_url(self.url))
 
     @property
     def source(self) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import HostError
+from harness.image.checksums import Checksum
 from harness.image.download import ChecksumError, Download, Limits, cache_root, download
 from harness.image.link import LinkError
 from tests.server import Server, serving
@@ -34,8 +35,8 @@ def server() -> Iterator[Server]:
         yield running
 
 
-def get(url: str, sha256: str | None = None, limits: Limits = _LIMITS) -> Download:
-    return asyncio.run(download(url, limits, lambda *_: None, sha256))
+def get(url: str, expected: Checksum | str | None = None, limits: Limits = _LIMITS) -> Download:
+    return asyncio.run(download(url, limits, lambda *_: None, expected))
 
 
 def fetched(server: Server) -> list[str]:
@@ -124,10 +125,45 @@ def test_a_file_without_a_length_is_taken_to_its_end(server: Server) -> None:
 
 
 def test_the_checksum_that_is_given(server: Server) -> None:
-    assert get(server.url("x.img"), _SHA256.upper()).verified_by == "--sha256"
+    given = Checksum("sha256", _SHA256, "--sha256")
+    assert get(server.url("x.img"), given).verified_by == "--sha256"
     with pytest.raises(ChecksumError):
-        get(server.url("x.img"), "0" * 64)
+        get(server.url("x.img"), Checksum("sha256", "0" * 64))
     assert not list(cache_root().glob("*/image-*"))
+
+
+def test_the_checksum_file_that_is_named(server: Server) -> None:
+    server.files["MY.SUMS"] = sums("x.img", hashlib.sha512(_CONTENT).hexdigest())
+    server.files["SHA256SUMS"] = sums("x.img", "0" * 64)  # is not asked
+    assert get(server.url("x.img"), "MY.SUMS").verified_by == "MY.SUMS"
+    assert get(server.url("x.img"), server.url("dir/MY.SUMS")).verified_by == "MY.SUMS"
+    server.files["MY.SUMS"] = sums("x.img", "0" * 128)
+    with pytest.raises(ChecksumError) as caught:
+        get(server.url("x.img"), "MY.SUMS")
+    assert caught.value.source == "MY.SUMS"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("MISSING", "404"), ("login/x.img", "log-in page"), ("OTHER", "does not name x.img")],
+)
+def test_a_named_checksum_file_that_vouches_for_nothing_ends_it_before_the_download(
+    server: Server, name: str, said: str
+) -> None:
+    server.files["OTHER"] = sums("y.img", _SHA256)
+    with pytest.raises(LinkError) as caught:
+        get(server.url("x.img"), name)
+    assert said in caught.value.what
+    assert caught.value.kind == "no-checksum"
+    assert "/x.img" not in [path for _, path, _ in server.requests]
+
+
+def test_a_checksum_file_is_beside_the_link_that_was_given(server: Server) -> None:
+    server.files["image.qcow2"] = _CONTENT
+    server.files["SUMS"] = sums("image.qcow2", _SHA256)
+    assert get(server.url("away/image.qcow2"), server.url("SUMS")).verified_by == "SUMS"
+    with pytest.raises(LinkError):
+        get(server.url("page/image.qcow2"), "SUMS")
 
 
 def sums(name: str, digest: str) -> bytes:
@@ -140,6 +176,11 @@ def sums(name: str, digest: str) -> bytes:
         ("SHA256SUMS", sums("x.img", _SHA256)),
         ("x.img.sha256", _SHA256.encode()),
         ("SHA512SUMS", sums("x.img", hashlib.sha512(_CONTENT).hexdigest())),
+        ("x.img.sha512", hashlib.sha512(_CONTENT).hexdigest().encode()),
+        ("CHECKSUM", f"SHA256 (x.img) = {_SHA256}\n".encode()),
+        ("x.img.CHECKSUM", f"SHA256 (x.img) = {_SHA256}\n".encode()),
+        ("x.img.SHA256SUM", f"SHA256 (x.img) = {_SHA256}\n".encode()),
+        ("x.img.SHA256", sums("x.img", _SHA256)),
     ],
 )
 def test_a_list_of_checksums_beside_the_file(server: Server, name: str, content: bytes) -> None:
@@ -152,7 +193,7 @@ def test_a_list_of_checksums_beside_the_file(server: Server, name: str, content:
 
 
 def test_a_list_that_does_not_name_the_file_says_nothing(server: Server) -> None:
-    server.files["SHA256SUMS"] = b"0" * 64 + b"  other.img\n"
+    server.files["SHA256SUMS"] = server.files["x.img.sha256"] = b"0" * 64 + b"  other.img\n"
     assert get(server.url("x.img")).verified_by == ""
 
 
@@ -169,6 +210,7 @@ def test_no_room_is_a_fault_of_the_host(server: Server) -> None:
 
 _CHILD = """
 import asyncio, sys
+from harness.image.checksums import Checksum
 from harness.image.download import Limits, download
 done = asyncio.run(download(sys.argv[1], Limits(1 << 30), lambda *_: None))
 print(done.sha256, done.from_cache)

@@ -1,0 +1,54 @@
+"""Where an image of a catalog is at the moment: wildcards are looked up, checksums fetched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from yarl import URL
+
+from harness.image.checksums import Checksum, checksum_for, newest
+from harness.image.http import client, parse_url
+from harness.image.link import LinkError, name_in_url, without_password
+from harness.image.vouch import fetch_list, place, promised
+from harness.matrix.catalog import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A link without wildcards, and what the file there must be; None where nobody says that."""
+
+    url: str
+    checksum: Checksum | None
+
+
+async def resolve(entry: Entry) -> Source:
+    """Where the image of an entry with a ``url`` is; of a wildcard, its newest file.
+
+    Raises LinkError of the kind ``no-checksum`` where the checksum file cannot be had or names no
+    such file, HostError where this host has no network, UsageError for a link that nothing can be
+    fetched from, ValueError for an entry without a ``url``.
+    """
+    if entry.url is None:
+        raise ValueError(f"{entry.name}: is no link")
+    given = Checksum("sha256", entry.sha256, "the catalog") if entry.sha256 else None
+    if entry.checksums is None or (given and not entry.is_wild):
+        return Source(entry.url, given)
+    async with client() as session:
+        url = parse_url(entry.url)
+        if not entry.is_wild:
+            return Source(entry.url, await promised(session, url, entry.checksums))
+        where = place(url, entry.checksums)
+        text = await fetch_list(session, where)
+    return _newest(url, entry.url, where, text, given)
+
+
+def _newest(url: URL, pattern_url: str, where: URL, text: str, given: Checksum | None) -> Source:
+    """The newest file that ``text``, the checksum file at ``where``, has for a link's wildcards."""
+    pattern = name_in_url(pattern_url)
+    name = newest(text, pattern)
+    checksum = checksum_for(text, name) if name else None
+    if name is None or checksum is None:
+        what = f"the checksum file {without_password(str(where))} names nothing like {pattern}"
+        raise LinkError("no-checksum", what)
+    found = replace(checksum, source=name_in_url(str(where)))
+    return Source(str(url.with_name(name, keep_query=True)), given or found)
