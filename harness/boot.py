@@ -41,7 +41,8 @@ class Part:
 
     ``name`` says which part of an installation it is. ``mac`` is that of the case's NIC: one
     machine in all its boots. With ``answers_prompts``, what an installer asks is answered;
-    ``stop_at`` is a stage that ends the boot without a verdict.
+    ``stop_at`` is a stage that ends the boot without a verdict. ``authorized_key`` is a public key
+    for which the seed lets root in.
     """
 
     mac: str
@@ -50,6 +51,20 @@ class Part:
     prepared: Prepared | None = None
     answers_prompts: bool = True
     stop_at: Stage | None = None
+    authorized_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A machine that runs and is watched: the way to type on its line, what its seed says.
+
+    ``scratch`` is for files that it needs only while it runs.
+    """
+
+    machine: Machine
+    line: ConsoleInput
+    seed: Seed
+    scratch: Path
 
 
 async def boot_once(case: Case, acceleration: Acceleration, recorder: Recorder, part: Part) -> None:
@@ -58,65 +73,91 @@ async def boot_once(case: Case, acceleration: Acceleration, recorder: Recorder, 
     A fault of the host is recorded as such. SIGINT and SIGTERM end the boot with what is known by
     then. Whatever was started or made outside the case's folder is gone at the end.
     """
-    log = recorder.log
+    with _signals(recorder), suppress(HostError):
+        async with running(case, acceleration, recorder, part) as run:
+            await recorder.over(part.stop_at)
+            if run.machine.process.returncode is None:
+                with suppress(HostError):
+                    await take_screenshot(recorder.log, run.machine, case.folder, LAST_SCREEN_FILE)
+
+
+@asynccontextmanager
+async def running(
+    case: Case, acceleration: Acceleration, recorder: Recorder, part: Part
+) -> AsyncIterator[Running]:
+    """The machine of a case, switched on and recorded until the block is left.
+
+    A fault of the host is recorded, and raised as HostError. Whatever was started or made outside
+    the case's folder is gone at the end.
+    """
     by_dhcp = part.change is not None and part.change.thing == "addressing"
     network = LEASED if by_dhcp else GuestNetwork()
-    seed = new_seed(part.mac, network, "dhcp" if by_dhcp else "static")
+    seed = new_seed(part.mac, network, "dhcp" if by_dhcp else "static", part.authorized_key)
     change = part.change.name if part.change else ""
     rows = start_rows(
         case, acceleration, seed, change, part.name, unattended=part.prepared is not None
     )
     for channel, kind, data in rows:
-        log.record(channel, kind, **data)
+        recorder.log.record(channel, kind, **data)
+    with _faults_of_host(case, recorder), scratch_folder() as scratch:
+        async with _switched_on(case, acceleration, seed, recorder, part, scratch) as run:
+            yield run
+
+
+@contextmanager
+def _faults_of_host(case: Case, recorder: Recorder) -> Iterator[None]:
+    """Record what this host does wrong in the block: its faults, and an image that it changed."""
     before = case.image.file.stat()
-    with _signals(recorder):
-        try:
-            await _run_machine(case, acceleration, seed, recorder, part)
-        except HostError as error:
-            recorder.fault(error.finding_id, str(error))
-    after = case.image.file.stat()
-    if (before.st_size, before.st_mtime_ns, before.st_ino) != (
-        after.st_size,
-        after.st_mtime_ns,
-        after.st_ino,
-    ):
-        log.record("host", "image-changed")
+    try:
+        yield
+    except HostError as error:
+        recorder.fault(error.finding_id, str(error))
+        raise
+    finally:
+        after = case.image.file.stat()
+        if (before.st_size, before.st_mtime_ns, before.st_ino) != (
+            after.st_size,
+            after.st_mtime_ns,
+            after.st_ino,
+        ):
+            recorder.log.record("host", "image-changed")
 
 
-async def _run_machine(
-    case: Case, acceleration: Acceleration, seed: Seed, recorder: Recorder, part: Part
-) -> None:
+@asynccontextmanager
+async def _switched_on(
+    case: Case,
+    acceleration: Acceleration,
+    seed: Seed,
+    recorder: Recorder,
+    part: Part,
+    scratch: Path,
+) -> AsyncIterator[Running]:
     log, folder = recorder.log, case.folder
     archive = case.installation.archive if case.installation and part.prepared else None
-    with scratch_folder() as scratch:
-        endpoints = endpoints_in(scratch, folder)
-        spec = machine_spec(case, acceleration, seed, scratch, _flash(case, scratch))
-        spec = _installing(_changed(spec, part.change), part.prepared)
-        write_seed(seed, scratch / "seed.iso")
-        async with AsyncExitStack() as stack:
-            line = await stack.enter_async_context(
-                observe_console(log, "serial", endpoints.serial_socket, folder / "serial.log")
-            )
-            await stack.enter_async_context(
-                observe_console(log, "firmware", endpoints.firmware_socket, folder / "firmware.log")
-            )
-            receiver = observe_receiver(log, endpoints.receiver_socket, archive)
-            await stack.enter_async_context(receiver)
-            machine = await stack.enter_async_context(launch_qemu(spec, endpoints))
-            command = shlex.join(machine.command_line) + "\n"
-            (case.folder / "qemu.command").write_text(command, encoding="utf-8")
-            clock = Clock(
-                *(log, acceleration.slowness, case.silence_s, case.timeout_s),
-                disc=_disc_of(case, part),
-            )
-            await stack.enter_async_context(_watching(machine, line, case, recorder, clock, part))
-            log.power_on()
-            log.record("machine", "power-on")
-            await machine.power_on()
-            await recorder.over(part.stop_at)
-            if machine.process.returncode is None:
-                with suppress(HostError):
-                    await take_screenshot(log, machine, case.folder, LAST_SCREEN_FILE)
+    endpoints = endpoints_in(scratch, folder)
+    spec = machine_spec(case, acceleration, seed, scratch, _flash(case, scratch))
+    spec = _installing(_changed(spec, part.change), part.prepared)
+    write_seed(seed, scratch / "seed.iso")
+    async with AsyncExitStack() as stack:
+        line = await stack.enter_async_context(
+            observe_console(log, "serial", endpoints.serial_socket, folder / "serial.log")
+        )
+        await stack.enter_async_context(
+            observe_console(log, "firmware", endpoints.firmware_socket, folder / "firmware.log")
+        )
+        await stack.enter_async_context(observe_receiver(log, endpoints.receiver_socket, archive))
+        machine = await stack.enter_async_context(launch_qemu(spec, endpoints))
+        command = shlex.join(machine.command_line) + "\n"
+        (case.folder / "qemu.command").write_text(command, encoding="utf-8")
+        clock = Clock(
+            *(log, acceleration.slowness, case.silence_s, case.timeout_s),
+            disc=_disc_of(case, part),
+        )
+        await stack.enter_async_context(_watching(machine, line, case, recorder, clock, part))
+        log.power_on()
+        log.record("machine", "power-on")
+        await machine.power_on()
+        yield Running(machine, line, seed, scratch)
 
 
 def _disc_of(case: Case, part: Part) -> Disc | None:

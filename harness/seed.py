@@ -20,13 +20,17 @@ LABEL = "cidata"
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """What a run's seed says. ``nonce`` is in every call that the guest makes because of it."""
+    """What a run's seed says. ``nonce`` is in every call that the guest makes because of it.
+
+    ``authorized_key`` is a public key of OpenSSH that root is let in by; "" where nobody logs in.
+    """
 
     instance_id: str
     nonce: str
     mac: str
     network: GuestNetwork
     addressing: Literal["static", "dhcp"] = "static"
+    authorized_key: str = ""
 
     @property
     def phone_home_path(self) -> str:
@@ -45,7 +49,10 @@ def new_mac(prefix: str) -> str:
 
 
 def new_seed(
-    mac: str, network: GuestNetwork, addressing: Literal["static", "dhcp"] = "static"
+    mac: str,
+    network: GuestNetwork,
+    addressing: Literal["static", "dhcp"] = "static",
+    authorized_key: str = "",
 ) -> Seed:
     """A seed for the NIC with ``mac``, with a fresh instance id (cloud-init acts once per id)."""
     return Seed(
@@ -54,6 +61,7 @@ def new_seed(
         mac=mac,
         network=network,
         addressing=addressing,
+        authorized_key=authorized_key,
     )
 
 
@@ -68,7 +76,8 @@ def seed_files(seed: Seed) -> dict[str, str]:
         "user-data": _USER_DATA.format(
             call=f"http://{net.receiver}{seed.phone_home_path}",
             ready=f"http://{net.receiver}{seed.ready_path}",
-        ),
+        )
+        + (_LOGIN.format(key=seed.authorized_key) if seed.authorized_key else ""),
         "vendor-data": "#cloud-config\n{}\n",
         "network-config": _NETWORK_CONFIGS[seed.addressing].format(
             mac=seed.mac,
@@ -97,6 +106,14 @@ runcmd:
     data = urllib.parse.urlencode(fields).encode()
     urllib.request.urlopen("{ready}", data, 30)
     END
+"""
+
+# Names of users differ from one distribution to the next; root's does not. Without the first line
+# cloud-init puts a command before root's key that says to log in as somebody else.
+_LOGIN = """\
+disable_root: false
+ssh_authorized_keys:
+  - {key}
 """
 
 _NIC = """\

@@ -1,6 +1,8 @@
 """Imports point one way: a room may use those above it in this list, and its own."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,14 +24,15 @@ LAYERS = [
     {"console_log"},
     {"inspection"},
     {"windows_setup"},
-    {"examine", "explain", "installation"},
+    {"examine", "explain", "installation", "run_folder"},
     {"case"},
     {"boot"},
     {"run", "doctor"},
+    {"session"},
     {"matrix"},
     {"report"},
     {"matrix_command"},
-    {"cli"},
+    {"cli", "pytest_plugin"},
     {"__main__"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
@@ -55,10 +58,19 @@ def imported_rooms(path: Path) -> set[str]:
 def test_imports_point_one_way(path: Path) -> None:
     room = room_of(path)
     if room == "__init__":
-        assert imported_rooms(path) == set()
+        assert imported_rooms(path) == {"session"}, "what harness.open is"
         return
     assert room in RANK, f"{room} is a new room: give it a place in this list"
     too_low = {
         other for other in imported_rooms(path) if other != room and RANK[other] >= RANK[room]
     }
     assert not too_low
+
+
+@pytest.mark.parametrize("module", ["harness", "harness.pytest_plugin"])
+def test_what_everybody_imports_is_light(module: str) -> None:
+    code = f"import {module}, sys; print(*sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name for name in done.stdout.split() if name.startswith("harness.")}
+    assert loaded <= {module}
+    assert {"pydantic", "qemu.qmp", "rich", "asyncssh"}.isdisjoint(done.stdout.split())

@@ -46,6 +46,17 @@ def test_the_guest_is_told_to_call_with_the_nonce(seed: Seed) -> None:
     compile(code, "runcmd", "exec")
 
 
+def test_root_is_let_in_by_a_key_only_where_there_is_one(seed: Seed) -> None:
+    assert "ssh" not in seed_files(seed)["user-data"]
+    assert "root" not in seed_files(seed)["user-data"]
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA harness"
+    other = new_seed(seed.mac, seed.network, authorized_key=key)
+    config = yaml.safe_load(seed_files(other)["user-data"])
+    assert config["ssh_authorized_keys"] == [key]
+    assert config["disable_root"] is False
+    assert set(config) > set(yaml.safe_load(seed_files(seed)["user-data"]))
+
+
 def test_the_iso_is_labelled_cidata_and_holds_the_files(seed: Seed, tmp_path: Path) -> None:
     path = tmp_path / "seed.iso"
     write_seed(seed, path)

@@ -28,9 +28,10 @@ def run_local(
 ) -> None:
     """Try every image, ``jobs`` at once; each is kept in ``folder`` as soon as it has ended.
 
-    An earlier result that is ``known`` takes the place of a boot. One more is begun only where ``has_room`` says that it fits, or where none is at work. With
-    ``fail_fast`` the first that is not right sets ``stop``; whatever is at work then is ended, and
-    stays untried. Blocks until all threads are done.
+    An earlier result that is ``known`` takes the place of a boot. One more is begun only where
+    ``has_room`` says that it fits, or where none is at work. With ``fail_fast`` the first that is
+    not right sets ``stop``; whatever is at work then is ended, and stays untried. Blocks until all
+    threads are done.
     """
     queue = _Queue(planned, has_room, stop)
     keep = threading.Lock()

@@ -164,17 +164,41 @@ async def read_screens(log: EvidenceLog, machine: Machine, scratch: Path) -> Non
                 texts.record(text)
 
 
+async def read_screen_now(machine: Machine, scratch: Path) -> ScreenText:
+    """What the screen says at this moment, by the cheapest way that gives a text.
+
+    ``how`` is ``none`` where none does. It may take seconds, and files are made in ``scratch``.
+    """
+    nothing = ScreenText((), "none", 0.0, "#000000")
+    dump = await _dump(machine, scratch / "screen-now.ppm", "screendump")
+    try:
+        picture = await asyncio.to_thread(read_picture, dump or b"")
+    except PictureError:
+        return nothing
+    text = await _read_text_memory(machine, picture, scratch / "screen-now.memory")
+    if text:
+        return text
+    text = await asyncio.to_thread(read_console, picture)
+    return text if text.lines else await asyncio.to_thread(read_print, picture)
+
+
+async def _read_text_memory(machine: Machine, picture: Picture, path: Path) -> ScreenText | None:
+    """The text in the memory of a text mode; None in any other mode."""
+    if not geometries(picture.width, picture.height):
+        # In a graphics mode a read of this memory changes the adapter's latches.
+        return None
+    place = {"val": TEXT_MEMORY_ADDRESS, "size": TEXT_MEMORY_BYTES}
+    memory = await _dump(machine, path, "pmemsave", **place)
+    return await asyncio.to_thread(read_with_picture, memory or b"", picture)
+
+
 async def _read(
     machine: Machine, picture: Picture, watch: ScreenWatch, log: EvidenceLog, scratch: Path
 ) -> ScreenText | None:
     """The text of the screen by the cheapest way that gives one; None where that has to wait."""
-    if geometries(picture.width, picture.height):
-        # Not in a graphics mode: there a read of this memory changes the adapter's latches.
-        place = {"val": TEXT_MEMORY_ADDRESS, "size": TEXT_MEMORY_BYTES}
-        memory = await _dump(machine, scratch / "screen.memory", "pmemsave", **place)
-        text = await asyncio.to_thread(read_with_picture, memory or b"", picture)
-        if text:
-            return text
+    text = await _read_text_memory(machine, picture, scratch / "screen.memory")
+    if text:
+        return text
     if not watch.is_mute(log.now_s()):
         return None
     if not watch.is_no_console:

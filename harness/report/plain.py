@@ -1,0 +1,47 @@
+"""What came of an image in plain lines, for a report that is no terminal of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from harness.checks.finding import Finding
+from harness.guest_text import printable
+from harness.matrix.catalog import Expected
+from harness.matrix.record import Tried
+
+_EVIDENCE_LINES = 8
+_MARKS = {"error": "\u2717", "warning": "!", "info": "i"}
+
+
+def plain_findings(findings: Iterable[Finding], cause: str | None) -> Iterator[str]:
+    """A few lines for each finding that is more than information, that of the ``cause`` first."""
+    told = [row for row in findings if row.severity != "info" or row.id == cause]
+    for row in sorted(told, key=lambda row: (row.id != cause, row.severity != "error")):
+        yield f"{_MARKS[row.severity]} {printable(row.statement, 1000)}  {row.id}"
+        for line in row.evidence[-_EVIDENCE_LINES:]:
+            yield f"  \u2502 {printable(line, 160)}"
+        if row.remedy and row.severity != "info":
+            yield f"  \u2192 {printable(row.remedy, 1000)}"
+
+
+def plain_tried(tried: Tried) -> str:
+    """What came of ``tried``, beside what was expected where that is something else."""
+    result = tried.result
+    lines = [f"{tried.name}: {_brief(result.outcome, [result.stage], result.cause)}"]
+    if tried.judgement == "error":
+        lines[0] += "; this host could not try it, and nothing is said about the image"
+    elif tried.judgement == "wrong":
+        expected = tried.expected
+        lines.append(f"expected: {_brief(expected.outcome, expected.stages, expected.cause)}")
+        lines += [f"prediction expected: {_predicted(expected)}"] * ("prediction" in tried.differs)
+        lines += [f"because: {printable(tried.why, 400)}"] * bool(tried.why)
+    return "\n".join([*lines, *plain_findings(result.findings, result.cause)])
+
+
+def _brief(outcome: str, stages: Iterable[str | None], cause: str | None) -> str:
+    at = " or ".join(stage for stage in stages if stage)
+    return outcome + f" at the stage {at}" * bool(at) + f" ({cause})" * bool(cause)
+
+
+def _predicted(expected: Expected) -> str:
+    return "the system comes up" if expected.predicted else "the system does not come up"

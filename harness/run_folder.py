@@ -1,0 +1,29 @@
+"""Where a run is kept that nobody named a folder for."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import re
+import secrets
+from pathlib import Path
+
+from harness.image.link import is_url, name_in_url
+
+
+def new_run_dir(location: str, base: Path | None = None) -> Path:
+    """The path of a folder that is not there yet, named after the time and the image.
+
+    It is in ``base``, else under the user's state folder (XDG Base Directory Specification).
+    """
+    if base is None:
+        state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+        base = Path(state) / "harness" / "runs"
+    now = datetime.datetime.now().astimezone()
+    return base / f"{now:%Y%m%d-%H%M%S}-{_stem(location)}-{secrets.token_hex(2)}"
+
+
+def _stem(location: str) -> str:
+    """What a person would call the image, fit for the name of a folder."""
+    name = name_in_url(location) if is_url(location) else Path(location).name
+    return re.sub(r"[^\w.-]+", "_", Path(name).stem)[:40] or "image"

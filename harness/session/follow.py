@@ -1,0 +1,110 @@
+"""How far a boot has come, beyond its verdict, and who waits for it to come further.
+
+A verdict ends a diagnosis, and the machine of a session runs on: so there is a second one, fed with
+the same, that is content with nothing less than the last stage.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+from harness.checks.finding import Finding
+from harness.diagnose.diagnosis import Diagnosis, Verdict
+from harness.diagnose.stages import DISC_LADDER, DISK_LADDER, Stage, rank
+from harness.errors import HarnessError, HostError, UsageError
+from harness.evidence import Observation
+from harness.guest_text import printable
+
+Found = TypeVar("Found")
+
+
+class StageError(HarnessError):
+    """The boot is decided, and the stage that is waited for will not be reached.
+
+    ``str()`` is the sentence of the diagnosis; ``findings`` are all of them, ``cause`` is the id of
+    the one that decided, None where none did.
+    """
+
+    exit_status = 1
+
+    def __init__(
+        self, sentence: str, stage: Stage, reached: Stage, verdict: Verdict | None = None
+    ) -> None:
+        super().__init__(sentence)
+        self.stage = stage
+        self.reached = reached
+        self.cause = verdict.cause if verdict else None
+        self.findings: tuple[Finding, ...] = verdict.findings if verdict else ()
+
+
+class StageTimeoutError(StageError, TimeoutError):
+    """Nothing is decided, and the time that was given is over."""
+
+
+class Follow:
+    """Takes every observation of a session; belongs to its loop."""
+
+    def __init__(self) -> None:
+        self.diagnosis = Diagnosis()
+        self._moved = asyncio.Event()
+
+    def __call__(self, observation: Observation) -> None:
+        """Take the next observation."""
+        is_start = (observation.channel, observation.kind) == ("run", "start")
+        if is_start and observation.data["medium"] == "disk":
+            observation = replace(observation, data={**observation.data, "until": "ready"})
+        self.diagnosis.feed(observation)
+        self._moved.set()
+
+    @property
+    def stage(self) -> Stage:
+        """The furthest stage that was reached."""
+        return self.diagnosis.timeline.furthest
+
+    async def wait(self, look: Callable[[], Found | None]) -> Found:
+        """What ``look`` finds; it is asked again after each observation. Raises what it raises."""
+        while (found := look()) is None:
+            await self._moved.wait()
+            self._moved.clear()
+        return found
+
+    async def reach(self, stage: Stage, timeout_s: float | None) -> None:
+        """Wait for ``stage``, or a later one.
+
+        Raises StageError as soon as the diagnosis has decided that it will not come, HostError
+        where this host is at fault, and StageTimeoutError after ``timeout_s`` seconds.
+        """
+        ladder = DISC_LADDER if self.diagnosis.state.medium == "disc" else DISK_LADDER
+        if stage not in ladder:
+            raise UsageError(f"{stage!r} is no stage of this image: name one of {list(ladder)}.")
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.wait(lambda: self._reached(stage))
+        except TimeoutError:
+            sentence = (
+                f"The stage {stage} was not reached within {timeout_s:g} s; "
+                f"the machine is at the stage {self.stage}, and nothing is decided."
+            )
+            raise StageTimeoutError(sentence, stage, self.stage) from None
+
+    def _reached(self, stage: Stage) -> bool | None:
+        if self.diagnosis.timeline.reached_s and rank(self.stage) >= rank(stage):
+            return True
+        if (verdict := self.diagnosis.verdict) is None:
+            return None
+        if verdict.outcome == "error":
+            raise HostError(verdict.cause or "host.interrupted", sentence_of(verdict))
+        raise StageError(sentence_of(verdict), stage, self.stage, verdict)
+
+
+def sentence_of(verdict: Verdict) -> str:
+    """Why it is as it is, in one sentence or a few."""
+    told = [row for row in verdict.findings if row.id == verdict.cause]
+    # Without a cause the last one says why nothing was proved, or what never came.
+    told = told or [row for row in verdict.findings if row.severity != "info"][-1:]
+    if told:
+        return printable(told[0].statement, 1000)
+    return f"The boot ended at the stage {verdict.stage}: {verdict.outcome}."

@@ -1,0 +1,92 @@
+"""An event loop in a thread of its own, for callers that wait.
+
+What it starts dies with that thread (``PR_SET_PDEATHSIG`` is of threads, prctl(2)): the thread ends
+when all is cleaned up, and a program that is killed has no threads left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError, Future
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Generic, TypeVar
+
+from harness.errors import UsageError
+
+Held = TypeVar("Held")
+Answer = TypeVar("Answer")
+
+
+class LoopThread(Generic[Held]):
+    """Holds an asynchronous context manager open from :meth:`start` to :meth:`stop`."""
+
+    def __init__(self, manager: Callable[[], AbstractAsyncContextManager[Held]]) -> None:
+        self._manager = manager
+        self._loop = asyncio.new_event_loop()
+        # No session holds up the end of a program that forgot it.
+        self._thread = threading.Thread(target=self._main, name="harness-session", daemon=True)
+        self._entered: Future[Held] = Future()
+        self._task: asyncio.Task[None] | None = None
+        self._leave: asyncio.Event | None = None
+        self._error: BaseException | None = None
+
+    def start(self) -> Held:
+        """Enter it; what it gives. Raises what it raises."""
+        self._thread.start()
+        try:
+            return self._entered.result()
+        except BaseException:
+            self._from_here(self._give_up)
+            self._thread.join()
+            raise
+
+    def stop(self) -> None:
+        """Leave it, and wait until all is gone. Raises what it raises."""
+        self._from_here(self._let_go)
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def run(self, work: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
+        """The answer of ``work``, done in the loop. Raises UsageError once it is stopped."""
+        if not self._thread.is_alive():
+            raise UsageError("The session is over: its machine is gone.")
+        future = asyncio.run_coroutine_threadsafe(work(), self._loop)
+        try:
+            return future.result()
+        except CancelledError:
+            raise UsageError("The session ended meanwhile: its machine is gone.") from None
+        except BaseException:
+            # A Ctrl-C ends the waiting, and with it what was waited for.
+            future.cancel()
+            raise
+
+    def _from_here(self, step: Callable[[], None]) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(step)
+
+    def _let_go(self) -> None:
+        if self._leave:
+            self._leave.set()
+
+    def _give_up(self) -> None:
+        if self._task:
+            self._task.cancel()
+
+    def _main(self) -> None:
+        try:
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(self._live())
+        except BaseException as error:
+            self._error = error
+            if not self._entered.done():
+                self._entered.set_exception(error)
+
+    async def _live(self) -> None:
+        self._task = asyncio.current_task()
+        self._leave = asyncio.Event()
+        async with self._manager() as held:
+            self._entered.set_result(held)
+            await self._leave.wait()

@@ -1,0 +1,132 @@
+"""Logging in to the guest: a key for one session, and a command over it.
+
+The guest is hostile here, too: no agent, no configuration of the user and no forwarding are used,
+and what it sends is bounded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from harness.guest_text import printable
+
+if TYPE_CHECKING:
+    from asyncssh import SSHClientConnection, SSHReader
+
+USER = "root"
+# A guest that is about to come up refuses, closes or does not know the key yet.
+_AGAIN_S = 0.5
+MAX_OUTPUT_BYTES = 16 << 20
+
+
+class Said(NamedTuple):
+    """What came of a command. The texts are as the guest wrote them: not safe for a terminal.
+
+    ``status`` is negative where a signal ended it, as :mod:`subprocess` has it.
+    """
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An ed25519 key in the formats of OpenSSH."""
+
+    public: str
+    private: bytes
+
+    def write(self, path: Path) -> None:
+        """Write the private one to a new file that nobody else may read."""
+        path.touch(mode=0o600, exist_ok=False)
+        path.write_bytes(self.private)
+
+
+def new_key() -> Key:
+    """A new key."""
+    # Here and below: it takes a third of a second to import.
+    import asyncssh
+
+    key = asyncssh.generate_private_key("ssh-ed25519", comment="harness")
+    public = key.export_public_key("openssh").decode("ascii").strip()
+    return Key(public, key.export_private_key("openssh"))
+
+
+def command_words(key_file: Path, host: str, port: int) -> list[str]:
+    """The words that log in with the client of OpenSSH."""
+    return [
+        *("ssh", "-i", str(key_file), "-p", str(port)),
+        # Without it, keys of an agent go first, and may be more than the guest lets one try.
+        *("-o", "IdentitiesOnly=yes"),
+        *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"),
+        f"{USER}@{host}",
+    ]
+
+
+async def run_command(key_file: Path, host: str, port: int, command: str, timeout_s: float) -> Said:
+    """What came of ``command`` in the guest; tries to log in until it is let in.
+
+    Raises TimeoutError after ``timeout_s`` seconds, ConnectionError where the connection ends
+    before the command does, or the command says more than 16 MiB.
+    """
+    refused: list[str] = []
+    try:
+        async with asyncio.timeout(timeout_s):
+            connection = await _log_in(key_file, host, port, refused)
+            try:
+                return await _run(connection, command)
+            finally:
+                connection.abort()
+    except TimeoutError:
+        why = f"; the last attempt to log in: {refused[-1]}" if refused else ""
+        raise TimeoutError(
+            f"ssh: {printable(command, 80)!r} did not end within {timeout_s:g} s{why}."
+        ) from None
+
+
+async def _log_in(key_file: Path, host: str, port: int, refused: list[str]) -> SSHClientConnection:
+    import asyncssh
+
+    while True:
+        try:
+            return await asyncssh.connect(
+                host,
+                port,
+                username=USER,
+                client_keys=[str(key_file)],
+                known_hosts=None,
+                agent_path=None,
+                config=[],
+                preferred_auth="publickey",
+            )
+        except (OSError, asyncssh.Error) as error:
+            refused[:] = [printable(str(error), 200).rstrip(".") or type(error).__name__]
+            await asyncio.sleep(_AGAIN_S)
+
+
+async def _run(connection: SSHClientConnection, command: str) -> Said:
+    import asyncssh
+
+    try:
+        async with connection.create_process(command, encoding=None) as process:
+            stdout, stderr = await asyncio.gather(_read(process.stdout), _read(process.stderr))
+            await process.wait(check=False)
+    except (OSError, asyncssh.Error) as error:
+        raise ConnectionError(f"ssh: {printable(str(error), 200)}") from error
+    if process.returncode is None:
+        raise ConnectionError("ssh: the connection ended before the command did.")
+    return Said(process.returncode, stdout, stderr)
+
+
+async def _read(stream: SSHReader[bytes]) -> str:
+    """All that comes, as text."""
+    read = bytearray()
+    while chunk := await stream.read(1 << 16):
+        read += chunk
+        if len(read) > MAX_OUTPUT_BYTES:
+            raise ConnectionError(f"the command says more than {MAX_OUTPUT_BYTES >> 20} MiB.")
+    return read.decode("utf-8", errors="replace")
