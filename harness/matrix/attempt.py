@@ -17,14 +17,22 @@ from pydantic import ValidationError
 
 from harness.case import Case, conclude
 from harness.checks.finding import Finding
-from harness.errors import HarnessError, HostError, UsageError
+from harness.checks.link import link_fault
+from harness.errors import HarnessError, HostError
 from harness.examine import unexamined
-from harness.guest_text import printable
-from harness.image.digest import sha256_of
+from harness.image.link import LinkError
 from harness.machine.acceleration import Choice, choose_acceleration
 from harness.matrix.catalog import Entry, Planned
-from harness.matrix.child import PYTHON, Child, deadline, run_child
+from harness.matrix.child import PYTHON, Child, run_child
 from harness.matrix.follow import Follow
+from harness.matrix.having import (
+    HAVING_S,
+    Had,
+    StoppedError,
+    have,
+    sha256_before,
+    what_it_said,
+)
 from harness.matrix.progress import Moved, Teller
 from harness.matrix.record import RUNS, Tried, judge_against
 from harness.matrix.reuse import Ground, again, reuse_key
@@ -33,9 +41,8 @@ from harness.programs import qemu_version
 from harness.provider.profile import load_profile
 from harness.result import EVIDENCE_FILE, Result, replay
 
-_PROGRAM = (PYTHON, "-m", "harness", "verify")
-# Before a boot: 100 GB, the most that a provider takes, at 5 MB/s.
-_HAVING_S = 6 * 3600.0
+# It works in the folder of the image, from which nothing is to be imported (-P).
+_PROGRAM = (PYTHON, "-P", "-m", "harness", "verify")
 # What another attempt does not change.
 _FINAL = frozenset({"host.missing-tool", "host.interrupted", "host.kvm-unusable"})
 
@@ -68,19 +75,6 @@ class Options:
 
 Known = Callable[[str], Tried | None]
 """An earlier result by its reuse key."""
-
-
-class StoppedError(Exception):
-    """The attempt was told to stop: nothing came of it."""
-
-
-@dataclass(slots=True)
-class _Image:
-    """Where the image of an entry is: the words that name it, and the folder they hold in."""
-
-    words: list[str]
-    folder: Path
-    wait_s: float = 0.0
 
 
 def attempt(
@@ -125,12 +119,14 @@ class _Attempt:
         started_at, started_s = datetime.datetime.now(tz=datetime.UTC), time.monotonic()
         wait_s = 0.0
         try:
-            image = self._have()
-            wait_s = time.monotonic() - started_s
-            if before := self._known(image):
+            had = have(self.planned, self.stop, self._told)
+            if before := self._known(had):
                 return before
-            result = self._verify(image)
-            wait_s += image.wait_s
+            wait_s = time.monotonic() - started_s
+            result, fetching_s = self._verify(had)
+            wait_s += fetching_s
+        except LinkError as error:
+            result = conclude_entry(entry, (link_fault(error),))
         except (HarnessError, OSError) as error:
             result = self._fault(_as_host_error(error))
         judgement, differs = judge_against(entry.expected, result)
@@ -157,20 +153,15 @@ class _Attempt:
             reuse_key=self._key_of(result),
         )
 
-    def _known(self, image: _Image) -> Tried | None:
+    def _known(self, had: Had) -> Tried | None:
         """The row of this image by an earlier result, where that may be used again."""
         if self.known is None:
             return None
         self._tell("looking for an earlier result")
-        sha256 = self._sha256(image)
+        sha256 = sha256_before(self.planned, had)
         key = reuse_key(self.planned.entry, sha256, self.options.ground()) if sha256 else None
         known = self.known(key) if key else None
         return again(self.planned, known) if known else None
-
-    def _sha256(self, image: _Image) -> str | None:
-        """The digest of the image, where it is known before a download."""
-        entry = self.planned.entry
-        return entry.sha256 if entry.url else sha256_of(image.folder / image.words[0])
 
     def _key_of(self, result: Result) -> str | None:
         """What a later matrix finds the result by: of the image and the tools that it came from."""
@@ -180,58 +171,24 @@ class _Attempt:
         ground = replace(self.options.ground(), qemu=tool.qemu, accel=tool.accel)
         return reuse_key(self.planned.entry, sha256, ground)
 
-    def _have(self) -> _Image:
-        """The image on this host, or the link from which the program fetches it."""
+    def _verify(self, had: Had) -> tuple[Result, float]:
+        """The result of the image, tried in a process of its own; what its download took."""
         entry = self.planned.entry
-        if entry.recipe:
-            path = self._build()
-            # Without its folder: that keeps the names of this host out of the evidence.
-            return _Image([path.name], path.parent)
-        if entry.file:
-            path = (self.planned.folder / entry.file).absolute()
-            return _Image([path.name], path.parent)
-        return _Image(_words_of_link(entry), Path.cwd())
-
-    def _build(self) -> Path:
-        """The image of a recipe, built by the command of its catalog."""
-        entry, recipes = self.planned.entry, self.planned.recipes
-        if recipes is None or entry.recipe is None:
-            raise UsageError(f"{entry.name}: its catalog says no command that builds a recipe.")
-        self._tell("building")
-        folder = (self.planned.folder / recipes.folder).absolute()
-        child = run_child([*recipes.command, entry.recipe], folder, self.stop, deadline(_HAVING_S))
-        lines = child.stdout.strip().splitlines()
-        self._raise_stopped(child)
-        if child.end == "late":
-            raise HostError(
-                "host.recipe-failed",
-                f"The recipe {entry.recipe} was not built after {_HAVING_S / 3600:g} hours.",
-            )
-        if child.status or not lines:
-            said = printable(child.last_words[-1], 300) if child.last_words else "it said nothing"
-            raise HostError(
-                "host.recipe-failed", f"The recipe {entry.recipe} could not be built: {said}"
-            )
-        return (folder / lines[-1]).absolute()
-
-    def _verify(self, image: _Image) -> Result:
-        """The result of the image, tried in a process of its own."""
-        entry = self.planned.entry
-        command = [*_PROGRAM, *image.words, *self._words()]
+        command = [*_PROGRAM, *self._words(), *had.options, "--", had.location]
         self._tell("fetching" if entry.url else "starting")
         follow = Follow(self.run_dir)
         late = _Late(follow, entry.deadline_s, self._tell)
         try:
-            child = run_child(
-                command, image.folder, self.stop, late, self.options.write_limit_bytes
-            )
+            child = run_child(command, had.folder, self.stop, late, self.options.write_limit_bytes)
         finally:
             follow.close()
-        image.wait_s = late.waited_s
-        self._raise_stopped(child)
+        if child.end == "stopped":
+            # What was recorded of it says nothing.
+            shutil.rmtree(self.run_dir, ignore_errors=True)
+            raise StoppedError
         if child.end == "late":
             raise late.error
-        return self._result_of(child)
+        return self._result_of(child), late.waited_s
 
     def _words(self) -> Iterator[str]:
         """The options of ``harness verify`` that the entry asks for."""
@@ -255,8 +212,7 @@ class _Attempt:
         try:
             return Result.model_validate_json(child.stdout)
         except ValidationError:
-            said = printable(child.last_words[-1], 300) if child.last_words else "it said nothing"
-            said = said.removeprefix("harness: ")
+            said = what_it_said(child).removeprefix("harness: ")
         how = f"signal {-child.status}" if child.status < 0 else f"status {child.status}"
         raise HostError(
             "host.attempt-failed", f"The program that tried it ended with {how}: {said}"
@@ -266,7 +222,7 @@ class _Attempt:
         """The result of an image that this host could not try; what was recorded stays there."""
         if (self.run_dir / EVIDENCE_FILE).exists():
             recorded = replay(self.run_dir)
-            row = conclude_error(self.planned.entry, error)
+            row = conclude_entry(self.planned.entry, error=error)
             return recorded.model_copy(
                 update={
                     "outcome": "error",
@@ -274,18 +230,16 @@ class _Attempt:
                     "findings": (*row.findings, *_not_of_host(recorded)),
                 }
             )
-        return conclude_error(self.planned.entry, error)
+        return conclude_entry(self.planned.entry, error=error)
 
     def _tell(self, phase: str) -> None:
         if phase and phase != self._phase:
             self._phase = phase
             self.tell(Moved(self.planned.entry.name, phase, self.options.worker))
 
-    def _raise_stopped(self, child: Child) -> None:
-        if child.end == "stopped":
-            # What was recorded of it says nothing.
-            shutil.rmtree(self.run_dir, ignore_errors=True)
-            raise StoppedError
+    def _told(self, what: Moved | Tried) -> None:
+        if isinstance(what, Moved):
+            self._tell(what.phase)
 
 
 class _Late:
@@ -301,7 +255,7 @@ class _Late:
         now_s = time.monotonic()
         if not self._follow.has_begun:
             self._begun_s = now_s
-            return now_s - self._started_s > _HAVING_S
+            return now_s - self._started_s > HAVING_S
         return now_s - self._begun_s > self._deadline_s
 
     @property
@@ -313,29 +267,25 @@ class _Late:
     def error(self) -> HostError:
         """What is said of a run that was late."""
         if not self._follow.has_begun:
-            hours = _HAVING_S / 3600
+            hours = HAVING_S / 3600
             return HostError("host.deadline", f"It was not downloaded after {hours:g} hours.")
         return HostError(
             "host.deadline", f"Nothing was decided in the {self._deadline_s:g} s of its deadline."
         )
 
 
-def conclude_error(entry: Entry, error: HostError) -> Result:
-    """The result of an entry of which nothing is known but a fault of the host."""
+def conclude_entry(
+    entry: Entry, findings: tuple[Finding, ...] = (), error: HostError | None = None
+) -> Result:
+    """The result of an entry of which nothing is known but ``findings``, or a fault of the host."""
     profile = load_profile(entry.provider).with_firmware(entry.firmware)
-    case = Case(unexamined(entry.source), profile, entry.until, entry.strict, None, None, None)
+    facts = replace(unexamined(entry.source), findings=findings)
+    case = Case(facts, profile, entry.until, entry.strict, None, None, None)
     return conclude(case, lambda _: None, error)
 
 
 def _not_of_host(result: Result) -> Iterator[Finding]:
     return (row for row in result.findings if not row.id.startswith("host."))
-
-
-def _words_of_link(entry: Entry) -> list[str]:
-    words = [str(entry.url)]
-    if entry.sha256:
-        words += ["--sha256", entry.sha256]
-    return words
 
 
 def _as_host_error(error: HarnessError | OSError) -> HostError:

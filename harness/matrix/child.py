@@ -82,13 +82,15 @@ def run_child(
 def _watch(process: subprocess.Popen[bytes], stop: Stop, is_late: Callable[[], bool]) -> End:
     """Wait for the end of a process, and bring it about where it is wanted."""
     descriptor = os.pidfd_open(process.pid)
+    end: End = "stopped"
     try:
         end = _wait(descriptor, stop, is_late)
+        return end
+    finally:
+        # Also where it is interrupted: by Ctrl-C, in a thread that takes it.
         if end != "ended":
             process.send_signal(signal.SIGTERM)
             _wait_for(descriptor, _GRACE_S)
-        return end
-    finally:
         os.close(descriptor)
 
 

@@ -22,9 +22,10 @@ from pydantic import ValidationError
 from harness import __version__
 from harness.errors import HostError, UsageError
 from harness.guest_text import printable
-from harness.matrix.attempt import Options, StoppedError
+from harness.matrix.attempt import Options
 from harness.matrix.catalog import Planned
 from harness.matrix.folder import MatrixFolder
+from harness.matrix.having import StoppedError
 from harness.matrix.inbox import Inbox
 from harness.matrix.parcel import ParcelError, unpack
 from harness.matrix.progress import Moved, Teller

@@ -6,9 +6,10 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from harness.matrix.attempt import Known, Options, StoppedError, attempt
+from harness.matrix.attempt import Known, Options, attempt
 from harness.matrix.catalog import Planned
 from harness.matrix.folder import MatrixFolder
+from harness.matrix.having import StoppedError
 from harness.matrix.progress import Moved, Teller
 from harness.matrix.record import Tried
 from harness.matrix.stop import Stop

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from harness import __version__
 from harness.errors import HostError
 from harness.machine.scratch import MIN_FREE_BYTES, scratch_folder
-from harness.matrix.attempt import Options, attempt, conclude_error
+from harness.matrix.attempt import Options, attempt, conclude_entry
 from harness.matrix.catalog import Planned
 from harness.matrix.parcel import pack
 from harness.matrix.progress import Moved
@@ -165,7 +165,7 @@ def fault_row(planned: Planned, error: HostError, machine: str, attempts: int = 
         expected=entry.expected,
         why=entry.why,
         judgement="error",
-        result=conclude_error(entry, error),
+        result=conclude_entry(entry, error=error),
         attempts=attempts,
         started_at=datetime.datetime.now(tz=datetime.UTC),
         wall_s=0.0,
