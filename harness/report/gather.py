@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from harness.errors import UsageError, faults_in_words
 from harness.image.link import is_url, name_in_url
 from harness.matrix.catalog import Expected
-from harness.matrix.record import MATRIX_FILE, Matrix, Tried, judge_against
+from harness.matrix.folder import is_matrix, read_matrix
+from harness.matrix.record import Matrix, Tried, judge_against
 from harness.result import EVIDENCE_FILE, RESULT_FILE, Result, replay
 
 
@@ -22,8 +23,8 @@ def gather(paths: Iterable[Path]) -> tuple[Matrix, Path]:
     of the same name are told apart by a number. Raises UsageError for what is neither.
     """
     given = list(paths)
-    if len(given) == 1 and (given[0] / MATRIX_FILE).exists():
-        return read_matrix_folder(given[0]), given[0]
+    if len(given) == 1 and is_matrix(given[0]):
+        return read_matrix(given[0]), given[0]
     matrices = [_matrix_at(path) for path in given]
     ends = [matrix.ended_at for matrix in matrices]
     whole = Matrix(
@@ -37,11 +38,6 @@ def gather(paths: Iterable[Path]) -> tuple[Matrix, Path]:
         history={name: past for matrix in matrices for name, past in matrix.history.items()},
     )
     return whole, Path()
-
-
-def read_matrix_folder(folder: Path) -> Matrix:
-    """The matrix recorded in ``folder``; raises UsageError where it cannot be read."""
-    raise UsageError(f"{folder}: the folder of a matrix is not read yet; name its runs.")
 
 
 def read_run(folder: Path) -> Matrix:
@@ -80,9 +76,9 @@ def read_run(folder: Path) -> Matrix:
 
 def _matrix_at(path: Path) -> Matrix:
     """A folder of either kind, its ``run_dir`` from where the program was started."""
-    if not (path / MATRIX_FILE).exists():
+    if not is_matrix(path):
         return read_run(path)
-    matrix = read_matrix_folder(path)
+    matrix = read_matrix(path)
     rows = tuple(
         row.model_copy(update={"run_dir": str(path / row.run_dir)}) if row.run_dir else row
         for row in matrix.tried

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UsageError
+from harness.matrix.folder import MatrixFolder
 from harness.report.gather import gather
-from tests.report.samples import panic, unpack
+from tests.report.samples import panic, tried, unpack
 
 
 def test_a_run_is_a_row_that_is_expected_to_pass(tmp_path: Path) -> None:
@@ -35,6 +36,37 @@ def test_several_runs_are_one_matrix(tmp_path: Path) -> None:
     assert all(row.run_dir and (folder / row.run_dir).is_dir() for row in whole.tried)
     assert whole.ended_at is not None
     assert whole.started_at < whole.ended_at
+
+
+def a_matrix(folder: Path) -> Path:
+    """The folder of a matrix of two images, of which one was tried."""
+    with MatrixFolder(folder, ["bad", "late"], resume=False) as kept:
+        unpack("grub-rescue", folder / "runs")
+        kept.add(tried("bad", panic(), run_dir="runs/grub-rescue"))
+    return folder
+
+
+def test_the_folder_of_a_matrix(tmp_path: Path) -> None:
+    whole, folder = gather([a_matrix(tmp_path)])
+    assert whole.tried == (tried("bad", panic(), run_dir="runs/grub-rescue"),)
+    assert (whole.missing, whole.ended_at, folder) == (("late",), None, tmp_path)
+
+
+def test_a_matrix_and_a_run(tmp_path: Path) -> None:
+    run = unpack("healthy-tiny", tmp_path)
+    whole, folder = gather([a_matrix(tmp_path / "matrix"), run])
+    assert [(row.name, row.judgement) for row in whole.tried] == [
+        ("bad", "wrong"),
+        ("healthy-tiny", "right"),
+    ]
+    assert all((folder / str(row.run_dir) / "evidence.jsonl").exists() for row in whole.tried)
+    assert whole.missing == ("late",)
+
+
+def test_a_matrix_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "matrix.jsonl").write_text("no json\n")
+    with pytest.raises(UsageError, match="line 1 is not"):
+        gather([tmp_path])
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_what_is_hidden_in_a_file_is_not_handed_on(tmp_path: Path) -> None:
 
 
 def test_a_large_one_is_made_small(tmp_path: Path) -> None:
-    noise = Image.frombytes("RGB", (1920, 1080), os.urandom(1920 * 1080 * 3))
+    noise = Image.frombytes("RGB", (1280, 800), os.urandom(1280 * 800 * 3))
     noise.save(tmp_path / "a.png")
     found = embed(tmp_path / "a.png")
     assert found is not None
