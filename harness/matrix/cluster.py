@@ -283,7 +283,7 @@ class _Matrix:
         try:
             row = Tried.model_validate_json(said["row"])
             unpack(said["files"], self._folder.path / RUNS, case.name)
-        except (ValidationError, ParcelError, KeyError, TypeError) as error:
+        except (ValidationError, ParcelError, KeyError, TypeError, AttributeError) as error:
             why = printable(str(error), 200)
             self._lost(case, f"What the worker {worker} sent cannot be used: {why}")
             return
@@ -291,7 +291,7 @@ class _Matrix:
             # The run folder has another place now.
             text = row.result.model_copy(update={"run_dir": str(run_dir)}).to_json()
             (run_dir / RESULT_FILE).write_text(text + "\n", encoding="utf-8")
-        self._keep(row.model_copy(update={"name": case.name}))
+        self._keep(row.model_copy(update={"name": case.name, "worker": worker}))
 
     def _lost(self, case: _Case, statement: str) -> None:
         error = HostError("host.worker-lost", statement)
