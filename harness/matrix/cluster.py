@@ -12,7 +12,7 @@ import queue
 import secrets
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,7 @@ from harness.matrix.inbox import Inbox
 from harness.matrix.parcel import ParcelError, unpack
 from harness.matrix.progress import Moved, Teller
 from harness.matrix.record import RUNS, Tried
-from harness.matrix.remote import RESOURCE, Order, fault_row, try_image
+from harness.matrix.remote import RESOURCE, Order, fault_row
 from harness.matrix.roll import Patience, Roll, Workers, call_roll
 from harness.matrix.stop import Stop
 from harness.result import RESULT_FILE
@@ -106,6 +106,20 @@ def _connect(address: str, patience: Patience) -> Client:
         why = printable(str(answer.__cause__ or answer), 200) or type(answer).__name__
         raise UsageError(f"--scheduler {address}: no scheduler of dask answers: {why}")
     return answer
+
+
+def _call() -> Callable[[str, bytes], dict[str, Any]]:
+    """What is sent to be called: local, so that it is sent as code and not by its name.
+
+    A scheduler then needs no harness, and a worker that has none says so and lives on.
+    """
+
+    def call(version: str, order: bytes) -> dict[str, Any]:
+        from harness.matrix.remote import try_image
+
+        return try_image(version, order)
+
+    return call
 
 
 @dataclass(slots=True)
@@ -201,7 +215,7 @@ class _Matrix:
             order = Order(case.planned, self._options, self._rules, self._topic)
             case.begun = 0
             case.future = self._client.submit(
-                try_image,
+                _call(),
                 __version__,
                 pickle.dumps(order),
                 key=f"{self._topic}-{case.name}-{self._count}",

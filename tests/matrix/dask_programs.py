@@ -27,14 +27,14 @@ class Cluster:
     scheduler: subprocess.Popen[bytes] | None = None
     workers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
-    def start(self, allowed_failures: int = 3) -> None:
+    def start(self, allowed_failures: int = 3, **environment: str) -> None:
         with socket.socket() as chosen:
             chosen.bind(("127.0.0.1", 0))
             port = chosen.getsockname()[1]
         self.address = f"tcp://127.0.0.1:{port}"
         allowed = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": str(allowed_failures)}
         words = ["scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
-        self.scheduler = self._program("scheduler", words, allowed)
+        self.scheduler = self._program("scheduler", words, {**allowed, **environment})
 
     def worker(
         self, name: str, *options: str, resources: str = "vm=1", **environment: str

@@ -388,6 +388,27 @@ def test_another_version_on_a_worker(
 
 
 @pytest.mark.slow
+def test_no_harness_on_a_worker_and_on_the_scheduler(
+    tmp_path: Path, images: Path, start: Callable[..., Recorded]
+) -> None:
+    without = tmp_path / "without" / "harness"
+    without.mkdir(parents=True)
+    (without / "__init__.py").write_text("raise ImportError('there is no harness here')\n")
+    with ended(Cluster(tmp_path / "cluster")) as cluster:
+        cluster.start(PYTHONPATH=str(without.parent))
+        bare = cluster.worker("bare", "--no-nanny", PYTHONPATH=str(without.parent))
+        matrix = start([no_image(images, "a")], cluster.address)
+        with pytest.raises(UsageError, match="there is no harness here"):
+            matrix.wait(30)
+        assert bare.poll() is None
+        kill(cluster, "bare")
+        cluster.worker("one", "--no-nanny")
+        again = Recorded(tmp_path / "again")
+        again.start([no_image(images, "a")], cluster.address, Patience())
+        assert [row.judgement for row in again.wait(60).tried] == ["right"]
+
+
+@pytest.mark.slow
 def test_what_the_worker_has_not(
     cluster: Cluster, images: Path, start: Callable[..., Recorded], tmp_path: Path
 ) -> None:
