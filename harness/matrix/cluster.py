@@ -12,7 +12,7 @@ import queue
 import secrets
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ from harness.matrix.inbox import Inbox
 from harness.matrix.parcel import ParcelError, unpack
 from harness.matrix.progress import Moved, Teller
 from harness.matrix.record import RUNS, Tried
-from harness.matrix.remote import RESOURCE, Order, fault_row, try_image
+from harness.matrix.remote import RESOURCE, Order, fault_row
 from harness.matrix.roll import Patience, Roll, Workers, call_roll
 from harness.matrix.stop import Stop
 from harness.result import RESULT_FILE
@@ -107,6 +107,20 @@ def _connect(address: str, patience: Patience) -> Client:
         why = printable(str(answer.__cause__ or answer), 200) or type(answer).__name__
         raise UsageError(f"--scheduler {address}: no scheduler of dask answers: {why}")
     return answer
+
+
+def _call() -> Callable[[str, bytes], dict[str, Any]]:
+    """What is sent to be called: local, so that it is sent as code and not by its name.
+
+    A scheduler then needs no harness, and a worker that has none says so and lives on.
+    """
+
+    def call(version: str, order: bytes) -> dict[str, Any]:
+        from harness.matrix.remote import try_image
+
+        return try_image(version, order)
+
+    return call
 
 
 @dataclass(slots=True)
@@ -202,7 +216,7 @@ class _Matrix:
             order = Order(case.planned, self._options, self._rules, self._topic)
             case.begun = 0
             case.future = self._client.submit(
-                try_image,
+                _call(),
                 __version__,
                 pickle.dumps(order),
                 key=f"{self._topic}-{case.name}-{self._count}",
@@ -284,7 +298,7 @@ class _Matrix:
         try:
             row = Tried.model_validate_json(said["row"])
             unpack(said["files"], self._folder.path / RUNS, case.name)
-        except (ValidationError, ParcelError, KeyError, TypeError) as error:
+        except (ValidationError, ParcelError, KeyError, TypeError, AttributeError) as error:
             why = printable(str(error), 200)
             self._lost(case, f"What the worker {worker} sent cannot be used: {why}")
             return
@@ -292,7 +306,7 @@ class _Matrix:
             # The run folder has another place now.
             text = row.result.model_copy(update={"run_dir": str(run_dir)}).to_json()
             (run_dir / RESULT_FILE).write_text(text + "\n", encoding="utf-8")
-        self._keep(row.model_copy(update={"name": case.name}))
+        self._keep(row.model_copy(update={"name": case.name, "worker": worker}))
 
     def _lost(self, case: _Case, statement: str) -> None:
         error = HostError("host.worker-lost", statement)

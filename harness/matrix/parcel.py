@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from harness.result import EVIDENCE_FILE, RESULT_FILE
 
@@ -61,6 +61,9 @@ def unpack(files: Mapping[object, object], folder: Path, name: str) -> None:
     checked = dict(_checked(files, name))
     if len(checked) > MAX_FILES or sum(map(len, checked.values())) > MAX_BYTES + MAX_FILE_BYTES:
         raise ParcelError("more than is ever sent")
+    folders = {str(parent) for where in checked for parent in PurePosixPath(where).parents}
+    if folders & checked.keys():
+        raise ParcelError("a file in it is a folder, too")
     for where, content in checked.items():
         path = folder / where
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,62 +33,18 @@ from harness.matrix.progress import Moved
 from harness.matrix.record import Matrix, Tried
 from harness.matrix.stop import Stop
 from tests.conftest import machines_of, wait_for
+from tests.matrix.dask_programs import (
+    ROOT,
+    Cluster,
+    ended,
+    is_alive,
+    kill,
+    worker_of,
+    worker_process,
+)
 
-DASK = Path(sys.executable).with_name("dask")
-ROOT = Path(harness.__file__).parents[1]
 SLOW = Path(__file__).with_name("slow_recipe.py")
 NO_IMAGE = Expected(outcome="fail", cause="format.unsupported")
-
-
-@dataclass
-class Cluster:
-    """Programs of dask, each with a folder of its own; all ended at the end."""
-
-    folder: Path
-    address: str = ""
-    scheduler: subprocess.Popen[bytes] | None = None
-    workers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
-
-    def start(self, allowed_failures: int = 3) -> None:
-        with socket.socket() as chosen:
-            chosen.bind(("127.0.0.1", 0))
-            port = chosen.getsockname()[1]
-        self.address = f"tcp://127.0.0.1:{port}"
-        allowed = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": str(allowed_failures)}
-        words = ["scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
-        self.scheduler = self._program("scheduler", words, allowed)
-
-    def worker(
-        self, name: str, *options: str, resources: str = "vm=1", **environment: str
-    ) -> subprocess.Popen[bytes]:
-        words = ["worker", self.address, "--name", name, "--no-dashboard", "--host", "127.0.0.1"]
-        words += ["--nthreads", "2", "--local-directory", str(self.scratch(name)), *options]
-        words += ["--resources", resources] if resources else []
-        self.workers[name] = self._program(name, words, environment)
-        return self.workers[name]
-
-    def scratch(self, name: str) -> Path:
-        return self.folder / name / "tmp"
-
-    def _program(
-        self, name: str, words: list[str], environment: dict[str, str]
-    ) -> subprocess.Popen[bytes]:
-        self.scratch(name).mkdir(parents=True, exist_ok=True)
-        paths = {"PYTHONPATH": str(ROOT), "TMPDIR": str(self.scratch(name))}
-        with (self.folder / f"{name}.log").open("ab") as log:
-            return subprocess.Popen(
-                [str(DASK), *words],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **paths, **environment},
-                cwd=self.folder,
-            )
-
-    def end(self) -> None:
-        for process in (*self.workers.values(), self.scheduler):
-            if process:
-                process.kill()
-                process.wait()
 
 
 @pytest.fixture
@@ -107,15 +63,6 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         made.worker("one", "--no-nanny")
         made.worker("two", "--no-nanny")
         yield made
-
-
-@contextmanager
-def ended(cluster: Cluster) -> Iterator[Cluster]:
-    cluster.folder.mkdir(exist_ok=True)
-    try:
-        yield cluster
-    finally:
-        cluster.end()
 
 
 @dataclass
@@ -219,31 +166,12 @@ def begun(images: Path, name: str = "*") -> dict[int, str]:
     return {int(match[2]): match[1] for match in found if match}
 
 
-def is_alive(pid: int) -> bool:
-    try:
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return False
-
-
-def worker_of(pid: int, cluster: Cluster) -> str:
-    """The worker in whose folder the process keeps its files."""
-    words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    (folder,) = (Path(os.fsdecode(word[7:])) for word in words if word.startswith(b"TMPDIR="))
-    return folder.parent.name
-
-
-def kill(cluster: Cluster, name: str) -> None:
-    cluster.workers[name].kill()
-    cluster.workers[name].wait()
-
-
 def test_each_image_ends_once_and_its_evidence_is_here(
     pair: Cluster, images: Path, start: Callable[..., Recorded]
 ) -> None:
     slows = [slow(images, name) for name in ("slow-1", "slow-2")]
     matrix = start(
-        [*slows, *(no_image(images, f"no-{number}") for number in range(3))], pair.address
+        [*slows, *(no_image(images, f"no-{number}") for number in range(2))], pair.address
     )
     # One machine a worker, and both have one.
     wait_for(lambda: len(begun(images)) == 2)
@@ -251,9 +179,9 @@ def test_each_image_ends_once_and_its_evidence_is_here(
     (images / "slow-1.go").touch()
     (images / "slow-2.go").touch()
     result = matrix.wait()
-    assert [row.judgement for row in result.tried] == ["right"] * 5
+    assert [row.judgement for row in result.tried] == ["right"] * 4
     assert sorted(row.name for row in matrix.rows) == sorted(row.name for row in result.tried)
-    assert matrix.lines() == 5
+    assert matrix.lines() == 4
     assert {row.worker for row in result.tried} == {"one", "two"}
     for row in result.tried:
         run = matrix.path / "runs" / row.name
@@ -290,6 +218,7 @@ def test_a_worker_dies_and_what_it_was_at_with_it(
     assert list(begun(images).values()).count(lost) == 2
 
 
+@pytest.mark.slow
 def test_a_nanny_brings_its_worker_back(
     cluster: Cluster, images: Path, start: Callable[..., Recorded]
 ) -> None:
@@ -305,11 +234,7 @@ def test_a_nanny_brings_its_worker_back(
     assert matrix.lines() == 1
 
 
-def worker_process(pid: int) -> int:
-    """The parent of a recipe's process: the worker that started it."""
-    return int(re.search(r"\nPPid:\t(\d+)", Path(f"/proc/{pid}/status").read_text())[1])  # type: ignore[index]
-
-
+@pytest.mark.slow
 def test_an_image_that_kills_its_workers_is_given_up_and_harms_no_other(
     tmp_path: Path, images: Path, start: Callable[..., Recorded]
 ) -> None:
@@ -376,6 +301,7 @@ with MatrixFolder(images / "matrix", ["a"], resume=False) as folder:
 """
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_dies(
     cluster: Cluster, images: Path, start: Callable[..., Recorded]
 ) -> None:
@@ -390,6 +316,7 @@ def test_a_scheduler_that_dies(
     wait_for(lambda: not any(map(is_alive, begun(images))), seconds=10)
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_says_nothing_more(
     cluster: Cluster, images: Path, start: Callable[..., Recorded]
 ) -> None:
@@ -402,6 +329,7 @@ def test_a_scheduler_that_says_nothing_more(
     assert result.tried[0].result.findings[0].statement.endswith("said nothing for 2 s.")
 
 
+@pytest.mark.slow
 def test_no_worker_comes_back(
     cluster: Cluster, images: Path, start: Callable[..., Recorded]
 ) -> None:
@@ -416,6 +344,7 @@ def test_no_worker_comes_back(
     }
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_told_to_end_gives_its_image_back(
     cluster: Cluster, images: Path, start: Callable[..., Recorded]
 ) -> None:
@@ -429,6 +358,7 @@ def test_a_worker_that_is_told_to_end_gives_its_image_back(
     assert [(row.judgement, row.worker) for row in matrix.wait().tried] == [("right", "two")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("resources", "said"), [("", "none with the resource vm"), (None, "no worker has come in 1 s")]
 )
@@ -444,6 +374,7 @@ def test_workers_that_cannot_run_machines(
         matrix.wait(30)
 
 
+@pytest.mark.slow
 def test_another_version_on_a_worker(
     cluster: Cluster, tmp_path: Path, images: Path, start: Callable[..., Recorded]
 ) -> None:
@@ -456,6 +387,28 @@ def test_another_version_on_a_worker(
         matrix.wait(30)
 
 
+@pytest.mark.slow
+def test_no_harness_on_a_worker_and_on_the_scheduler(
+    tmp_path: Path, images: Path, start: Callable[..., Recorded]
+) -> None:
+    without = tmp_path / "without" / "harness"
+    without.mkdir(parents=True)
+    (without / "__init__.py").write_text("raise ImportError('there is no harness here')\n")
+    with ended(Cluster(tmp_path / "cluster")) as cluster:
+        cluster.start(PYTHONPATH=str(without.parent))
+        bare = cluster.worker("bare", "--no-nanny", PYTHONPATH=str(without.parent))
+        matrix = start([no_image(images, "a")], cluster.address)
+        with pytest.raises(UsageError, match="there is no harness here"):
+            matrix.wait(30)
+        assert bare.poll() is None
+        kill(cluster, "bare")
+        cluster.worker("one", "--no-nanny")
+        again = Recorded(tmp_path / "again")
+        again.start([no_image(images, "a")], cluster.address, Patience())
+        assert [row.judgement for row in again.wait(60).tried] == ["right"]
+
+
+@pytest.mark.slow
 def test_what_the_worker_has_not(
     cluster: Cluster, images: Path, start: Callable[..., Recorded], tmp_path: Path
 ) -> None:
@@ -468,6 +421,7 @@ def test_what_the_worker_has_not(
     assert [row.judgement for row in matrix.tried] == ["error", "error"]
 
 
+@pytest.mark.slow
 def test_recipes_are_built_in_the_workers_own_folder(
     cluster: Cluster, images: Path, start: Callable[..., Recorded], tmp_path: Path
 ) -> None:
