@@ -38,9 +38,17 @@ bench: setup ## what a check costs: time, memory, bytes read
 gallery: setup ## every broken image of the gallery, through the program: an hour without KVM
 	$(PYTHON) -m images.gallery -j $$(( ($$(nproc) + 1) / 2 ))
 
-nightly: setup ## installations from real discs, and the gallery: hours without KVM
-	$(PYTEST) -q -m nightly
-	$(MAKE) --no-print-directory gallery
+# Where a matrix of the night is kept; NIGHTLY holds options of harness matrix, "-j 2" say.
+NIGHT := build/nightly
+
+nightly: setup ## every recipe and every broken image, and the nightly tests: hours without KVM
+	mkdir -p $(NIGHT)
+	$(PYTHON) -m images.gallery --catalog > $(NIGHT)/gallery.toml
+	status=0; \
+	.venv/bin/harness matrix images/catalog/recipes.toml $(NIGHT)/gallery.toml \
+	    --report-dir $(NIGHT)/$$(date +%Y%m%d-%H%M%S) $(NIGHTLY) || status=$$?; \
+	$(PYTEST) -q -m nightly || status=$$?; \
+	exit $$status
 
 calibrate: setup ## predictions of today beside recorded boots, over every image of the project
 	$(PYTHON) -m images.gallery --calibrate

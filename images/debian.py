@@ -37,6 +37,18 @@ menuentry 'Debian GNU/Linux' --class debian --class gnu-linux {{
 """
 
 
+def _validity() -> list[str]:
+    """What mmdebstrap is told where this host's apt takes archives that are out of date.
+
+    A mirror that stands still says of unstable and testing that they expired (apt.conf(5)).
+    """
+    key = "Acquire::Check-Valid-Until"
+    said = subprocess.run(
+        ["apt-config", "shell", "CHECK", key], capture_output=True, text=True, check=False
+    ).stdout
+    return [f"--aptopt={key} false"] if "false" in said.lower() else []
+
+
 def mirror() -> str:
     """The Debian mirror that this host's apt uses; the default one where it uses none."""
     words = ["apt-get", "indextargets", "--format", "$(REPO_URI)"]
@@ -167,6 +179,7 @@ def bootstrap(
     """Write ``packages`` and what they need to ``tar``, by mmdebstrap."""
     run(
         *("mmdebstrap", "--quiet", f"--variant={variant}", f"--include={','.join(packages)}"),
-        *("--aptopt=Apt::Install-Recommends false", f"--keyring={_KEYRING}", *arguments, *hooks),
+        *("--aptopt=Apt::Install-Recommends false", f"--keyring={_KEYRING}", *_validity()),
+        *(*arguments, *hooks),
         *(suite, tar, mirror()),
     )

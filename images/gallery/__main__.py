@@ -15,6 +15,7 @@ from pathlib import Path
 
 from images.gallery.build import build_entry
 from images.gallery.calibrate import calibrate, calibration_table
+from images.gallery.catalog import catalog
 from images.gallery.entry import entry_names, load_entry
 from images.gallery.runner import Ran, compare, recorded, run_entry, table
 from images.recipe import RecipeError
@@ -34,7 +35,9 @@ def main() -> int:
     except (RecipeError, OSError) as error:
         sys.stderr.write(f"images.gallery: {error}\n")
         return 4
-    if wanted.list or wanted.build:
+    if wanted.catalog:
+        print(catalog(names), end="")
+    if wanted.list or wanted.build or wanted.catalog:
         return 0
     if wanted.calibrate:
         return _calibrate(names)
@@ -109,6 +112,9 @@ def _parser() -> argparse.ArgumentParser:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--list", action="store_true", help="say what there is, and run nothing")
     what.add_argument("--build", action="store_true", help="build the images, print their paths")
+    what.add_argument(
+        "--catalog", action="store_true", help="print a catalog for harness matrix, run nothing"
+    )
     what.add_argument(
         "--calibrate",
         action="store_true",

@@ -40,7 +40,7 @@ def calibrate(name: str) -> Calibrated:
     entry = load_entry(name)
     image = build_entry(name)
     say(f"{name}: inspecting")
-    firmware = entry.options[entry.options.index("--firmware") :][:2] if entry.options else []
+    firmware = ["--firmware", entry.firmware] if entry.firmware else []
     words = [str(HARNESS), "check", str(image), "--json", *firmware]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     try:

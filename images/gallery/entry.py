@@ -12,8 +12,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from harness.diagnose.stages import Stage
 from harness.errors import faults_in_words
+from harness.matrix.catalog import Expected
+from harness.provider.profile import Firmware
 from images.recipe import RecipeError
 
 GALLERY = Path(__file__).parent
@@ -130,28 +131,17 @@ Step = Annotated[
 ]
 
 
-class Expected(_Model):
-    """What is right. ``cause`` is None for a pass; ``predicted`` None holds for any prediction.
-
-    ``stages`` holds more than one where the moment of the end decides between them.
-    """
-
-    outcome: Literal["pass", "fail", "inconclusive"]
-    stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
-    cause: str | None = None
-    predicted: bool | None = None
-
-
 class Entry(_Model):
     """One broken image. ``base`` is a recipe, ``cmdline`` is for the base ``tiny`` only.
 
-    ``options`` are options of ``harness verify``; ``why`` is why the expectation is right.
+    ``firmware`` is that of the machine, the provider's where it is None; ``why`` is why the
+    expectation is right.
     """
 
     description: Annotated[str, Field(min_length=1)]
     base: str
     cmdline: str = ""
-    options: list[str] = []
+    firmware: Firmware | None = None
     why: Annotated[str, Field(min_length=1)]
     steps: list[Step] = []
     expected: Expected

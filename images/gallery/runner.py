@@ -17,11 +17,13 @@ from pydantic import ValidationError
 
 from harness.diagnose.stages import Stage
 from harness.evidence import read_evidence
+from harness.matrix.catalog import Expected
+from harness.matrix.record import judge_against
 from harness.programs import PDEATHSIG
 from harness.result import EVIDENCE_FILE, Result, judge
 from images.build import build
 from images.gallery.build import break_image
-from images.gallery.entry import Entry, Expected, load_entry
+from images.gallery.entry import Entry, load_entry
 from images.recipe import RecipeError
 from images.steps import say
 
@@ -81,7 +83,8 @@ def run_entry(name: str, options: Iterable[str], runs: Path, record: Path | None
             image.symlink_to(base)
         say(f"{name}: verifying")
         started = time.monotonic()
-        result, said_after_s = verify(image, [*entry.options, *options], runs / name)
+        firmware = ["--firmware", entry.firmware] if entry.firmware else []
+        result, said_after_s = verify(image, [*firmware, *options], runs / name)
         wall_s = time.monotonic() - started
     if record:
         record_run(runs / name, record / f"{name}{RECORD_SUFFIX}")
@@ -142,12 +145,7 @@ def compare(
 ) -> Ran:
     """What a result says about an entry."""
     expected, predicted = entry.expected, result.prediction.will_boot
-    held = {
-        "outcome": result.outcome == expected.outcome,
-        "stage": result.stage in expected.stages,
-        "cause": result.cause == expected.cause,
-        "prediction": expected.predicted is None or predicted == expected.predicted,
-    }
+    _, wrong = judge_against(expected, result)
     return Ran(
         name=name,
         expected=expected,
@@ -160,7 +158,7 @@ def compare(
         said_after_s=said_after_s,
         verdict_s=result.timings_s["verdict"],
         wall_s=wall_s,
-        wrong=tuple(what for what, holds in held.items() if not holds),
+        wrong=wrong or (("outcome",) if result.outcome == "error" else ()),
     )
 
 

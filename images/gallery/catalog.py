@@ -1,0 +1,44 @@
+"""The gallery as a catalog of ``harness matrix``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from images.gallery.entry import Entry, load_entry
+
+ROOT = Path(__file__).parents[2]
+
+
+def catalog(names: Iterable[str]) -> str:
+    """The text of a catalog of these entries, which builds each where it is tried."""
+    head = [
+        "[recipes]",
+        'command = ["python", "-m", "images.gallery", "--build"]',
+        f"folder = {_quoted(str(ROOT))}",
+    ]
+    rows = (line for name in names for line in _row(name, load_entry(name)))
+    return "\n".join([*head, *rows]) + "\n"
+
+
+def _row(name: str, entry: Entry) -> Iterator[str]:
+    expected = entry.expected
+    yield from ("", "[[image]]", f"name = {_quoted(name)}", f"recipe = {_quoted(name)}")
+    yield f"description = {_quoted(entry.description)}"
+    yield f"why = {_quoted(entry.why)}"
+    yield 'tags = ["gallery"]'
+    if entry.firmware:
+        yield f"firmware = {_quoted(entry.firmware)}"
+    yield "[image.expected]"
+    yield f"outcome = {_quoted(expected.outcome)}"
+    yield f"stages = [{', '.join(map(_quoted, expected.stages))}]"
+    if expected.cause:
+        yield f"cause = {_quoted(expected.cause)}"
+    if expected.predicted is not None:
+        yield f"predicted = {'true' if expected.predicted else 'false'}"
+
+
+def _quoted(text: str) -> str:
+    """A basic string of TOML; JSON's escapes are among those of TOML (TOML 1.0, "String")."""
+    return json.dumps(text)
