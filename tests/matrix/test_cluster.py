@@ -493,7 +493,7 @@ def test_a_worker_dies_in_the_middle_of_a_boot(
         logs = cluster.scratch("one").glob("harness-*/runs/*/evidence.jsonl")
         return any("Linux version" in path.read_text() for path in logs)
 
-    wait_for(in_its_kernel, seconds=180)
+    wait_for(in_its_kernel, seconds=400)
     assert machines_of(cluster.scratch("one"))
     kill(cluster, "one")
     wait_for(lambda: not machines_of(cluster.scratch("one")), seconds=5)
