@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import shlex
 import signal
 import threading
@@ -18,6 +17,7 @@ from harness.diagnose.stages import Stage
 from harness.errors import HostError, UsageError
 from harness.evidence import EvidenceLog
 from harness.guest_network import LEASED, GuestNetwork
+from harness.image.digest import sha256_of
 from harness.installation import Prepared
 from harness.machine.acceleration import Acceleration
 from harness.machine.firmware import find_uefi, uefi_flash
@@ -33,8 +33,6 @@ from harness.observe.sampler import sample
 from harness.observe.screen import read_screens, take_screenshot
 from harness.result import LAST_SCREEN_FILE
 from harness.seed import Seed, new_seed, write_seed
-
-_CHUNK_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,17 +281,9 @@ async def _shoot_stages(recorder: Recorder, machine: Machine, folder: Path) -> N
 
 async def _digest(log: EvidenceLog, image: Path) -> None:
     """Read the image through while it boots; record its SHA-256."""
-
-    def read(stop: threading.Event) -> str:
-        digest = hashlib.sha256()
-        with image.open("rb") as file:
-            while (chunk := file.read(_CHUNK_BYTES)) and not stop.is_set():
-                digest.update(chunk)
-        return digest.hexdigest()
-
     stop = threading.Event()
     try:
-        sha256 = await asyncio.to_thread(read, stop)
+        sha256 = await asyncio.to_thread(sha256_of, image, stop)
     finally:
         stop.set()
     log.record("image", "digest", sha256=sha256)

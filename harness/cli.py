@@ -24,10 +24,12 @@ from rich.text import Text
 
 from harness import __version__
 from harness.case import Case, conclude
+from harness.diagnose.rules import read_rules
 from harness.diagnose.stages import Until
 from harness.errors import HarnessError, HostError, UsageError
 from harness.examine import ImageFacts, examine, fetch, unexamined
 from harness.image.link import is_url, name_in_url
+from harness.matrix_command import matrix
 from harness.provider.profile import Firmware, Profile, load_profile
 from harness.report.text import print_result
 from harness.result import Result, replay
@@ -185,7 +187,7 @@ def verify(
     if sha256 and not is_url(image):
         raise UsageError("--sha256: is for a link; sha256sum checks a file.")
     profile = load_profile(provider).with_firmware(firmware)
-    own_rules = _read_rules(rules)
+    own_rules = read_rules(rules)
     with _faults_as_result(image, profile, as_json=as_json):
         # Of a link only what says whether it is worth a download.
         facts = examine(image, profile, inside=not is_url(image))
@@ -310,7 +312,7 @@ def replay_command(
     """Judge the recorded RUN again, from its evidence alone; or a console from any cloud."""
     from harness.console_log import judge_console_log, judge_screen
 
-    own = _read_rules(rules)
+    own = read_rules(rules)
     if [run, serial, screen].count(None) != 2:
         raise UsageError(
             "replay: name one of: the folder of a run, a console log with --serial, a screenshot "
@@ -323,25 +325,6 @@ def replay_command(
     elif screen:
         result = judge_screen(screen, own)
     _finish(result, as_json=as_json)
-
-
-def _read_rules(paths: tuple[Path, ...]) -> tuple[tuple[str, str], ...]:
-    """Location and text of tables of rules, each of which holds.
-
-    Raises UsageError for one that cannot be read or does not hold.
-    """
-    from harness.diagnose.rules import parse_rules
-
-    tables = []
-    for path in paths:
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is no text"
-            raise UsageError(f"{path}: cannot be read: {why}.") from error
-        parse_rules(text, str(path))
-        tables.append((str(path), text))
-    return tuple(tables)
 
 
 @cli.command()
@@ -363,6 +346,9 @@ def doctor() -> None:
         console.print(Text.assemble("\nInstall what is missing (Debian, Ubuntu):\n  ", command))
     if any(check.state == "missing" for check in checks):
         sys.exit(HostError.exit_status)
+
+
+cli.add_command(matrix)
 
 
 @contextmanager

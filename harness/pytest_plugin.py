@@ -6,8 +6,6 @@ where it needs it, and takes nothing for a catalog that nobody has named.
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -140,11 +138,13 @@ class ImageItem(pytest.Item):
 
     def setup(self) -> None:
         """Try the image."""
+        from harness.matrix.attempt import Options, attempt
         from harness.report.plain import plain_tried
 
         run_dir = _run_dir(self.config, self.name)
         self.add_report_section("setup", "run folder", str(run_dir))
-        tried = self._tried = _attempt(self._planned, self.config, run_dir)
+        options = Options(accel=self.config.getoption("--harness-accel"))
+        tried = self._tried = attempt(self._planned, options, run_dir)
         result = tried.result
         told = {"outcome": result.outcome, "stage": result.stage, "cause": result.cause}
         self.user_properties += [(name, value or "") for name, value in told.items()]
@@ -164,58 +164,13 @@ class ImageItem(pytest.Item):
         return self.path, None, self.name
 
 
-def _attempt(planned: Planned, config: pytest.Config, run_dir: Path) -> Tried:
-    """What comes of one image, tried by the program in a process of its own."""
-    import datetime
-    import time
-
-    from pydantic import ValidationError
-
-    from harness.guest_text import printable
-    from harness.matrix.record import Tried, judge_against
-    from harness.result import Result
-
-    entry = planned.entry
-    started_at, started_s = datetime.datetime.now(tz=datetime.UTC), time.monotonic()
-    # Nothing that lies in the folder of an image is imported (-P).
-    program = (sys.executable, "-P", "-c", "from harness.cli import main; main()", "verify")
-    words = [_location(planned), "--json", "--run-dir", str(run_dir), "--until", entry.until]
-    words += ["--provider", entry.provider, "--accel", config.getoption("--harness-accel")]
-    words += ["--firmware", entry.firmware] if entry.firmware else []
-    words += ["--silence", f"{entry.silence_s:g}"] if entry.silence_s else []
-    words += ["--sha256", entry.sha256] if entry.sha256 else []
-    words += ["--install"] * entry.install + ["--strict"] * entry.strict
-    done = subprocess.run([*program, *words], capture_output=True, text=True, check=False)
-    try:
-        result = Result.model_validate_json(done.stdout)
-    except ValidationError:
-        said = done.stderr.strip().removeprefix("harness: ")
-        raise pytest.fail.Exception(printable(said, 1000), pytrace=False) from None
-    judgement, differs = judge_against(entry.expected, result)
-    return Tried(
-        name=entry.name,
-        catalog=planned.catalog,
-        description=entry.description,
-        source=entry.source,
-        tags=entry.tags,
-        expected=entry.expected,
-        why=entry.why,
-        judgement=judgement,
-        differs=differs,
-        result=result,
-        started_at=started_at,
-        wall_s=round(time.monotonic() - started_s, 3),
-        run_dir=str(run_dir),
-    )
-
-
 def _location(planned: Planned) -> str:
     """The file or link of an entry."""
     entry = planned.entry
     if entry.file:
         return str((planned.folder / entry.file).absolute())
     if entry.url is None or entry.is_wild:
-        pytest.fail(f"{entry.name}: a recipe and a wildcard are not had here yet.", pytrace=False)
+        raise pytest.UsageError(f"booted: {entry.name} is {entry.source}: name a file or a link.")
     return entry.url
 
 

@@ -31,7 +31,9 @@ LAYERS = [
     {"session"},
     {"matrix"},
     {"report"},
+    {"matrix_command"},
     {"cli", "pytest_plugin"},
+    {"__main__"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 

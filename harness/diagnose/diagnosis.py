@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -404,6 +405,9 @@ class Diagnosis:
         words = tuple(printable(line) for line in data["stderr"])
         if data["status"] == -9 and data["oom_kills"]:
             self._error("host.out-of-memory", "The host's kernel killed QEMU for memory.", words)
+        elif data["status"] == -signal.SIGXFSZ:
+            statement = "The guest wrote more than a run may write here (the file size limit)."
+            self._error("host.no-space", statement, words)
         else:
             self._error("host.qemu-crashed", f"QEMU ended with status {data['status']}.", words)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -234,3 +235,20 @@ def shipped_rules() -> RuleBook:
     """The rules that come with harness."""
     text = resources.files(__package__).joinpath("rules.toml").read_text(encoding="utf-8")
     return parse_rules(text, "rules.toml")
+
+
+def read_rules(paths: Iterable[Path]) -> tuple[tuple[str, str], ...]:
+    """Location and text of tables of rules of the user's own, each of which holds.
+
+    Raises UsageError for one that cannot be read or does not hold.
+    """
+    tables = []
+    for path in paths:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is no text"
+            raise UsageError(f"{path}: cannot be read: {why}.") from error
+        parse_rules(text, str(path))
+        tables.append((str(path), text))
+    return tuple(tables)

@@ -24,6 +24,7 @@ import aiohttp
 from yarl import URL
 
 from harness.errors import HostError
+from harness.image.digest import digest_of, sha256_of
 from harness.image.http import (
     check_page,
     check_status,
@@ -111,7 +112,7 @@ async def download(
                 path = await fetch.run()
                 held = path.open("rb")
                 fcntl.flock(held, fcntl.LOCK_SH)
-                digest = await asyncio.to_thread(_digest, path, "sha256")
+                digest = await asyncio.to_thread(sha256_of, path)
                 try:
                     verified = await _verify(session, fetch.final, path, digest, sha256)
                 except ChecksumError:
@@ -296,11 +297,6 @@ def _clear(folder: Path, keep: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _digest(path: Path, algorithm: str) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, algorithm).hexdigest()
-
-
 async def _verify(
     session: aiohttp.ClientSession, url: URL, path: Path, digest: str, sha256: str | None
 ) -> str:
@@ -319,7 +315,7 @@ async def _verify(
         if expected is None:
             continue
         found = (
-            digest if algorithm == "sha256" else await asyncio.to_thread(_digest, path, algorithm)
+            digest if algorithm == "sha256" else await asyncio.to_thread(digest_of, path, algorithm)
         )
         if found != expected:
             raise ChecksumError(sums, expected, found)

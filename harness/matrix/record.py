@@ -34,6 +34,8 @@ class Tried(_Model):
     attempt from its start to its end; ``wait_s`` what building or downloading took before it.
     ``run_dir`` is relative to the folder of the matrix, None where there is no run; ``worker`` is
     the machine that ran it, "" for this one. ``reused`` is a result of an earlier matrix.
+    ``reuse_key`` is what :mod:`harness.matrix.reuse` makes of all that decided it, None where it
+    may not be used again.
     """
 
     name: str
@@ -53,10 +55,15 @@ class Tried(_Model):
     run_dir: str | None
     worker: str = ""
     reused: bool = False
+    reuse_key: str | None = None
 
 
 class Past(_Model):
-    """One earlier result of an image, as history keeps it. ``verdict_s`` counts from power-on."""
+    """One earlier result of an image, as history keeps it.
+
+    ``at`` is when its matrix was started. ``verdict_s`` counts from power-on. A ``reused`` one was
+    judged in that matrix and tried in an earlier one.
+    """
 
     at: datetime.datetime
     judgement: Judgement
@@ -65,6 +72,9 @@ class Past(_Model):
     cause: str | None
     verdict_s: float
     sha256: str | None
+    accel: str | None = None
+    reused: bool = False
+    reuse_key: str | None = None
 
 
 class News(_Model):
@@ -72,7 +82,8 @@ class News(_Model):
 
     ``broken``: was right, is wrong. ``fixed``: was wrong, is right. ``changed``: wrong both times,
     in another way. ``flaky``: the same image (by digest) came out both ways. ``slower`` and
-    ``faster``: the boot takes another time than before. ``new``: never tried before.
+    ``faster``: the boot takes another time than before. ``new``: it has no earlier result.
+    ``since`` is when it was last otherwise, None for ``new``.
     """
 
     name: str
@@ -127,3 +138,20 @@ def judge_against(expected: Expected, result: Result) -> tuple[Judgement, tuple[
     }
     differs = tuple(what for what, holds in held.items() if not holds)
     return ("wrong" if differs else "right"), differs
+
+
+def as_past(tried: Tried, matrix_started_at: datetime.datetime) -> Past:
+    """What is told of ``tried`` as an earlier result."""
+    result = tried.result
+    return Past(
+        at=matrix_started_at,
+        judgement=tried.judgement,
+        outcome=result.outcome,
+        stage=result.stage,
+        cause=result.cause,
+        verdict_s=result.timings_s.get("verdict", 0.0),
+        sha256=result.image.sha256,
+        accel=result.tool.accel,
+        reused=tried.reused,
+        reuse_key=tried.reuse_key,
+    )

@@ -270,7 +270,12 @@ def test_silence_after_the_network_is_a_pass_with_a_warning() -> None:
 
 @pytest.mark.parametrize(
     ("status", "oom_kills", "cause"),
-    [(-11, 0, "host.qemu-crashed"), (-9, 1, "host.out-of-memory"), (-9, 0, "host.qemu-crashed")],
+    [
+        (-11, 0, "host.qemu-crashed"),
+        (-9, 1, "host.out-of-memory"),
+        (-9, 0, "host.qemu-crashed"),
+        (-25, 0, "host.no-space"),
+    ],
 )
 def test_the_end_of_qemu_is_never_the_images_fault(status: int, oom_kills: int, cause: str) -> None:
     script = Script().linux()

@@ -1,0 +1,344 @@
+"""One image of a catalog: had, tried by ``harness verify`` in a process of its own, and judged.
+
+Whatever the image does to that process stays there: the worst that comes of it is a row that says
+so.
+"""
+
+from __future__ import annotations
+
+import datetime
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from harness.case import Case, conclude
+from harness.checks.finding import Finding
+from harness.errors import HarnessError, HostError, UsageError
+from harness.examine import unexamined
+from harness.guest_text import printable
+from harness.image.digest import sha256_of
+from harness.machine.acceleration import Choice, choose_acceleration
+from harness.matrix.catalog import Entry, Planned
+from harness.matrix.child import PYTHON, Child, deadline, run_child
+from harness.matrix.follow import Follow
+from harness.matrix.progress import Moved, Teller
+from harness.matrix.record import RUNS, Tried, judge_against
+from harness.matrix.reuse import Ground, again, reuse_key
+from harness.matrix.stop import Stop
+from harness.programs import qemu_version
+from harness.provider.profile import load_profile
+from harness.result import EVIDENCE_FILE, Result, replay
+
+_PROGRAM = (PYTHON, "-m", "harness", "verify")
+# Before a boot: 100 GB, the most that a provider takes, at 5 MB/s.
+_HAVING_S = 6 * 3600.0
+# What another attempt does not change.
+_FINAL = frozenset({"host.missing-tool", "host.interrupted", "host.kvm-unusable"})
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What holds for every image of a matrix.
+
+    ``retries`` are for errors of the host only. ``write_limit_bytes`` is what one run may write
+    to a file; 0 for no limit.
+    """
+
+    accel: Choice = "auto"
+    counterfactual: bool = True
+    rules: tuple[Path, ...] = ()
+    retries: int = 0
+    write_limit_bytes: int = 0
+    worker: str = ""
+
+    def ground(self) -> Ground:
+        """What results on this host stand on; raises HostError where it has no QEMU."""
+        texts = tuple(path.read_text(encoding="utf-8") for path in self.rules)
+        return Ground(
+            qemu=qemu_version(),
+            accel=choose_acceleration(self.accel).accelerator,
+            counterfactual=self.counterfactual,
+            rules=texts,
+        )
+
+
+Known = Callable[[str], Tried | None]
+"""An earlier result by its reuse key."""
+
+
+class StoppedError(Exception):
+    """The attempt was told to stop: nothing came of it."""
+
+
+@dataclass(slots=True)
+class _Image:
+    """Where the image of an entry is: the words that name it, and the folder they hold in."""
+
+    words: list[str]
+    folder: Path
+    wait_s: float = 0.0
+
+
+def attempt(
+    planned: Planned,
+    options: Options,
+    run_dir: Path,
+    stop: Stop | None = None,
+    tell: Teller = lambda _: None,
+    known: Known | None = None,
+) -> Tried:
+    """What comes of one entry; its run is kept in ``run_dir``, those of failed attempts beside it.
+
+    Where the image has a result that is ``known``, that is what comes of it. Blocks until it is
+    decided. A fault of the host is a row of judgement ``error`` after so many retries, never an
+    exception. Raises StoppedError soon after ``stop`` is set.
+    """
+    stop = stop or Stop()
+    count = 0
+    while True:
+        count += 1
+        tried = _Attempt(planned, options, run_dir, stop, tell, known).run(count)
+        final = tried.judgement != "error" or tried.result.cause in _FINAL
+        if final or count > options.retries:
+            return tried
+        if run_dir.exists():
+            run_dir.rename(run_dir.with_name(f"{run_dir.name}.attempt-{count}"))
+
+
+@dataclass(slots=True)
+class _Attempt:
+    planned: Planned
+    options: Options
+    run_dir: Path
+    stop: Stop
+    tell: Teller
+    known: Known | None
+    _phase: str = field(default="", init=False)
+
+    def run(self, count: int) -> Tried:
+        """One attempt."""
+        entry = self.planned.entry
+        started_at, started_s = datetime.datetime.now(tz=datetime.UTC), time.monotonic()
+        wait_s = 0.0
+        try:
+            image = self._have()
+            wait_s = time.monotonic() - started_s
+            if before := self._known(image):
+                return before
+            result = self._verify(image)
+            wait_s += image.wait_s
+        except (HarnessError, OSError) as error:
+            result = self._fault(_as_host_error(error))
+        judgement, differs = judge_against(entry.expected, result)
+        has_run = (self.run_dir / EVIDENCE_FILE).exists()
+        name = f"{RUNS}/{entry.name}" if has_run else None
+        return Tried(
+            name=entry.name,
+            catalog=self.planned.catalog,
+            description=entry.description,
+            source=entry.source,
+            tags=entry.tags,
+            expected=entry.expected,
+            why=entry.why,
+            judgement=judgement,
+            differs=differs,
+            # The folder of a matrix can be moved as a whole.
+            result=result.model_copy(update={"run_dir": name}),
+            attempts=count,
+            started_at=started_at,
+            wall_s=round(time.monotonic() - started_s - wait_s, 3),
+            wait_s=round(wait_s, 3),
+            run_dir=name,
+            worker=self.options.worker,
+            reuse_key=self._key_of(result),
+        )
+
+    def _known(self, image: _Image) -> Tried | None:
+        """The row of this image by an earlier result, where that may be used again."""
+        if self.known is None:
+            return None
+        self._tell("looking for an earlier result")
+        sha256 = self._sha256(image)
+        key = reuse_key(self.planned.entry, sha256, self.options.ground()) if sha256 else None
+        known = self.known(key) if key else None
+        return again(self.planned, known) if known else None
+
+    def _sha256(self, image: _Image) -> str | None:
+        """The digest of the image, where it is known before a download."""
+        entry = self.planned.entry
+        return entry.sha256 if entry.url else sha256_of(image.folder / image.words[0])
+
+    def _key_of(self, result: Result) -> str | None:
+        """What a later matrix finds the result by: of the image and the tools that it came from."""
+        sha256, tool = result.image.sha256, result.tool
+        if not sha256 or not tool.qemu or not tool.accel:
+            return None
+        ground = replace(self.options.ground(), qemu=tool.qemu, accel=tool.accel)
+        return reuse_key(self.planned.entry, sha256, ground)
+
+    def _have(self) -> _Image:
+        """The image on this host, or the link from which the program fetches it."""
+        entry = self.planned.entry
+        if entry.recipe:
+            path = self._build()
+            # Without its folder: that keeps the names of this host out of the evidence.
+            return _Image([path.name], path.parent)
+        if entry.file:
+            path = (self.planned.folder / entry.file).absolute()
+            return _Image([path.name], path.parent)
+        return _Image(_words_of_link(entry), Path.cwd())
+
+    def _build(self) -> Path:
+        """The image of a recipe, built by the command of its catalog."""
+        entry, recipes = self.planned.entry, self.planned.recipes
+        if recipes is None or entry.recipe is None:
+            raise UsageError(f"{entry.name}: its catalog says no command that builds a recipe.")
+        self._tell("building")
+        folder = (self.planned.folder / recipes.folder).absolute()
+        child = run_child([*recipes.command, entry.recipe], folder, self.stop, deadline(_HAVING_S))
+        lines = child.stdout.strip().splitlines()
+        self._raise_stopped(child)
+        if child.end == "late":
+            raise HostError(
+                "host.recipe-failed",
+                f"The recipe {entry.recipe} was not built after {_HAVING_S / 3600:g} hours.",
+            )
+        if child.status or not lines:
+            said = printable(child.last_words[-1], 300) if child.last_words else "it said nothing"
+            raise HostError(
+                "host.recipe-failed", f"The recipe {entry.recipe} could not be built: {said}"
+            )
+        return (folder / lines[-1]).absolute()
+
+    def _verify(self, image: _Image) -> Result:
+        """The result of the image, tried in a process of its own."""
+        entry = self.planned.entry
+        command = [*_PROGRAM, *image.words, *self._words()]
+        self._tell("fetching" if entry.url else "starting")
+        follow = Follow(self.run_dir)
+        late = _Late(follow, entry.deadline_s, self._tell)
+        try:
+            child = run_child(
+                command, image.folder, self.stop, late, self.options.write_limit_bytes
+            )
+        finally:
+            follow.close()
+        image.wait_s = late.waited_s
+        self._raise_stopped(child)
+        if child.end == "late":
+            raise late.error
+        return self._result_of(child)
+
+    def _words(self) -> Iterator[str]:
+        """The options of ``harness verify`` that the entry asks for."""
+        entry, options = self.planned.entry, self.options
+        yield from ("--json", "--run-dir", str(self.run_dir.absolute()))
+        yield from ("--provider", entry.provider, "--until", entry.until, "--accel", options.accel)
+        if entry.firmware:
+            yield from ("--firmware", entry.firmware)
+        if entry.silence_s:
+            yield from ("--silence", f"{entry.silence_s:g}")
+        if entry.install:
+            yield "--install"
+        if entry.strict:
+            yield "--strict"
+        if not options.counterfactual:
+            yield "--no-counterfactual"
+        for path in options.rules:
+            yield from ("--rules", str(path.absolute()))
+
+    def _result_of(self, child: Child) -> Result:
+        try:
+            return Result.model_validate_json(child.stdout)
+        except ValidationError:
+            said = printable(child.last_words[-1], 300) if child.last_words else "it said nothing"
+            said = said.removeprefix("harness: ")
+        how = f"signal {-child.status}" if child.status < 0 else f"status {child.status}"
+        raise HostError(
+            "host.attempt-failed", f"The program that tried it ended with {how}: {said}"
+        )
+
+    def _fault(self, error: HostError) -> Result:
+        """The result of an image that this host could not try; what was recorded stays there."""
+        if (self.run_dir / EVIDENCE_FILE).exists():
+            recorded = replay(self.run_dir)
+            row = conclude_error(self.planned.entry, error)
+            return recorded.model_copy(
+                update={
+                    "outcome": "error",
+                    "cause": row.cause,
+                    "findings": (*row.findings, *_not_of_host(recorded)),
+                }
+            )
+        return conclude_error(self.planned.entry, error)
+
+    def _tell(self, phase: str) -> None:
+        if phase and phase != self._phase:
+            self._phase = phase
+            self.tell(Moved(self.planned.entry.name, phase, self.options.worker))
+
+    def _raise_stopped(self, child: Child) -> None:
+        if child.end == "stopped":
+            # What was recorded of it says nothing.
+            shutil.rmtree(self.run_dir, ignore_errors=True)
+            raise StoppedError
+
+
+class _Late:
+    """Whether a run is late: its deadline begins with its evidence, after the download."""
+
+    def __init__(self, follow: Follow, deadline_s: float, tell: Callable[[str], None]) -> None:
+        self._follow, self._tell = follow, tell
+        self._deadline_s = deadline_s
+        self._started_s = self._begun_s = time.monotonic()
+
+    def __call__(self) -> bool:
+        self._tell(self._follow.phase())
+        now_s = time.monotonic()
+        if not self._follow.has_begun:
+            self._begun_s = now_s
+            return now_s - self._started_s > _HAVING_S
+        return now_s - self._begun_s > self._deadline_s
+
+    @property
+    def waited_s(self) -> float:
+        """What the download took, to half a second."""
+        return self._begun_s - self._started_s
+
+    @property
+    def error(self) -> HostError:
+        """What is said of a run that was late."""
+        if not self._follow.has_begun:
+            hours = _HAVING_S / 3600
+            return HostError("host.deadline", f"It was not downloaded after {hours:g} hours.")
+        return HostError(
+            "host.deadline", f"Nothing was decided in the {self._deadline_s:g} s of its deadline."
+        )
+
+
+def conclude_error(entry: Entry, error: HostError) -> Result:
+    """The result of an entry of which nothing is known but a fault of the host."""
+    profile = load_profile(entry.provider).with_firmware(entry.firmware)
+    case = Case(unexamined(entry.source), profile, entry.until, entry.strict, None, None, None)
+    return conclude(case, lambda _: None, error)
+
+
+def _not_of_host(result: Result) -> Iterator[Finding]:
+    return (row for row in result.findings if not row.id.startswith("host."))
+
+
+def _words_of_link(entry: Entry) -> list[str]:
+    words = [str(entry.url)]
+    if entry.sha256:
+        words += ["--sha256", entry.sha256]
+    return words
+
+
+def _as_host_error(error: HarnessError | OSError) -> HostError:
+    if isinstance(error, HostError):
+        return error
+    return HostError("host.attempt-failed", str(error))

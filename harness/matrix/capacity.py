@@ -1,0 +1,102 @@
+"""How many machines this host can run at once without one being in another's way."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.machine.acceleration import Acceleration
+from harness.machine.scratch import MIN_FREE_BYTES, scratch_root
+
+# Beside the guest's memory: QEMU itself, and the program that watches it.
+_BESIDE_BYTES = 512 << 20
+# What stays free for the host itself.
+_KEPT_BYTES = 512 << 20
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """How many machines fit, by what; and how much each may write to one file."""
+
+    by_processors: int
+    by_memory: int
+    by_space: int
+    free_bytes: int
+
+    @property
+    def jobs(self) -> int:
+        """So many at once: at least one, which is tried in any case."""
+        return max(1, min(self.by_processors, self.by_memory, self.by_space))
+
+    def in_words(self, jobs: int) -> str:
+        """Why so many."""
+        if jobs != self.jobs:
+            return f"{jobs} at once, as asked"
+        least = min(self.by_processors, self.by_memory, self.by_space)
+        bounds = {
+            "processors": self.by_processors,
+            "memory": self.by_memory,
+            "disk space": self.by_space,
+        }
+        names = [name for name, fits in bounds.items() if fits == least]
+        return f"{jobs} at once, by {' and '.join(names)}"
+
+    def write_limit_bytes(self, jobs: int) -> int:
+        """What one of ``jobs`` runs may write: its share of the space, so that none takes all."""
+        return max(MIN_FREE_BYTES, (self.free_bytes - MIN_FREE_BYTES) // jobs)
+
+
+def measure(acceleration: Acceleration, memory_mib: int) -> Capacity:
+    """What this host has room for now, for guests of ``memory_mib``.
+
+    An emulated machine keeps one processor busy, and what watches it some of another: two for each
+    (docs/decisions/0008-one-thread-under-tcg.md). Under KVM a boot mostly waits: one for each.
+    """
+    each = 2 if acceleration.accelerator == "tcg" else 1
+    free_bytes = shutil.disk_usage(scratch_root()).free
+    return Capacity(
+        by_processors=_processors() // each,
+        by_memory=fitting(memory_mib),
+        by_space=free_bytes // (2 * MIN_FREE_BYTES),
+        free_bytes=free_bytes,
+    )
+
+
+def fitting(memory_mib: int) -> int:
+    """How many more guests of ``memory_mib`` this host has memory for at this moment."""
+    return (_free_memory_bytes() - _KEPT_BYTES) // ((memory_mib << 20) + _BESIDE_BYTES)
+
+
+def _processors() -> int:
+    """Those that this process may use: by affinity, and by the quota of its group (cgroups, v2)."""
+    count = len(os.sched_getaffinity(0))
+    quota, _, period = _cgroup("cpu.max").partition(" ")
+    if quota.isdigit() and period.isdigit():
+        count = min(count, max(1, int(quota) // int(period)))
+    return count
+
+
+def _free_memory_bytes() -> int:
+    """What can be had without swapping: of the host (proc(5)), and of this process' group."""
+    fields = dict(line.split(":") for line in _read(Path("/proc/meminfo")).splitlines())
+    free = int(fields["MemAvailable"].split()[0]) << 10
+    limit, used = _cgroup("memory.max"), _cgroup("memory.current")
+    if limit.isdigit() and used.isdigit():
+        free = min(free, int(limit) - int(used))
+    return free
+
+
+def _cgroup(name: str) -> str:
+    """A value of this process' control group; "" where there is none."""
+    try:
+        group = _read(Path("/proc/self/cgroup")).strip().rpartition(":")[2]
+        return _read(_CGROUP / group.lstrip("/") / name).strip()
+    except OSError:
+        return ""
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="ascii", errors="replace")

@@ -1,0 +1,126 @@
+"""A matrix while it goes on: a line for each image that has ended, and those that are at work."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from harness.guest_text import printable
+from harness.matrix.progress import Moved
+from harness.matrix.record import Judgement, Tried
+from harness.report.text import OUTCOME_STYLES
+
+JUDGEMENT_STYLES: dict[Judgement, str] = {"right": "green", "wrong": "red", "error": "magenta"}
+
+
+@dataclass(slots=True)
+class _AtWork:
+    phase: str
+    since_s: float
+    begun_s: float
+    worker: str
+
+
+class MatrixProgress:
+    """Shows where a matrix of ``count`` images stands. It may be told from any thread."""
+
+    def __init__(self, console: Console, names: tuple[str, ...], done: int = 0) -> None:
+        self._console = console
+        self._width = max((len(name) for name in names), default=0)
+        self._count, self._done = len(names) + done, done
+        self._judged: dict[Judgement, int] = {"right": 0, "wrong": 0, "error": 0}
+        self._at_work: dict[str, _AtWork] = {}
+        self._lock = threading.Lock()
+        self._started_s = time.monotonic()
+        self._live = Live(
+            console=console, get_renderable=self.render, refresh_per_second=4, transient=True
+        )
+
+    def __enter__(self) -> MatrixProgress:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def __call__(self, what: Moved | Tried) -> None:
+        """Take what has happened."""
+        with self._lock:
+            if isinstance(what, Moved):
+                now_s = time.monotonic()
+                before = self._at_work.get(what.name)
+                begun_s = before.begun_s if before else now_s
+                self._at_work[what.name] = _AtWork(what.phase, now_s, begun_s, what.worker)
+                return
+            self._at_work.pop(what.name, None)
+            self._done += 1
+            self._judged[what.judgement] += 1
+            line = self._line(what)
+        self._console.print(line, soft_wrap=True)
+
+    def _line(self, tried: Tried) -> Text:
+        result = tried.result
+        ending = result.cause or result.stage or ""
+        line = Text.assemble(
+            (f"{self._done:>{len(str(self._count))}}/{self._count}  ", "dim"),
+            (f"{tried.judgement:<5}  ", JUDGEMENT_STYLES[tried.judgement]),
+            f"{tried.name:<{self._width}}  ",
+            (result.outcome.upper(), OUTCOME_STYLES[result.outcome]),
+            f" {ending}".rstrip(),
+            (f"  {result.timings_s['verdict']:.1f} s", "cyan"),
+        )
+        if tried.judgement == "wrong":
+            line.append(f"  expected {expectation(tried)}", "yellow")
+        if tried.judgement == "error":
+            line.append(f"  {printable(first_statement(tried), 200)}", "dim")
+        if tried.reused:
+            line.append("  as before", "dim")
+        if tried.attempts > 1:
+            line.append(f"  attempt {tried.attempts}", "dim")
+        if tried.worker:
+            line.append(f"  on {printable(tried.worker, 60)}", "dim")
+        return line
+
+    def render(self) -> RenderableType:
+        """Those at work, and how many are done."""
+        with self._lock:
+            now_s = time.monotonic()
+            table = Table.grid(padding=(0, 2))
+            for name, row in sorted(self._at_work.items(), key=lambda item: item[1].begun_s):
+                table.add_row(
+                    Text(name, "bold"),
+                    Text(printable(row.phase, 60)),
+                    Text(f"{now_s - row.since_s:.0f} s", "cyan"),
+                    Text(f"of {now_s - row.begun_s:.0f} s", "dim"),
+                    Text(printable(row.worker, 40), "dim"),
+                )
+            return Group(table, Spinner("dots", self._summary()))
+
+    def _summary(self) -> Text:
+        text = Text.assemble((f"{self._done} of {self._count}", "bold"))
+        for judgement, number in self._judged.items():
+            if number:
+                text.append(f"  {number} {judgement}", JUDGEMENT_STYLES[judgement])
+        text.append(f"  {time.monotonic() - self._started_s:.0f} s", "cyan")
+        return text
+
+
+def expectation(tried: Tried) -> str:
+    """What the catalog expects, in words: ``fail, kernel or initrd, boot.kernel-panic``."""
+    expected = tried.expected
+    words = [expected.outcome, " or ".join(expected.stages), expected.cause]
+    return ", ".join(word for word in words if word)
+
+
+def first_statement(tried: Tried) -> str:
+    """The sentence of the finding that decided; "" where there is none."""
+    found = (row.statement for row in tried.result.findings if row.id == tried.result.cause)
+    return next(found, "")
