@@ -71,7 +71,8 @@ def _is_asked_for(path: Path, config: pytest.Config) -> bool:
 
     What ``testpaths`` says was not said for this: only words of the command line count.
     """
-    named = set(config.getini("harness_catalogs"))
+    path = path.resolve()
+    named = {catalog.resolve() for catalog in config.getini("harness_catalogs")}
     if path in named or path.parent in named:
         return True
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
