@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -169,7 +169,8 @@ def test_a_failed_boot_is_raised_when_it_is_decided_and_can_be_looked_at(
 def test_a_qemu_that_ends_is_a_fault_of_the_host(tiny: Path, tmp_path: Path, scratch: Path) -> None:
     with ExitStack() as stack:
         machine = opened(stack, tiny, tmp_path)
-        with pytest.raises(HostError, match="QEMU did not answer quit"):
+        # It may end before its answer is out.
+        with suppress(HostError):
             machine.qmp("quit")
         with pytest.raises(HostError):
             machine.wait_for_stage("network")
