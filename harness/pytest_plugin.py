@@ -71,7 +71,8 @@ def _is_asked_for(path: Path, config: pytest.Config) -> bool:
 
     What ``testpaths`` says was not said for this: only words of the command line count.
     """
-    named = set(config.getini("harness_catalogs"))
+    path = path.resolve()
+    named = {catalog.resolve() for catalog in config.getini("harness_catalogs")}
     if path in named or path.parent in named:
         return True
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
@@ -138,11 +139,13 @@ class ImageItem(pytest.Item):
 
     def setup(self) -> None:
         """Try the image."""
+        from harness.matrix.attempt import Options, attempt
         from harness.report.plain import plain_tried
 
         run_dir = _run_dir(self.config, self.name)
         self.add_report_section("setup", "run folder", str(run_dir))
-        tried = self._tried = _attempt(self._planned, self.config, run_dir)
+        options = Options(accel=self.config.getoption("--harness-accel"))
+        tried = self._tried = attempt(self._planned, options, run_dir)
         result = tried.result
         told = {"outcome": result.outcome, "stage": result.stage, "cause": result.cause}
         self.user_properties += [(name, value or "") for name, value in told.items()]
@@ -160,13 +163,6 @@ class ImageItem(pytest.Item):
     def reportinfo(self) -> tuple[Path, None, str]:
         """Where it is, for a report."""
         return self.path, None, self.name
-
-
-def _attempt(planned: Planned, config: pytest.Config, run_dir: Path) -> Tried:
-    """What comes of one image, tried by the program in a process of its own."""
-    from harness.matrix.attempt import Options, attempt
-
-    return attempt(planned, Options(accel=config.getoption("--harness-accel")), run_dir)
 
 
 def _location(planned: Planned) -> str:

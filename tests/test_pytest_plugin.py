@@ -11,6 +11,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from images.build import build
+
 pytest_plugins = ["pytester"]
 
 Pytest = Callable[..., pytest.RunResult]
@@ -211,6 +213,7 @@ def test_a_test_of_a_users_own_has_the_machine(
     catalog = '[[image]]\nname = "tiny"\nfile = "tiny.qcow2"\nexpected.stages = ["network"]\n'
     (pytester.path / "images/small.toml").write_text(catalog)
     (pytester.path / "images/tiny.qcow2").symlink_to(tiny)
+    (pytester.path / "images/panic.qcow2").symlink_to(build("tiny", "tiny.mode=panic"))
     pytester.makeini("[pytest]\nharness_catalogs = images\n")
     pytester.makepyfile(
         """
@@ -222,13 +225,13 @@ def test_a_test_of_a_users_own_has_the_machine(
             assert booted.result.outcome == "pass"
             booted.serial.wait_for("tiny: ready", timeout_s=60)
 
-        @pytest.mark.booted(image="tiny", until="ready")
-        def test_too_much(booted): pass
+        @pytest.mark.booted(image="images/panic.qcow2")
+        def test_that_is_not_reached(booted): pass
         """
     )
     done = run("--harness-accel", "tcg")
     done.assert_outcomes(passed=2, errors=1)
-    assert "  seed.failed" in done.stdout.str()
+    assert re.search(r"^✗ .+  boot\.kernel-panic$", done.stdout.str(), re.MULTILINE)
     machines = subprocess.run(
         ["pgrep", "-f", f"qemu-system.*{pytester.path}"], capture_output=True, text=True
     )

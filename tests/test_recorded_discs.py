@@ -19,7 +19,8 @@ SUFFIX = ".evidence.jsonl.xz"
 EXPECTED = {
     "debian-installer-13": ("pass", "network", None),
     "debian-installer-13-install": ("pass", "rebooted", None),
-    # An installation from an archive, which stopped at a package.
+    # Installations from an archive: one to its end, and one that stopped at a package.
+    "debian-installer-13-netboot-install": ("pass", "rebooted", None),
     "debian-installer-13-netboot-stuck": ("fail", "network", "installer.failed"),
     "debian-installer-13-no-virtio-scsi": ("inconclusive", "network", None),
     "debian-installer-13-no-virtio-net": ("fail", "installer", "network.silent"),

@@ -105,7 +105,7 @@ async def knock(log: EvidenceLog, host: str, port: int, answered: asyncio.Event)
     pending: set[asyncio.Task[bytes]] = set()
     try:
         while not answered.is_set():
-            pending.add(asyncio.create_task(_knock_once(host, port)))
+            pending.add(asyncio.create_task(knock_once(host, port)))
             done, pending = await asyncio.wait(pending, timeout=_KNOCK_PERIOD_S)
             for banner in (task.result() for task in done):
                 if banner:
@@ -119,8 +119,8 @@ async def knock(log: EvidenceLog, host: str, port: int, answered: asyncio.Event)
             task.cancel()
 
 
-async def _knock_once(host: str, port: int) -> bytes:
-    """The first bytes that come back; nothing where none do."""
+async def knock_once(host: str, port: int) -> bytes:
+    """The first bytes that come back within 5 seconds; nothing where none do."""
     writer = None
     try:
         async with asyncio.timeout(_KNOCK_TIMEOUT_S):

@@ -10,7 +10,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any, Generic, TypeVar
 
 from harness.errors import UsageError
@@ -29,7 +29,7 @@ class LoopThread(Generic[Held]):
         self._thread = threading.Thread(target=self._main, name="harness-session", daemon=True)
         self._entered: Future[Held] = Future()
         self._task: asyncio.Task[None] | None = None
-        self._leave: asyncio.Event | None = None
+        self._leave = asyncio.Event()
         self._error: BaseException | None = None
 
     def start(self) -> Held:
@@ -38,13 +38,13 @@ class LoopThread(Generic[Held]):
         try:
             return self._entered.result()
         except BaseException:
-            self._from_here(self._give_up)
+            self._tell(self._give_up)
             self._thread.join()
             raise
 
     def stop(self) -> None:
         """Leave it, and wait until all is gone. Raises what it raises."""
-        self._from_here(self._let_go)
+        self._tell(self._leave.set)
         self._thread.join()
         if self._error is not None:
             raise self._error
@@ -63,15 +63,13 @@ class LoopThread(Generic[Held]):
             future.cancel()
             raise
 
-    def _from_here(self, step: Callable[[], None]) -> None:
-        if not self._loop.is_closed():
+    def _tell(self, step: Callable[[], object]) -> None:
+        # It may have ended by itself, just now.
+        with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(step)
 
-    def _let_go(self) -> None:
-        if self._leave:
-            self._leave.set()
-
     def _give_up(self) -> None:
+        self._leave.set()
         if self._task:
             self._task.cancel()
 
@@ -86,7 +84,9 @@ class LoopThread(Generic[Held]):
 
     async def _live(self) -> None:
         self._task = asyncio.current_task()
-        self._leave = asyncio.Event()
+        if self._leave.is_set():
+            # Given up before it began.
+            raise asyncio.CancelledError
         async with self._manager() as held:
             self._entered.set_result(held)
             await self._leave.wait()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.guest_text import printable
+from harness.observe.network import knock_once
 
 if TYPE_CHECKING:
     from asyncssh import SSHClientConnection, SSHReader
@@ -92,6 +93,11 @@ async def _log_in(key_file: Path, host: str, port: int, refused: list[str]) -> S
     import asyncssh
 
     while True:
+        # A connection from before the guest's server came up may stay open, and mute, for ever.
+        if not await knock_once(host, port):
+            refused[:] = ["nothing answers on its port"]
+            await asyncio.sleep(_AGAIN_S)
+            continue
         try:
             return await asyncssh.connect(
                 host,
