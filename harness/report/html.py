@@ -79,6 +79,7 @@ def html_page(matrix: Matrix, folder: Path) -> str:
             matrix=matrix,
             headline=words.headline(matrix),
             counts=words.counts(matrix),
+            news=words.news_of(matrix),
             groups=list(_grouped(views)),
             left_out=len(rows) - len(views),
             anchors=anchors,

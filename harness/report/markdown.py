@@ -76,15 +76,16 @@ class _Page:
 
 
 def _news(matrix: Matrix) -> Iterator[str]:
-    if not matrix.news:
+    news = words.news_of(matrix)
+    if not news:
         return
     yield "### What is new"
     yield ""
-    for row in matrix.news[:_MAX_NEWS]:
+    for row in news[:_MAX_NEWS]:
         since = f" (since {words.moment(row.since)})" if row.since else ""
         yield f"- **{row.kind}** {_code(row.name)} {_safe(row.statement)}{_safe(since)}"
-    if len(matrix.news) > _MAX_NEWS:
-        yield f"- and {len(matrix.news) - _MAX_NEWS} more"
+    if len(news) > _MAX_NEWS:
+        yield f"- and {len(news) - _MAX_NEWS} more"
     yield ""
 
 

@@ -41,9 +41,10 @@ def print_matrix(
 
     Fifty rows at most. With ``all_rows`` also those that are right.
     """
-    for row in matrix.news[:_MAX_ROWS]:
+    news = words.news_of(matrix)[:_MAX_ROWS]
+    for row in news:
         console.print(_news(row))
-    if matrix.news:
+    if news:
         console.print()
     rows = words.worst_first(matrix)
     listed = rows if all_rows else [row for row in rows if row.judgement != "right"]

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from harness.checks.finding import Finding
 from harness.guest_text import printable
 from harness.matrix.catalog import Expected
-from harness.matrix.record import Judgement, Matrix, Past, Tried
+from harness.matrix.record import Judgement, Matrix, News, Past, Tried
 from harness.result import Result
 
 TEXT_LIMIT = 1000
@@ -17,6 +17,8 @@ TEXT_LIMIT = 1000
 
 _ORDER: tuple[Judgement, ...] = ("wrong", "error", "right")
 _SEVERITIES = ("error", "warning", "info")
+# So many images that are new are named one by one.
+_FIRST_ALONE = 5
 
 
 def shown(text: str, limit: int = TEXT_LIMIT) -> str:
@@ -62,6 +64,20 @@ def headline(matrix: Matrix) -> str:
     said += [f"of {of['error']} a host failed"] if of["error"] else []
     said += [f"{of['missing']} not tried"] if of["missing"] else []
     return ", ".join(said)
+
+
+def news_of(matrix: Matrix) -> list[News]:
+    """What is new, worth a line each: images without an earlier result are one where they are many.
+
+    What became of them is in the table.
+    """
+    known = [row for row in matrix.news if row.kind != "new"]
+    first = [row for row in matrix.news if row.kind == "new"]
+    if len(first) <= _FIRST_ALONE:
+        return [*known, *first]
+    names = ", ".join(row.name for row in first[:_FIRST_ALONE])
+    statement = f"None of them has an earlier result: {names} and {len(first) - _FIRST_ALONE} more."
+    return [*known, News(name=f"{len(first)} images", kind="new", statement=statement)]
 
 
 def what_came(result: Result) -> str:

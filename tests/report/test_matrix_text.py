@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from harness.matrix.record import Matrix
+from harness.matrix.record import Matrix, News
 from harness.report.matrix_text import print_matrix
 from tests.report.samples import hostile, matrix, nightly, panic, result, tried
 
@@ -57,3 +57,16 @@ def test_hostile_texts_are_harmless() -> None:
     assert "\x1b" not in text
     assert "\u202e" not in text
     assert not [line for line in text.splitlines() if line.startswith("::")]
+
+
+def test_many_images_that_are_new_are_one_line() -> None:
+    rows = [tried(f"image-{number}", result()) for number in range(60)]
+    new = [News(name=row.name, kind="new", statement="The first result: passes.") for row in rows]
+    broken = News(name="old", kind="broken", statement="It passed before.")
+    whole = matrix(*rows).model_copy(update={"news": (*new, broken)})
+    lines = shown(whole).splitlines()
+    assert [line.split()[0] for line in lines[:2]] == ["broken", "new"]
+    assert "60 images" in lines[1]
+    assert "image-0, image-1" in lines[1]
+    few = matrix(*rows).model_copy(update={"news": tuple(new[:3])})
+    assert shown(few).count("The first result") == 3
