@@ -7,10 +7,8 @@ that boot.
 from __future__ import annotations
 
 import asyncio
-import datetime
 import os
 import re
-import secrets
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -29,11 +27,12 @@ from harness.diagnose.stages import Until
 from harness.errors import HarnessError, HostError, UsageError
 from harness.examine import ImageFacts, examine, fetch, unexamined
 from harness.image.checksums import Checksum
-from harness.image.link import is_url, name_in_url
+from harness.image.link import is_url
 from harness.matrix_command import matrix
 from harness.provider.profile import Firmware, Profile, load_profile
 from harness.report.text import print_result
 from harness.result import Result, replay
+from harness.run_folder import new_run_dir
 
 if TYPE_CHECKING:
     from harness.installation import Installation
@@ -223,7 +222,7 @@ def verify(
         strict=strict,
         silence_s=silence_s,
         timeout_s=timeout_s,
-        run_dir=run_dir or _new_run_dir(facts.location),
+        run_dir=run_dir or new_run_dir(facts.location),
         rules=own_rules,
         counterfactual=counterfactual,
         installation=installation,
@@ -409,20 +408,6 @@ def _finish(result: Result, *, as_json: bool, signal_number: int = 0) -> NoRetur
     else:
         print_result(Console(), result)
     sys.exit(128 + signal_number if signal_number else result.exit_status)
-
-
-def _new_run_dir(location: str) -> Path:
-    """A new folder under the user's state folder (XDG Base Directory Specification)."""
-    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    now = datetime.datetime.now().astimezone()
-    name = f"{now:%Y%m%d-%H%M%S}-{_stem(location)}-{secrets.token_hex(2)}"
-    return Path(base) / "harness" / "runs" / name
-
-
-def _stem(location: str) -> str:
-    """What a person would call the image, fit for the name of a folder."""
-    name = name_in_url(location) if is_url(location) else Path(location).name
-    return re.sub(r"[^\w.-]+", "_", Path(name).stem)[:40] or "image"
 
 
 class _Terminated(BaseException):
