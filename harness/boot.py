@@ -92,7 +92,13 @@ async def running(
     """
     by_dhcp = part.change is not None and part.change.thing == "addressing"
     network = LEASED if by_dhcp else GuestNetwork()
-    seed = new_seed(part.mac, network, "dhcp" if by_dhcp else "static", part.authorized_key)
+    seed = new_seed(
+        part.mac,
+        network,
+        "dhcp" if by_dhcp else "static",
+        part.authorized_key,
+        case.profile.machine.nic_name,
+    )
     change = part.change.name if part.change else ""
     rows = start_rows(
         case, acceleration, seed, change, part.name, unattended=part.prepared is not None

@@ -1,8 +1,9 @@
 """The seed: what the provider's cloud-init drive tells a new machine (NoCloud).
 
 Four files on an ISO 9660 labelled ``cidata``: cloud-init documentation, "Reference, Datasources,
-NoCloud". The network configuration is version 2, a static address for the NIC with this MAC;
-there is no ``set-name``, since the provider does not rename the NIC either.
+NoCloud". The network configuration is version 2, a static address for the NIC with this MAC. It
+names the NIC as the guest finds it there: cloud-init of 2020 (Debian 11) does not look for the name
+by the MAC, and takes the one that is written for that of the device.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ LABEL = "cidata"
 class Seed:
     """What a run's seed says. ``nonce`` is in every call that the guest makes because of it.
 
-    ``authorized_key`` is a public key of OpenSSH that root is let in by; "" where nobody logs in.
+    ``nic_name`` is what the guest calls its NIC, "" where that is not known. ``authorized_key`` is
+    a public key of OpenSSH that root is let in by; "" where nobody logs in.
     """
 
     instance_id: str
@@ -31,6 +33,7 @@ class Seed:
     network: GuestNetwork
     addressing: Literal["static", "dhcp"] = "static"
     authorized_key: str = ""
+    nic_name: str = ""
 
     @property
     def phone_home_path(self) -> str:
@@ -53,6 +56,7 @@ def new_seed(
     network: GuestNetwork,
     addressing: Literal["static", "dhcp"] = "static",
     authorized_key: str = "",
+    nic_name: str = "",
 ) -> Seed:
     """A seed for the NIC with ``mac``, with a fresh instance id (cloud-init acts once per id)."""
     return Seed(
@@ -62,6 +66,7 @@ def new_seed(
         network=network,
         addressing=addressing,
         authorized_key=authorized_key,
+        nic_name=nic_name,
     )
 
 
@@ -80,7 +85,9 @@ def seed_files(seed: Seed) -> dict[str, str]:
         + (_LOGIN.format(key=seed.authorized_key) if seed.authorized_key else ""),
         "vendor-data": "#cloud-config\n{}\n",
         "network-config": _NETWORK_CONFIGS[seed.addressing].format(
+            key=seed.nic_name or "nic0",
             mac=seed.mac,
+            name=f"    set-name: {seed.nic_name}\n" if seed.nic_name else "",
             address=f"{net.guest}/{net.subnet.prefixlen}",
             router=net.router,
             nameserver=net.nameserver,
@@ -119,10 +126,10 @@ ssh_authorized_keys:
 _NIC = """\
 version: 2
 ethernets:
-  nic0:
+  {key}:
     match:
       macaddress: "{mac}"
-"""
+{name}"""
 _NETWORK_CONFIGS = {
     "dhcp": _NIC + "    dhcp4: true\n",
     "static": _NIC

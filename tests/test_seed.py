@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from harness.guest_network import GuestNetwork
+from harness.provider.profile import load_profile
 from harness.seed import Seed, new_mac, new_seed, seed_files, write_seed
 
 FILES = {"meta-data", "user-data", "vendor-data", "network-config"}
@@ -32,6 +33,15 @@ def test_the_network_is_static_and_matched_by_mac(seed: Seed) -> None:
     assert nic["addresses"] == ["203.0.113.10/24"]
     assert "dhcp4" not in nic
     assert "set-name" not in nic
+
+
+def test_the_nic_has_the_name_that_the_guest_gives_it(seed: Seed) -> None:
+    name = load_profile("contabo").machine.nic_name
+    named = new_seed(seed.mac, seed.network, nic_name=name)
+    config = yaml.safe_load(seed_files(named)["network-config"])
+    assert list(config["ethernets"]) == [name] == ["ens18"]
+    assert config["ethernets"][name]["set-name"] == name
+    assert config["ethernets"][name]["match"] == {"macaddress": seed.mac}
 
 
 def test_the_guest_is_told_to_call_with_the_nonce(seed: Seed) -> None:

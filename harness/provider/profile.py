@@ -58,6 +58,11 @@ class Machine(_Model):
     target_size_bytes: Claim[Annotated[int, Field(ge=1 << 30)]]
     """The disk that such a disc installs to."""
 
+    @property
+    def nic_name(self) -> str:
+        """What systemd calls the NIC in its slot (systemd.net-naming-scheme(7), "ens")."""
+        return f"ens{int(self.nic_address.value.partition('.')[0], 16)}"
+
 
 class Network(_Model):
     """How a guest gets its address there."""
