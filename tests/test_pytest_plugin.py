@@ -13,6 +13,8 @@ import pytest
 
 from images.build import build
 
+pytestmark = pytest.mark.slow
+
 pytest_plugins = ["pytester"]
 
 Pytest = Callable[..., pytest.RunResult]

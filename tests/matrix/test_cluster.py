@@ -43,6 +43,8 @@ from tests.matrix.dask_programs import (
     worker_process,
 )
 
+pytestmark = pytest.mark.slow
+
 SLOW = Path(__file__).with_name("slow_recipe.py")
 NO_IMAGE = Expected(outcome="fail", cause="format.unsupported")
 
@@ -218,7 +220,6 @@ def test_a_worker_dies_and_what_it_was_at_with_it(
     assert list(begun(images).values()).count(lost) == 2
 
 
-@pytest.mark.slow
 def test_a_nanny_brings_its_worker_back(
     cluster: Cluster, images: Path, start: Callable[..., Recorded]
 ) -> None:
@@ -234,7 +235,6 @@ def test_a_nanny_brings_its_worker_back(
     assert matrix.lines() == 1
 
 
-@pytest.mark.slow
 def test_an_image_that_kills_its_workers_is_given_up_and_harms_no_other(
     tmp_path: Path, images: Path, start: Callable[..., Recorded]
 ) -> None:
@@ -301,7 +301,6 @@ with MatrixFolder(images / "matrix", ["a"], resume=False) as folder:
 """
 
 
-@pytest.mark.slow
 def test_a_scheduler_that_dies(
     cluster: Cluster, images: Path, start: Callable[..., Recorded]
 ) -> None:
@@ -316,7 +315,6 @@ def test_a_scheduler_that_dies(
     wait_for(lambda: not any(map(is_alive, begun(images))), seconds=10)
 
 
-@pytest.mark.slow
 def test_a_scheduler_that_says_nothing_more(
     cluster: Cluster, images: Path, start: Callable[..., Recorded]
 ) -> None:
@@ -329,12 +327,11 @@ def test_a_scheduler_that_says_nothing_more(
     assert result.tried[0].result.findings[0].statement.endswith("said nothing for 2 s.")
 
 
-@pytest.mark.slow
 def test_no_worker_comes_back(
     cluster: Cluster, images: Path, start: Callable[..., Recorded]
 ) -> None:
     cluster.worker("one", "--no-nanny")
-    matrix = start([slow(images, "a"), slow(images, "b")], cluster.address, Patience(workers_s=2))
+    matrix = start([slow(images, "a"), slow(images, "b")], cluster.address, Patience(workers_s=8))
     wait_for(lambda: len(begun(images)) == 1)
     kill(cluster, "one")
     result = matrix.wait(30)
@@ -344,7 +341,6 @@ def test_no_worker_comes_back(
     }
 
 
-@pytest.mark.slow
 def test_a_worker_that_is_told_to_end_gives_its_image_back(
     cluster: Cluster, images: Path, start: Callable[..., Recorded]
 ) -> None:
@@ -358,7 +354,6 @@ def test_a_worker_that_is_told_to_end_gives_its_image_back(
     assert [(row.judgement, row.worker) for row in matrix.wait().tried] == [("right", "two")]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("resources", "said"), [("", "none with the resource vm"), (None, "no worker has come in 1 s")]
 )
@@ -374,7 +369,6 @@ def test_workers_that_cannot_run_machines(
         matrix.wait(30)
 
 
-@pytest.mark.slow
 def test_another_version_on_a_worker(
     cluster: Cluster, tmp_path: Path, images: Path, start: Callable[..., Recorded]
 ) -> None:
@@ -387,7 +381,6 @@ def test_another_version_on_a_worker(
         matrix.wait(30)
 
 
-@pytest.mark.slow
 def test_no_harness_on_a_worker_and_on_the_scheduler(
     tmp_path: Path, images: Path, start: Callable[..., Recorded]
 ) -> None:
@@ -408,7 +401,6 @@ def test_no_harness_on_a_worker_and_on_the_scheduler(
         assert [row.judgement for row in again.wait(60).tried] == ["right"]
 
 
-@pytest.mark.slow
 def test_what_the_worker_has_not(
     cluster: Cluster, images: Path, start: Callable[..., Recorded], tmp_path: Path
 ) -> None:
@@ -421,7 +413,6 @@ def test_what_the_worker_has_not(
     assert [row.judgement for row in matrix.tried] == ["error", "error"]
 
 
-@pytest.mark.slow
 def test_recipes_are_built_in_the_workers_own_folder(
     cluster: Cluster, images: Path, start: Callable[..., Recorded], tmp_path: Path
 ) -> None:

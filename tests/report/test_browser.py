@@ -14,6 +14,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from harness.report.html import html_page
 from tests.report.samples import HOSTILE, hostile, nightly, serial, write_evidence
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
