@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import pickle
 import queue
+import re
 import secrets
 import threading
 from collections import deque
@@ -104,7 +105,9 @@ def _connect(address: str, patience: Patience) -> Client:
     except queue.Empty:
         answer = TimeoutError(f"nothing was said for {patience.connect_s:g} s")
     if isinstance(answer, Exception):
-        why = printable(str(answer.__cause__ or answer), 200) or type(answer).__name__
+        # It names the object that failed to connect first.
+        said = re.sub(r"^in <[^>]*>: ", "", str(answer.__cause__ or answer))
+        why = printable(said, 200) or type(answer).__name__
         raise UsageError(f"--scheduler {address}: no scheduler of dask answers: {why}")
     return answer
 
