@@ -34,7 +34,7 @@ from harness.matrix.having import (
     what_it_said,
 )
 from harness.matrix.progress import Moved, Teller
-from harness.matrix.record import RUNS, Tried, judge_against
+from harness.matrix.record import RUNS, Tried, of_entry
 from harness.matrix.reuse import Ground, again, reuse_key
 from harness.matrix.stop import Stop
 from harness.programs import qemu_version
@@ -129,21 +129,12 @@ class _Attempt:
             result = conclude_entry(entry, (link_fault(error),))
         except (HarnessError, OSError) as error:
             result = self._fault(_as_host_error(error))
-        judgement, differs = judge_against(entry.expected, result)
         has_run = (self.run_dir / EVIDENCE_FILE).exists()
         name = f"{RUNS}/{entry.name}" if has_run else None
+        # The folder of a matrix can be moved as a whole.
+        result = result.model_copy(update={"run_dir": name})
         return Tried(
-            name=entry.name,
-            catalog=self.planned.catalog,
-            description=entry.description,
-            source=entry.source,
-            tags=entry.tags,
-            expected=entry.expected,
-            why=entry.why,
-            judgement=judgement,
-            differs=differs,
-            # The folder of a matrix can be moved as a whole.
-            result=result.model_copy(update={"run_dir": name}),
+            **of_entry(self.planned, result),
             attempts=count,
             started_at=started_at,
             wall_s=round(time.monotonic() - started_s - wait_s, 3),

@@ -7,12 +7,12 @@ The folder of a matrix holds ``matrix.jsonl``, a line for each image as soon as 
 from __future__ import annotations
 
 import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from harness.diagnose.diagnosis import Outcome
-from harness.matrix.catalog import Expected
+from harness.matrix.catalog import Expected, Planned
 from harness.result import Result
 
 MATRIX_FILE = "matrix.jsonl"
@@ -138,6 +138,24 @@ def judge_against(expected: Expected, result: Result) -> tuple[Judgement, tuple[
     }
     differs = tuple(what for what, holds in held.items() if not holds)
     return ("wrong" if differs else "right"), differs
+
+
+def of_entry(planned: Planned, result: Result) -> dict[str, Any]:
+    """What a row says of its entry, and of ``result`` beside what is expected."""
+    entry = planned.entry
+    judgement, differs = judge_against(entry.expected, result)
+    return {
+        "name": entry.name,
+        "catalog": planned.catalog,
+        "description": entry.description,
+        "source": entry.source,
+        "tags": entry.tags,
+        "expected": entry.expected,
+        "why": entry.why,
+        "judgement": judgement,
+        "differs": differs,
+        "result": result,
+    }
 
 
 def as_past(tried: Tried, matrix_started_at: datetime.datetime) -> Past:

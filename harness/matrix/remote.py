@@ -24,7 +24,7 @@ from harness.matrix.attempt import Options, attempt, conclude_entry
 from harness.matrix.catalog import Planned
 from harness.matrix.parcel import pack
 from harness.matrix.progress import Moved
-from harness.matrix.record import RUNS, Tried
+from harness.matrix.record import RUNS, Tried, of_entry
 from harness.matrix.stop import Stop
 
 if TYPE_CHECKING:
@@ -155,17 +155,8 @@ def _is_wanted(worker: Worker, key: Key) -> bool:
 
 def fault_row(planned: Planned, error: HostError, machine: str, attempts: int = 1) -> Tried:
     """The row of an image that was not tried to its end, for a fault of a host."""
-    entry = planned.entry
     return Tried(
-        name=entry.name,
-        catalog=planned.catalog,
-        description=entry.description,
-        source=entry.source,
-        tags=entry.tags,
-        expected=entry.expected,
-        why=entry.why,
-        judgement="error",
-        result=conclude_entry(entry, error=error),
+        **of_entry(planned, conclude_entry(planned.entry, error=error)),
         attempts=attempts,
         started_at=datetime.datetime.now(tz=datetime.UTC),
         wall_s=0.0,

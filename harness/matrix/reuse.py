@@ -15,7 +15,7 @@ from importlib.resources.abc import Traversable
 
 from harness import __version__
 from harness.matrix.catalog import Entry, Planned
-from harness.matrix.record import Tried, judge_against
+from harness.matrix.record import Tried, of_entry
 from harness.provider.profile import load_profile
 
 # What of an entry changes a verdict. Its name, tags and deadline do not: a late run is an error,
@@ -94,21 +94,6 @@ def again(planned: Planned, known: Tried) -> Tried:
 
     It is judged by what is expected today. Its run is not in the folder of today's matrix.
     """
-    entry = planned.entry
-    judgement, differs = judge_against(entry.expected, known.result)
-    return known.model_copy(
-        update={
-            "name": entry.name,
-            "catalog": planned.catalog,
-            "description": entry.description,
-            "source": entry.source,
-            "tags": entry.tags,
-            "expected": entry.expected,
-            "why": entry.why,
-            "judgement": judgement,
-            "differs": differs,
-            "result": known.result.model_copy(update={"run_dir": None}),
-            "run_dir": None,
-            "reused": True,
-        }
-    )
+    result = known.result.model_copy(update={"run_dir": None})
+    today = of_entry(planned, result)
+    return known.model_copy(update={**today, "run_dir": None, "reused": True})
