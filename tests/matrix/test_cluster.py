@@ -32,7 +32,7 @@ from harness.matrix.folder import MatrixFolder, read_matrix
 from harness.matrix.progress import Moved
 from harness.matrix.record import Matrix, Tried
 from harness.matrix.stop import Stop
-from tests.conftest import machines_of, wait_for
+from tests.conftest import HARNESS, machines_of, wait_for
 from tests.matrix.dask_programs import (
     ROOT,
     Cluster,
@@ -430,6 +430,38 @@ def test_fail_fast(pair: Cluster, images: Path, start: Callable[..., Recorded]) 
     wrong = plan(images, no_image(images, "a").entry.model_copy(update={"expected": Expected()}))
     matrix = start([wrong, slow(images, "b")], pair.address, fail_fast=True)
     assert [row.judgement for row in matrix.wait(30).tried] == ["wrong"]
+    wait_for(lambda: not any(map(is_alive, begun(images))), seconds=10)
+
+
+def test_the_program_sends_images_to_a_cluster_until_it_is_interrupted(
+    pair: Cluster, images: Path, tmp_path: Path
+) -> None:
+    no_image(images, "a")
+    slow(images, "b")
+    catalog = tmp_path / "images.toml"
+    catalog.write_text(f"""
+        [recipes]
+        command = ["python", "{SLOW}", "{images}"]
+        [[image]]
+        name = "a"
+        file = "{images}/a.img"
+        why = "It is a VMDK."
+        expected = {{ outcome = "fail", cause = "format.unsupported" }}
+        [[image]]
+        name = "b"
+        recipe = "b"
+        """)
+    out = tmp_path / "out"
+    words = [HARNESS, "matrix", catalog, "--scheduler", pair.address, "--report-dir", out]
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: bool(begun(images, "b")))
+    wait_for(lambda: len(read_matrix(out).tried) == 1)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    assert "right  a" in said
+    assert read_matrix(out).missing == ("b",)
     wait_for(lambda: not any(map(is_alive, begun(images))), seconds=10)
 
 
