@@ -83,13 +83,17 @@ def _digest(secret: str) -> bytes:
 
 
 def bind_address(text: str) -> str:
-    """``text`` as the address to bind to; raises UsageError where it is none."""
+    """``text`` as the address to bind to; raises UsageError where it is not one address."""
     try:
-        return str(ipaddress.ip_address(text))
+        address = ipaddress.ip_address(text)
     except ValueError:
         raise UsageError(
-            f"--web-bind {text}: is no address: give one like 127.0.0.1, names are not looked up."
+            f"--web-bind {text}: is no address: give one like 127.0.0.1; names are not looked up."
         ) from None
+    if address.is_unspecified:
+        # A page is at one address, which is how a name that was made to point here is told apart.
+        raise UsageError(f"--web-bind {text}: means every address: give the one to be reached at.")
+    return str(address)
 
 
 def is_loopback(address: str) -> bool:

@@ -2,26 +2,29 @@
 // Run by tools/setup, which calls it `npm run bundle`.
 import { build } from "esbuild";
 import { readFile, rm, writeFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
 
+// Debian 12's node has no import.meta.dirname.
+const here = fileURLToPath(new URL(".", import.meta.url));
 const bundle = new URL("static/bundle/", import.meta.url);
 const packages = new URL("node_modules/", import.meta.url);
 
 await rm(bundle, { recursive: true, force: true });
 await build({
-  absWorkingDir: import.meta.dirname,
+  absWorkingDir: here,
   stdin: {
     contents: `
       export { Terminal } from "@xterm/xterm";
       export { FitAddon } from "@xterm/addon-fit";
     `,
-    resolveDir: import.meta.dirname,
+    resolveDir: here,
   },
   outfile: "static/bundle/xterm.js",
   ...settings(),
 });
 await build({
-  absWorkingDir: import.meta.dirname,
-  stdin: { contents: `export { default as RFB } from "@novnc/novnc";`, resolveDir: import.meta.dirname },
+  absWorkingDir: here,
+  stdin: { contents: `export { default as RFB } from "@novnc/novnc";`, resolveDir: here },
   outfile: "static/bundle/novnc.js",
   ...settings(),
 });

@@ -1,4 +1,4 @@
-"""What all viewers see of a machine: one snapshot for all of them, as often as an eye can follow."""
+"""What all viewers see of a machine: one snapshot for all, as often as an eye can follow."""
 
 from __future__ import annotations
 

@@ -38,7 +38,6 @@ def page_files() -> dict[str, File]:
     }
 
 
-
 def _file(entry: Traversable) -> File:
     suffix = entry.name[entry.name.rindex(".") :]
     return File(entry.read_bytes(), _TYPES[suffix])

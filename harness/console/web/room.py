@@ -51,10 +51,13 @@ class Room:
     """A machine with those who look at it; belongs to one loop."""
 
     KEY: ClassVar[web.AppKey[Room]]
-    VIEWER: ClassVar[str] = "harness.viewer"
 
     def __init__(
-        self, guest: Guest, door: Door, actions: tuple[Mapping[str, Any], ...], link: Callable[[], str]
+        self,
+        guest: Guest,
+        door: Door,
+        actions: tuple[Mapping[str, Any], ...],
+        link: Callable[[], str],
     ) -> None:
         self.guest = guest
         self.door = door

@@ -15,7 +15,8 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.console.web import sockets
-from harness.console.web.access import comes_from_us, host_of
+from harness.console.web.access import comes_from_us
+from harness.console.web.asking import cookie_name, let_in, own_host, viewer_of
 from harness.console.web.files import File
 from harness.console.web.room import Room
 from harness.errors import HarnessError, UsageError
@@ -73,40 +74,26 @@ def new_app(room: Room, files: Mapping[str, File]) -> web.Application:
     return app
 
 
-def _own_host(request: web.Request) -> str:
-    """The address and port that the connection of ``request`` came to."""
-    transport = request.transport
-    address, port = transport.get_extra_info("sockname")[:2] if transport else ("", 0)
-    return host_of(address, port)
-
-
-def _cookie_name(request: web.Request) -> str:
-    # Cookies know no ports: consoles on one machine must not take each other's.
-    return f"harness-console-{_own_host(request).rpartition(':')[2]}"
-
-
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(_HEADERS)
-    response.headers["Content-Security-Policy"] = _POLICY.format(host=_own_host(request))
+    response.headers["Content-Security-Policy"] = _POLICY.format(host=own_host(request))
 
 
 @web.middleware
 async def _guard(request: web.Request, handler: _Handler) -> web.StreamResponse:
     origin = request.headers.get("Origin")
     changes = request.method not in ("GET", "HEAD") or request.path.startswith("/ws/")
-    if not comes_from_us(request.host, _own_host(request), origin, changes=changes):
+    if not comes_from_us(request.host, own_host(request), origin, changes=changes):
         return _refusal(HTTPStatus.FORBIDDEN, "This is not the address of the console.")
     if request.path in _OF_THE_DOOR:
         return await handler(request)
-    viewer = request.app[Room.KEY].door.viewer(request.cookies.get(_cookie_name(request), ""))
-    if viewer is None:
+    if viewer_of(request) is None:
         if request.path == "/":
             door = request.app[_FILES]["door.html"]
             return web.Response(
                 body=door.body, content_type=door.content_type, charset="utf-8", status=401
             )
         return _refusal(HTTPStatus.UNAUTHORIZED, "Open the link that harness console printed.")
-    request[Room.VIEWER] = viewer
     return await handler(request)
 
 
@@ -142,9 +129,7 @@ async def _enter(request: web.Request) -> web.Response:
     if session is None:
         return _refusal(HTTPStatus.FORBIDDEN, "This link was used, or never was one.")
     response = web.Response(status=HTTPStatus.NO_CONTENT)
-    response.set_cookie(
-        _cookie_name(request), session, path="/", httponly=True, samesite="Strict"
-    )
+    response.set_cookie(cookie_name(request), session, path="/", httponly=True, samesite="Strict")
     return response
 
 
@@ -154,7 +139,7 @@ async def _do(request: web.Request) -> web.Response:
     except (json.JSONDecodeError, UnicodeDecodeError, ValidationError):
         return _answer(HTTPStatus.BAD_REQUEST, "This is no action.")
     try:
-        said = await request.app[Room.KEY].do(request[Room.VIEWER], wish.name, wish.arguments)
+        said = await request.app[Room.KEY].do(let_in(request), wish.name, wish.arguments)
     except HarnessError as error:
         return _answer(HTTPStatus.CONFLICT, str(error))
     return _answer(HTTPStatus.OK, said)

@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from harness.console.web.access import Viewer
+from harness.console.web.asking import let_in
 from harness.console.web.outbox import TOO_SLOW, Outbox, TooSlowError, send_bytes, send_text
 from harness.console.web.rfb import ClientFilter, NotRfbError
 from harness.console.web.room import Room
@@ -23,7 +24,7 @@ _SCREEN_BYTES = 64 << 10
 
 async def serial(request: web.Request) -> web.WebSocketResponse:
     """The serial line: what was said comes first; keys of the typist go to the guest."""
-    room, viewer = request.app[Room.KEY], request[Room.VIEWER]
+    room, viewer = request.app[Room.KEY], let_in(request)
     async with _opened(request, room, viewer) as socket:
         outbox = Outbox(MAX_BEHIND_BYTES)
         unwatch = room.guest.watch_serial(outbox.put)
@@ -44,7 +45,7 @@ async def _type(socket: web.WebSocketResponse, room: Room, viewer: Viewer) -> No
 
 async def screen(request: web.Request) -> web.WebSocketResponse:
     """The screen: RFB between the browser and QEMU. Who does not type only asks for pictures."""
-    room, viewer = request.app[Room.KEY], request[Room.VIEWER]
+    room, viewer = request.app[Room.KEY], let_in(request)
     path = room.guest.vnc_socket
     async with _opened(request, room, viewer) as socket:
         if path is None:
@@ -84,7 +85,7 @@ async def _to_qemu(
 
 async def events(request: web.Request) -> web.WebSocketResponse:
     """What is known of the machine, and who is here; nothing is taken from the browser."""
-    room, viewer = request.app[Room.KEY], request[Room.VIEWER]
+    room, viewer = request.app[Room.KEY], let_in(request)
     async with _opened(request, room, viewer) as socket:
         about = {"kind": "about", "you": viewer.name, "actions": room.actions}
         with suppress(ConnectionError, TooSlowError):
@@ -119,9 +120,7 @@ async def _opened(
         await socket.close()
 
 
-async def _until_one_ends(
-    socket: web.WebSocketResponse, *ways: Coroutine[Any, Any, None]
-) -> None:
+async def _until_one_ends(socket: web.WebSocketResponse, *ways: Coroutine[Any, Any, None]) -> None:
     """Run both ways of a connection until one is over, which ends the other."""
     tasks = [asyncio.ensure_future(way) for way in ways]
     try:

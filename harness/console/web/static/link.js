@@ -1,0 +1,45 @@
+// A websocket that comes again when it ends, and says how it is.
+
+const SOONEST_MS = 500;
+const LATEST_MS = 5000;
+const TOO_SLOW = 4008;
+
+export class Link {
+  #path;
+  #handlers;
+  #socket = null;
+  #wait_ms = SOONEST_MS;
+
+  // handlers: opened(), took(data), ended(too_slow)
+  constructor(path, handlers) {
+    this.#path = path;
+    this.#handlers = handlers;
+    this.#open();
+  }
+
+  send(bytes) {
+    if (this.#socket.readyState === WebSocket.OPEN) {
+      this.#socket.send(bytes);
+    }
+  }
+
+  #open() {
+    const socket = new WebSocket(address(this.#path));
+    socket.binaryType = "arraybuffer";
+    socket.addEventListener("open", () => {
+      this.#wait_ms = SOONEST_MS;
+      this.#handlers.opened();
+    });
+    socket.addEventListener("message", (message) => this.#handlers.took(message.data));
+    socket.addEventListener("close", (close) => {
+      this.#handlers.ended(close.code === TOO_SLOW);
+      setTimeout(() => this.#open(), this.#wait_ms);
+      this.#wait_ms = Math.min(2 * this.#wait_ms, LATEST_MS);
+    });
+    this.#socket = socket;
+  }
+}
+
+export function address(path) {
+  return `ws://${location.host}${path}`;
+}
