@@ -9,8 +9,6 @@ from aiohttp import web
 
 STALL_S = 20.0
 """How long a browser may take nothing at all of what is sent to it."""
-TOO_SLOW = 4008
-"""The code that a websocket is closed with where its browser was too slow (RFC 6455, 7.4.2)."""
 _PIECE_BYTES = 64 << 10
 
 
@@ -26,29 +24,33 @@ class Outbox:
         self._pieces: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._filled = asyncio.Event()
+        self._overflowed = asyncio.Event()
 
     def put(self, chunk: bytes) -> None:
-        """Take ``chunk``; never waits. What does not fit ends the sending."""
+        """Take ``chunk``; never waits."""
+        if self._waiting_bytes + len(chunk) > self._limit_bytes:
+            self._overflowed.set()
+            return
         self._waiting_bytes += len(chunk)
-        if self._waiting_bytes <= self._limit_bytes:
-            self._pieces.extend(
-                chunk[start : start + _PIECE_BYTES] for start in range(0, len(chunk), _PIECE_BYTES)
-            )
+        self._pieces.extend(
+            chunk[start : start + _PIECE_BYTES] for start in range(0, len(chunk), _PIECE_BYTES)
+        )
         self._filled.set()
 
     async def send_all(self, socket: web.WebSocketResponse) -> None:
-        """Send what comes, for ever. Raises TooSlowError."""
+        """Send what comes, for ever. Raises TooSlowError where the browser takes nothing."""
         while True:
             await self._filled.wait()
             self._filled.clear()
             while self._pieces:
-                if self._waiting_bytes > self._limit_bytes:
-                    raise TooSlowError
                 piece = self._pieces.popleft()
                 await send_bytes(socket, piece)
                 self._waiting_bytes -= len(piece)
-            if self._waiting_bytes > self._limit_bytes:
-                raise TooSlowError
+
+    async def overflow(self) -> None:
+        """Raise TooSlowError as soon as something did not fit."""
+        await self._overflowed.wait()
+        raise TooSlowError
 
 
 async def send_bytes(socket: web.WebSocketResponse, chunk: bytes) -> None:

@@ -95,7 +95,7 @@ class Room:
         if name == "take-over":
             self.door.take_over(viewer)
             self.feed.change()
-            return "You type."
+            return ""
         if self.door.typist is not viewer:
             raise UsageError("Somebody else types: take over first.")
         if name == "invite":

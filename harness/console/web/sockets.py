@@ -12,7 +12,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from harness.console.web.access import Viewer
 from harness.console.web.asking import let_in
-from harness.console.web.outbox import TOO_SLOW, Outbox, TooSlowError, send_bytes, send_text
+from harness.console.web.outbox import Outbox, TooSlowError, send_bytes, send_text
 from harness.console.web.rfb import ClientFilter, NotRfbError
 from harness.console.web.room import Room
 
@@ -29,7 +29,10 @@ async def serial(request: web.Request) -> web.WebSocketResponse:
         outbox = Outbox(MAX_BEHIND_BYTES)
         unwatch = room.guest.watch_serial(outbox.put)
         try:
-            await _until_one_ends(socket, outbox.send_all(socket), _type(socket, room, viewer))
+            await _until_one_ends(
+                *(request, socket),
+                *(outbox.send_all(socket), outbox.overflow(), _type(socket, room, viewer)),
+            )
         finally:
             unwatch()
     return socket
@@ -58,7 +61,7 @@ async def screen(request: web.Request) -> web.WebSocketResponse:
         client = ClientFilter(lambda: room.door.typist is viewer)
         try:
             await _until_one_ends(
-                socket, _to_browser(reader, socket), _to_qemu(socket, client, writer)
+                *(request, socket), _to_browser(reader, socket), _to_qemu(socket, client, writer)
             )
         finally:
             writer.close()
@@ -90,7 +93,7 @@ async def events(request: web.Request) -> web.WebSocketResponse:
         about = {"kind": "about", "you": viewer.name, "actions": room.actions}
         with suppress(ConnectionError, TooSlowError):
             await send_text(socket, json.dumps(about))
-        await _until_one_ends(socket, _tell(socket, room), _wait_for_end(socket))
+        await _until_one_ends(request, socket, _tell(socket, room), _wait_for_end(socket))
     return socket
 
 
@@ -120,8 +123,10 @@ async def _opened(
         await socket.close()
 
 
-async def _until_one_ends(socket: web.WebSocketResponse, *ways: Coroutine[Any, Any, None]) -> None:
-    """Run both ways of a connection until one is over, which ends the other."""
+async def _until_one_ends(
+    request: web.Request, socket: web.WebSocketResponse, *ways: Coroutine[Any, Any, None]
+) -> None:
+    """Run the ways of a connection until one is over, which ends the others."""
     tasks = [asyncio.ensure_future(way) for way in ways]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -131,7 +136,9 @@ async def _until_one_ends(socket: web.WebSocketResponse, *ways: Coroutine[Any, A
         ends = await asyncio.gather(*tasks, return_exceptions=True)
     for end in ends:
         if isinstance(end, TooSlowError):
-            await socket.close(code=TOO_SLOW, message=b"too slow")
+            # No goodbye: it would wait behind all that was not taken.
+            if request.transport:
+                request.transport.abort()
         elif isinstance(end, NotRfbError):
             await socket.close(code=WSCloseCode.POLICY_VIOLATION)
         elif isinstance(end, Exception) and not isinstance(end, OSError):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.console.web.serving import Served, serving
+from harness.diagnose.stages import DISK_LADDER
 from harness.errors import UsageError
 from harness.evidence import Observation
 
@@ -131,3 +132,20 @@ async def console(folder: Path, shown: dict[str, Any] | None = None) -> AsyncIte
         serving(guest, ACTIONS) as served,
     ):
         yield Console(guest, served)
+
+
+_REACHED = {"power-on": 0.0, "firmware": 0.4, "bootloader": 2.1, "kernel": 5.9}
+SHOWN: dict[str, Any] = {
+    "name": "sample.qcow2",
+    "state": "running",
+    "t_s": 9.3,
+    "stage": "kernel",
+    "verdict": None,
+    "ladder": [{"stage": stage, "t_s": _REACHED.get(stage)} for stage in DISK_LADDER],
+    "traffic": {"disk reads": "214 MiB", "disk writes": "0", "frames": "4"},
+    "frames": [{"t_s": 8.1, "text": "ARP who has 203.0.113.1"}],
+    "findings": [
+        {"id": "linux.serial-console", "severity": "warning", "statement": "No serial console."}
+    ],
+    "rules": [{"t_s": 5.9, "id": "stage.kernel", "channel": "serial", "text": "Linux version 6.1"}],
+}

@@ -71,7 +71,7 @@ def with_console(folder: Path, work: Callable[[Console, list[Browser]], Awaitabl
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    while not condition():
+    while not condition():  # noqa: ASYNC110  what is waited for is of another program
         await asyncio.sleep(0.01)
 
 
@@ -270,7 +270,7 @@ def test_everybody_sees_who_types(tmp_path: Path) -> None:
         told = [await browser.socket("/ws/events") for browser in browsers]
         abouts = [await events.receive_json() for events in told]
         assert [about["you"] for about in abouts] == ["viewer 1", "viewer 2"]
-        assert [action["name"] for action in abouts[0]["actions"]][0] == "reset"
+        assert abouts[0]["actions"][0]["name"] == "reset"
 
         async def typist(events: aiohttp.ClientWebSocketResponse, name: str) -> dict[str, Any]:
             while (row := await events.receive_json())["typist"] != name or len(row["viewers"]) < 2:
@@ -364,7 +364,7 @@ def test_what_is_no_rfb_ends_the_screen(tmp_path: Path) -> None:
         await browser.enter(here.served.new_link())
         screen = await browser.socket("/ws/vnc")
         await screen.send_bytes(b"GET / HTTP/1.1\r\n\r\n")
-        while not (await screen.receive()).type == aiohttp.WSMsgType.CLOSE:
+        while (await screen.receive()).type != aiohttp.WSMsgType.CLOSE:
             pass
         assert screen.close_code == aiohttp.WSCloseCode.POLICY_VIOLATION
 

@@ -2,7 +2,6 @@
 
 const SOONEST_MS = 500;
 const LATEST_MS = 5000;
-const TOO_SLOW = 4008;
 
 export class Link {
   #path;
@@ -10,7 +9,7 @@ export class Link {
   #socket = null;
   #wait_ms = SOONEST_MS;
 
-  // handlers: opened(), took(data), ended(too_slow)
+  // handlers: opened(), took(data), ended()
   constructor(path, handlers) {
     this.#path = path;
     this.#handlers = handlers;
@@ -31,8 +30,8 @@ export class Link {
       this.#handlers.opened();
     });
     socket.addEventListener("message", (message) => this.#handlers.took(message.data));
-    socket.addEventListener("close", (close) => {
-      this.#handlers.ended(close.code === TOO_SLOW);
+    socket.addEventListener("close", () => {
+      this.#handlers.ended();
       setTimeout(() => this.#open(), this.#wait_ms);
       this.#wait_ms = Math.min(2 * this.#wait_ms, LATEST_MS);
     });

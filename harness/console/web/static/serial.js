@@ -41,7 +41,7 @@ export class Serial {
         on_state("");
       },
       took: (data) => this.#draw(new Uint8Array(data)),
-      ended: (too_slow) => on_state(too_slow ? "too slow for this line" : "not connected"),
+      ended: () => on_state("not connected"),
     });
   }
 

@@ -1,18 +1,9 @@
 // xterm.js writes styles as text, which the page's policy forbids to everybody. Here they go the two
 // ways that no markup can go: sheets made by script, and the style of one element.
 
-Object.defineProperty(HTMLStyleElement.prototype, "textContent", {
-  set(text) {
-    this.sheet_of_script ??= adopted();
-    this.sheet_of_script.replaceSync(text);
-  },
-});
-
-const remove = Element.prototype.remove;
-HTMLStyleElement.prototype.remove = function () {
-  const gone = this.sheet_of_script;
-  document.adoptedStyleSheets = document.adoptedStyleSheets.filter((sheet) => sheet !== gone);
-  remove.call(this);
+const create = document.createElement;
+document.createElement = function (name, ...more) {
+  return name === "style" ? stand_in() : create.call(document, name, ...more);
 };
 
 const set_attribute = Element.prototype.setAttribute;
@@ -24,8 +15,15 @@ HTMLElement.prototype.setAttribute = function (name, value) {
   }
 };
 
-function adopted() {
+// An element that shows nothing; the text that is put into it is a sheet of the page.
+function stand_in() {
   const sheet = new CSSStyleSheet();
   document.adoptedStyleSheets.push(sheet);
-  return sheet;
+  const element = create.call(document, "template");
+  Object.defineProperty(element, "textContent", { set: (text) => sheet.replaceSync(text) });
+  element.remove = () => {
+    document.adoptedStyleSheets = document.adoptedStyleSheets.filter((other) => other !== sheet);
+    Element.prototype.remove.call(element);
+  };
+  return element;
 }
