@@ -13,6 +13,9 @@ from harness.console.web.feed import Feed
 from harness.errors import UsageError
 from harness.evidence import Observation
 
+# QEMU opens any file of the one who runs it, when it is told to.
+_OF_THE_FIRST = frozenset({"qmp"})
+
 Unwatch = Callable[[], None]
 
 
@@ -100,6 +103,8 @@ class Room:
             raise UsageError("Somebody else types: take over first.")
         if name == "invite":
             return self._link()
+        if name in _OF_THE_FIRST and self.door.viewers[0] is not viewer:
+            raise UsageError("Only who came in first gives QEMU commands: they reach its host.")
         if name not in {action["name"] for action in self.actions}:
             raise UsageError(f"There is no action {name!r}.")
         said = await self.guest.do(name, **arguments)

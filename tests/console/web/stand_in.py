@@ -110,9 +110,14 @@ class StandIn:
 
 
 ACTIONS: tuple[dict[str, Any], ...] = (
-    {"name": "reset", "label": "Reset", "key": "r", "arguments": []},
-    {"name": "refused", "label": "Refused", "key": "x", "arguments": []},
-    {"name": "send-key", "label": "Send key", "key": "k", "arguments": [{"name": "keys"}]},
+    {"name": "reset", "label": "Reset", "arguments": [], "choices": []},
+    {"name": "refused", "label": "Refused", "arguments": [], "choices": []},
+    {
+        "name": "send-key",
+        "label": "Send key",
+        "arguments": [{"name": "keys", "example": "ctrl-alt-f2"}],
+        "choices": [],
+    },
 )
 
 
@@ -136,16 +141,35 @@ async def console(folder: Path, shown: dict[str, Any] | None = None) -> AsyncIte
 
 _REACHED = {"power-on": 0.0, "firmware": 0.4, "bootloader": 2.1, "kernel": 5.9}
 SHOWN: dict[str, Any] = {
-    "name": "sample.qcow2",
+    "image": "/images/sample.qcow2",
     "state": "running",
-    "t_s": 9.3,
+    "now_s": 9.3,
+    "boots": [{"title": "", "outcome": None, "cause": None}],
     "stage": "kernel",
-    "verdict": None,
-    "ladder": [{"stage": stage, "t_s": _REACHED.get(stage)} for stage in DISK_LADDER],
-    "traffic": {"disk reads": "214 MiB", "disk writes": "0", "frames": "4"},
-    "frames": [{"t_s": 8.1, "text": "ARP who has 203.0.113.1"}],
+    "screen": {"lines": [], "at_s": None},
+    "ladder": [{"stage": stage, "at_s": _REACHED.get(stage)} for stage in DISK_LADDER],
+    "sentence": "Nothing is decided yet: the kernel runs.",
+    "outcome": None,
+    "cause": None,
+    "verdict_at_s": None,
+    "traffic": {
+        "read_bytes": 214 << 20,
+        "written_bytes": 0,
+        "disc_read_bytes": 0,
+        "frames": 4,
+        "last_frames": [{"at_s": 8.1, "text": "asks who has 203.0.113.1"}],
+    },
     "findings": [
         {"id": "linux.serial-console", "severity": "warning", "statement": "No serial console."}
     ],
-    "rules": [{"t_s": 5.9, "id": "stage.kernel", "channel": "serial", "text": "Linux version 6.1"}],
+    "rules": [
+        {
+            "rule": "kernel",
+            "channel": "serial",
+            "line": "Linux version 6.1",
+            "at_s": 5.9,
+            "proves": "stage kernel",
+        }
+    ],
+    "log": [{"at_s": 0.1, "text": "RESUME"}],
 }

@@ -52,7 +52,7 @@ export class Actions {
     button.dataset.action = action.name;
     button.textContent = action.label;
     button.addEventListener("click", async () => {
-      if (action.arguments.length > 0) {
+      if (action.arguments.length > 0 || action.choices.length > 0) {
         this.#question(action);
         return;
       }
@@ -72,7 +72,8 @@ export class Actions {
   }
 
   #question(action) {
-    const fields = action.arguments.map(field);
+    const choices = action.choices.length > 0 ? [choice_of(action.choices)] : [];
+    const fields = [...choices, ...action.arguments.map(field)];
     const yes = document.createElement("button");
     yes.type = "submit";
     yes.className = "yes";
@@ -86,7 +87,8 @@ export class Actions {
     this.#ask.replaceChildren(...fields, yes, no);
     this.#ask.onsubmit = async (event) => {
       event.preventDefault();
-      const given = Object.fromEntries(new FormData(this.#ask));
+      const { choice, ...typed } = Object.fromEntries(new FormData(this.#ask));
+      const given = choice === undefined ? typed : action.choices[choice].arguments;
       await this.#busy(yes, () => this.tell(action.name, given));
     };
     this.#ask.hidden = false;
@@ -95,20 +97,25 @@ export class Actions {
 }
 
 function field(argument) {
+  const control = document.createElement("input");
+  control.autocomplete = "off";
+  control.spellcheck = false;
+  control.placeholder = argument.example;
+  control.required = true;
+  return labelled(argument.name, argument.name, control);
+}
+
+// What else the machine could be: each choice stands for all arguments.
+function choice_of(choices) {
+  const control = document.createElement("select");
+  control.append(...choices.map((choice, index) => new Option(choice.label, String(index))));
+  return labelled("choice", "what, and for what", control);
+}
+
+function labelled(name, text, control) {
   const label = document.createElement("label");
-  label.textContent = argument.name;
-  let control;
-  if (argument.choices?.length > 0) {
-    control = document.createElement("select");
-    control.append(...argument.choices.map((choice) => new Option(choice)));
-  } else {
-    control = document.createElement("input");
-    control.autocomplete = "off";
-    control.spellcheck = false;
-    control.placeholder = argument.example ?? "";
-    control.required = true;
-  }
-  control.name = argument.name;
+  label.textContent = text;
+  control.name = name;
   label.append(control);
   return label;
 }

@@ -41,6 +41,8 @@ function take(message) {
   at("invite").hidden = !mine;
   at("who").textContent = who(message, mine);
   at("who").classList.toggle("mine", mine);
+  at("screen").hidden = !message.has_screen;
+  at("screen-text").hidden = message.has_screen;
   panel.show(message.view);
 }
 

@@ -24,7 +24,7 @@ export class Screen {
       this.#connect();
     }
     if (!wanted && this.#rfb === null) {
-      this.#on_state("off");
+      this.#on_state("as text");
     }
   }
 
