@@ -42,7 +42,8 @@ class Part:
     ``name`` says which part of an installation it is. ``mac`` is that of the case's NIC: one
     machine in all its boots. With ``answers_prompts``, what an installer asks is answered;
     ``stop_at`` is a stage that ends the boot without a verdict. ``authorized_key`` is a public key
-    for which the seed lets root in.
+    for which the seed lets root in. ``on_serial`` hears what the serial line says; with ``vnc``
+    the machine has a socket at which its screen is served.
     """
 
     mac: str
@@ -52,6 +53,8 @@ class Part:
     answers_prompts: bool = True
     stop_at: Stage | None = None
     authorized_key: str = ""
+    on_serial: Callable[[bytes], None] | None = None
+    vnc: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +138,16 @@ async def _switched_on(
     log, folder = recorder.log, case.folder
     archive = case.installation.archive if case.installation and part.prepared else None
     endpoints = endpoints_in(scratch, folder)
+    if part.vnc:
+        endpoints = replace(endpoints, vnc_socket=scratch / "vnc.sock")
     spec = machine_spec(case, acceleration, seed, scratch, _flash(case, scratch))
     spec = _installing(_changed(spec, part.change), part.prepared)
     write_seed(seed, scratch / "seed.iso")
     async with AsyncExitStack() as stack:
         line = await stack.enter_async_context(
-            observe_console(log, "serial", endpoints.serial_socket, folder / "serial.log")
+            observe_console(
+                *(log, "serial", endpoints.serial_socket, folder / "serial.log"), part.on_serial
+            )
         )
         await stack.enter_async_context(
             observe_console(log, "firmware", endpoints.firmware_socket, folder / "firmware.log")

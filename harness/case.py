@@ -71,6 +71,8 @@ class Recorder:
         self.network_proved = asyncio.Event()
         self.answers: asyncio.Queue[Answer] = asyncio.Queue()
         """What is to be typed, where an installer asks."""
+        self.answers_prompts = True
+        """False once a person types: from then on, that is who answers an installer."""
         self._answerer = Answerer()
         self._taken = asyncio.Event()
         log.subscribe(self._take)
@@ -82,7 +84,7 @@ class Recorder:
             self.observations.append(observation)
         if self.diagnosis.feed(observation):
             self.decided.set()
-        elif self.diagnosis.state.medium == "disc":
+        elif self.answers_prompts and self.diagnosis.state.medium == "disc":
             answer = self._answerer.feed(observation, self.diagnosis.state)
             if answer:
                 self.answers.put_nowait(answer)

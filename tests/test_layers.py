@@ -31,6 +31,7 @@ LAYERS = [
     {"session"},
     {"matrix"},
     {"report"},
+    {"console"},
     {"matrix_command"},
     {"cli", "pytest_plugin"},
     {"__main__"},

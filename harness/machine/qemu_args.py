@@ -55,6 +55,7 @@ def qemu_args(spec: MachineSpec, endpoints: Endpoints) -> list[str]:
         *_direct(spec),
         *_nic(spec, endpoints),
         *_consoles(endpoints),
+        *_vnc(endpoints),
         *_control(endpoints),
     ]
 
@@ -221,6 +222,13 @@ def _consoles(endpoints: Endpoints) -> list[str]:
         *("-chardev", _socket("firmware", endpoints.firmware_socket)),
         *("-device", f"isa-debugcon,iobase={SEABIOS_DEBUG_PORT:#x},chardev=firmware"),
     ]
+
+
+def _vnc(endpoints: Endpoints) -> list[str]:
+    """The screen for a person; whoever may open the socket may look and type."""
+    if endpoints.vnc_socket is None:
+        return []
+    return ["-vnc", f"unix:{_escape(str(endpoints.vnc_socket))}"]
 
 
 def _socket(name: str, path: Path) -> str:

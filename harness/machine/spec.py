@@ -43,6 +43,7 @@ class Endpoints:
 
     The sockets are listened on before the machine starts and QEMU connects to them; the two files
     are written by QEMU itself. Socket paths must fit the 107 bytes of ``sun_path`` (unix(7)).
+    On ``vnc_socket``, where there is one, QEMU listens itself.
     """
 
     qmp_socket: Path
@@ -51,6 +52,7 @@ class Endpoints:
     receiver_socket: Path
     capture_file: Path
     stderr_log: Path
+    vnc_socket: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

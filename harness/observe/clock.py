@@ -77,12 +77,18 @@ class Clock:
         self._most_slowness = max(slowness, _STALLED)
         self._quiet_s = quiet_s
         self._total_s = total_s
+        self._start_s = 0.0
         self._last_sign_s = 0.0
+        self._is_off = False
+        self._frozen_s: float | None = None
+        self._moved = asyncio.Event()
         self._step = 0
         self._seen: deque[str] = deque(maxlen=_REMEMBERED)
         log.subscribe(self._note)
 
     def _note(self, observation: Observation) -> None:
+        if (observation.channel, observation.kind) == ("qmp", "event"):
+            self._stop_or_go_on(str(observation.data["name"]), observation.t_s)
         if self._is_work(observation):
             self._last_sign_s = observation.t_s
             self._step = 0
@@ -96,6 +102,21 @@ class Clock:
             # Measured now and in this machine: it goes before what was measured some time ago.
             measured = observation.t_s / _REFERENCE_HANDOVER_S
             self._slowness = max(1.0, min(measured, self._most_slowness))
+
+    def _stop_or_go_on(self, event: str, t_s: float) -> None:
+        """A machine that a person froze is not silent: its time stands still.
+
+        One that its guest switched off stops, too, and there nothing more will come.
+        """
+        if event in ("SHUTDOWN", "RESET"):
+            self._is_off = event == "SHUTDOWN"
+        elif event == "STOP" and not self._is_off:
+            self._frozen_s = t_s
+        elif event == "RESUME" and self._frozen_s is not None:
+            self._start_s += t_s - self._frozen_s
+            self._last_sign_s = self._said_s = t_s
+            self._frozen_s = None
+            self._moved.set()
 
     def _is_work(self, observation: Observation) -> bool:
         """Whether the kernel of an installer has something to do, and not for ever.
@@ -149,11 +170,15 @@ class Clock:
 
     @property
     def _total_end_s(self) -> float:
-        return self._most_s * self._slowness if self._total_s is None else self._total_s
+        total_s = self._most_s * self._slowness if self._total_s is None else self._total_s
+        return self._start_s + total_s
 
     async def run(self) -> None:
         """Record each step of a silence, and the end of the time; returns after the last one."""
         while True:
+            while self._frozen_s is not None:
+                self._moved.clear()
+                await self._moved.wait()
             now_s = self._log.now_s()
             step_end_s = self._last_sign_s + self._steps_s[self._step]
             if now_s >= self._total_end_s:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -66,15 +66,26 @@ class ConsoleInput:
 
     def type(self, text: str) -> None:
         """Send ``text``; it goes nowhere where no machine is connected."""
+        self.send(text.encode())
+
+    def send(self, keys: bytes) -> None:
+        """Send ``keys`` as they are."""
         if self._writer is not None and not self._writer.is_closing():
-            self._writer.write(text.encode())
+            self._writer.write(keys)
 
 
 @asynccontextmanager
 async def observe_console(
-    log: EvidenceLog, channel: str, socket: Path, raw_log: Path
+    log: EvidenceLog,
+    channel: str,
+    socket: Path,
+    raw_log: Path,
+    listener: Callable[[bytes], None] | None = None,
 ) -> AsyncIterator[ConsoleInput]:
-    """Listen on ``socket`` for the machine's stream and record it until the block is left."""
+    """Listen on ``socket`` for the machine's stream and record it until the block is left.
+
+    ``listener`` hears all of it, also what is too much for the record.
+    """
     observer = ConsoleObserver(log, channel, raw_log)
     way_back = ConsoleInput()
 
@@ -83,6 +94,8 @@ async def observe_console(
         try:
             while chunk := await reader.read(1 << 16):
                 observer.feed(chunk)
+                if listener:
+                    listener(chunk)
         except ConnectionError:
             pass
         finally:

@@ -169,17 +169,30 @@ async def read_screen_now(machine: Machine, scratch: Path) -> ScreenText:
 
     ``how`` is ``none`` where none does. It may take seconds, and files are made in ``scratch``.
     """
-    nothing = ScreenText((), "none", 0.0, "#000000")
+    text, picture = await _read_console_now(machine, scratch)
+    if text.lines or text.how == "vga-text" or picture is None:
+        return text
+    return await asyncio.to_thread(read_print, picture)
+
+
+async def read_console_now(machine: Machine, scratch: Path) -> ScreenText:
+    """What a console on the screen says at this moment; it may be asked several times a second.
+
+    ``how`` is ``none`` where it shows anything but text of a console's font.
+    """
+    return (await _read_console_now(machine, scratch))[0]
+
+
+async def _read_console_now(machine: Machine, scratch: Path) -> tuple[ScreenText, Picture | None]:
     dump = await _dump(machine, scratch / "screen-now.ppm", "screendump")
     try:
         picture = await asyncio.to_thread(read_picture, dump or b"")
     except PictureError:
-        return nothing
+        return ScreenText((), "none", 0.0, "#000000"), None
     text = await _read_text_memory(machine, picture, scratch / "screen-now.memory")
-    if text:
-        return text
-    text = await asyncio.to_thread(read_console, picture)
-    return text if text.lines else await asyncio.to_thread(read_print, picture)
+    if text is None:
+        text = await asyncio.to_thread(read_console, picture)
+    return text, picture
 
 
 async def _read_text_memory(machine: Machine, picture: Picture, path: Path) -> ScreenText | None:

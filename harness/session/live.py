@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from harness.case import Case, Recorder, open_log, write_result
 from harness.diagnose.diagnosis import Verdict
 from harness.diagnose.stages import Stage
 from harness.errors import HostError, UsageError
+from harness.evidence import Subscriber
 from harness.machine.acceleration import Acceleration
 from harness.observe.screen import read_screen_now, take_screenshot
 from harness.result import LAST_SCREEN_FILE, Result, compose
@@ -76,16 +77,25 @@ class Live:
 
 
 @asynccontextmanager
-async def live(case: Case, acceleration: Acceleration) -> AsyncIterator[Live]:
+async def live(
+    case: Case,
+    acceleration: Acceleration,
+    part: Part | None = None,
+    subscriber: Subscriber | None = None,
+) -> AsyncIterator[Live]:
     """The machine of ``case``, switched on; recorded and running until the block is left.
 
-    The run folder has its result then: that of the verdict, else that the session was left before.
+    ``part`` is what else is special about it, ``subscriber`` who else is told. The run folder has
+    its result then: that of the verdict, else that the session was left before.
     """
     key = new_key()
-    part = Part(new_mac(case.profile.machine.mac_prefix.value), authorized_key=key.public)
+    part = part or Part(new_mac(case.profile.machine.mac_prefix.value))
+    part = replace(part, authorized_key=key.public)
     with open_log(case.folder) as log:
         recorder, follow = Recorder(log), Follow()
         log.subscribe(follow)
+        if subscriber:
+            log.subscribe(subscriber)
         try:
             async with running(case, acceleration, recorder, part) as run:
                 key.write(run.scratch / "id_ed25519")

@@ -1,0 +1,1 @@
+"""The debugging console: a person at the machine, with its evidence beside it."""

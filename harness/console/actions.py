@@ -1,0 +1,90 @@
+"""What a person may do to the machine of a console: the table that every console shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.diagnose.counterfactual import Change
+from harness.errors import UsageError
+from harness.guest_text import printable
+from harness.machine.spec import DiskBus, NicModel
+from harness.provider.profile import Firmware
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something to do: its name, what a button says, a key for it after the prefix.
+
+    ``arguments`` are the names of the texts that it wants.
+    """
+
+    name: str
+    label: str
+    key: str
+    arguments: tuple[str, ...] = ()
+
+
+ACTIONS = (
+    Action("screenshot", "Screenshot", "p"),
+    Action("freeze", "Freeze", "f"),
+    Action("continue", "Continue", "c"),
+    Action("reset", "Reset", "r"),
+    Action("power-button", "Power button", "b"),
+    Action("ctrl-alt-del", "Ctrl-Alt-Del", "d"),
+    Action("send-key", "Send key", "k", ("keys",)),
+    Action("qmp", "QMP command", "m", ("text",)),
+    Action("snapshot", "Snapshot", "s"),
+    Action("roll-back", "Roll back", "l"),
+    Action("swap", "Swap and boot", "w", ("what", "value")),
+    Action("ssh-command", "SSH command", "h"),
+)
+
+_DISKS: Mapping[str, tuple[str, DiskBus]] = {
+    "virtio-scsi": ("a virtio-scsi disk", "virtio-scsi"),
+    "sata": ("a SATA disk", "sata"),
+    "ide": ("an IDE disk", "ide"),
+}
+_NICS: Mapping[str, tuple[str, NicModel]] = {
+    "virtio-net": ("a virtio-net NIC", "virtio-net-pci"),
+    "e1000": ("an e1000 NIC", "e1000"),
+    "vmxnet3": ("a vmxnet3 NIC", "vmxnet3"),
+}
+_FIRMWARE: Mapping[str, tuple[str, Firmware]] = {"bios": ("BIOS", "bios"), "uefi": ("UEFI", "uefi")}
+
+SWAPS: Mapping[str, tuple[str, ...]] = {
+    "disk-bus": tuple(_DISKS),
+    "nic": tuple(_NICS),
+    "firmware": tuple(_FIRMWARE),
+}
+"""What can be swapped, and for what; the first of the first two is the provider's own."""
+
+
+def swap_of(what: str, value: str, firmware: Firmware) -> Change | None:
+    """The change of a swap from the provider's machine; None where it is that machine itself.
+
+    ``firmware`` is the one of the case. Raises UsageError for what cannot be swapped.
+    """
+    if what not in SWAPS or value not in SWAPS[what]:
+        known = "; ".join(f"{name} {', '.join(values)}" for name, values in SWAPS.items())
+        asked = printable(f"{what} {value}".strip(), 60)
+        raise UsageError(f"{asked!r}: cannot be swapped: name one of {known}.")
+    provided = firmware if what == "firmware" else SWAPS[what][0]
+    if value == provided:
+        return None
+    if what == "disk-bus":
+        words, bus = _DISKS[value]
+        return Change("disk", words, provided, "root", disk_bus=bus)
+    if what == "nic":
+        words, model = _NICS[value]
+        return Change("nic", words, provided, "network", nic_model=model)
+    words, other = _FIRMWARE[value]
+    return Change("firmware", words, firmware.upper(), "kernel", firmware=other)
+
+
+def key_codes(keys: str) -> list[str]:
+    """The key codes of QEMU in ``ctrl-alt-f2`` or ``ret``. Raises UsageError for none."""
+    codes = [code for code in keys.lower().replace("+", "-").split("-") if code]
+    if not codes or not all(code.replace("_", "").isalnum() for code in codes):
+        raise UsageError(f"{printable(keys, 40)!r}: is no key: write it as ret or ctrl-alt-f2.")
+    return codes

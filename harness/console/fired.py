@@ -1,0 +1,82 @@
+"""The rules that held for something, noted while a diagnosis asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from harness.diagnose.machine_state import MachineState
+from harness.diagnose.rules import Channel, Match, Rule, RuleBook
+from harness.guest_text import printable
+
+_LINE_CHARS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """A rule that held, where it held first, and how often it did.
+
+    ``line`` is safe to print, and empty for a rule about silence. ``proves`` says it in words.
+    """
+
+    rule: str
+    channel: Channel
+    line: str
+    at_s: float
+    proves: str
+    count: int = 1
+
+
+class NotedRules(RuleBook):
+    """A book of rules that tells ``note`` of each match before the diagnosis uses it."""
+
+    def __init__(self, book: RuleBook, note: Callable[[Channel, Match], None]) -> None:
+        super().__init__(book.rules, book.ignored)
+        self._note = note
+
+    def with_own(self, own: RuleBook) -> RuleBook:
+        """The book with rules of one's own before the others."""
+        return NotedRules(super().with_own(own), self._note)
+
+    def matches(self, channel: Channel, text: str, state: MachineState) -> Iterator[Match]:
+        """The rules that hold for ``text``."""
+        for match in super().matches(channel, text, state):
+            self._note(channel, match)
+            yield match
+
+    def silent(self, state: MachineState, quiet_s: float) -> Match | None:
+        """The first rule about silence that holds."""
+        match = super().silent(state, quiet_s)
+        if match:
+            self._note("silence", match)
+        return match
+
+
+class FiredRules:
+    """What fired since a machine was switched on, each rule once."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Fired] = {}
+
+    def note(self, channel: Channel, match: Match, at_s: float) -> None:
+        """Take a match."""
+        rule = match.rule
+        known = self.rows.get(rule.id)
+        self.rows[rule.id] = Fired(
+            rule=rule.id,
+            channel=known.channel if known else channel,
+            line=known.line if known else printable(match.text, _LINE_CHARS),
+            at_s=known.at_s if known else at_s,
+            proves=what_it_proves(rule),
+            count=known.count + 1 if known else 1,
+        )
+
+
+def what_it_proves(rule: Rule) -> str:
+    """What a rule proves: ``stage kernel``, ``finding boot.panic``..."""
+    said = [f"stage {rule.stage}"] if rule.stage else []
+    said += [f"sign {rule.sign}"] if rule.sign else []
+    if rule.finding:
+        said.append(f"finding {rule.finding}" + ("" if rule.decisive else ", held"))
+    said += ["the machine started over"] if rule.restart else []
+    return ", ".join(said)

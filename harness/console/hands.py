@@ -1,0 +1,152 @@
+"""The hands of a person on one running machine."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from harness.console.actions import key_codes
+from harness.errors import UsageError
+from harness.guest_text import printable
+from harness.machine.qemu_args import DISK_NODE
+from harness.observe.screen import take_screenshot
+from harness.session.live import Live
+from harness.session.ssh import command_words
+
+_ANSWER_CHARS = 2000
+
+
+class Hands:
+    """What can be done to the machine of ``held``; each call says what came of it."""
+
+    def __init__(self, held: Live) -> None:
+        self._live = held
+        self._shots = self._snapshots = self._jobs = 0
+        self.does: dict[str, Callable[..., Awaitable[str]]] = {
+            "screenshot": self._screenshot,
+            "freeze": self._freeze,
+            "continue": self._go_on,
+            "reset": self._reset,
+            "power-button": self._press_power_button,
+            "ctrl-alt-del": lambda: self._send_key("ctrl-alt-delete"),
+            "send-key": self._send_key,
+            "qmp": self._qmp,
+            "snapshot": self._snapshot,
+            "roll-back": self._roll_back,
+            "ssh-command": self._ssh_command,
+        }
+        """By the names of the table of actions, all that does not need another machine."""
+
+    async def _ask(self, command: str, **arguments: Any) -> Any:
+        return await self._live.command(command, arguments)
+
+    async def _status(self) -> str:
+        return str((await self._ask("query-status"))["status"])
+
+    async def _screenshot(self) -> str:
+        self._shots += 1
+        held, name = self._live, f"screen-by-hand-{self._shots}.png"
+        await take_screenshot(held.recorder.log, held.run.machine, held.folder, name)
+        if not (held.folder / name).exists():
+            raise UsageError("QEMU could not write a screenshot.")
+        return f"The screen is in {held.folder / name}."
+
+    async def _freeze(self) -> str:
+        if await self._status() == "paused":
+            return "The machine is frozen already."
+        await self._ask("stop")
+        return "The machine is frozen."
+
+    async def _go_on(self) -> str:
+        if await self._status() == "shutdown":
+            raise UsageError("The guest switched the machine off: reset it to switch it on.")
+        await self._ask("cont")
+        return "The machine runs."
+
+    async def _reset(self) -> str:
+        """A machine that is off or frozen is switched on by it."""
+        runs = await self._status() == "running"
+        with self._live.run.machine.events() as listener:
+            await self._ask("system_reset")
+            async for event in listener:
+                if event["event"] == "RESET":
+                    break
+        if not runs:
+            await self._ask("cont")
+        return "The machine starts over."
+
+    async def _press_power_button(self) -> str:
+        await self._ask("system_powerdown")
+        return "The power button is pressed: what follows is the guest's decision."
+
+    async def _send_key(self, keys: str) -> str:
+        codes = key_codes(keys)
+        await self._ask("send-key", keys=[{"type": "qcode", "data": code} for code in codes])
+        return f"Sent {'-'.join(codes)} to the guest's keyboard."
+
+    async def _qmp(self, text: str) -> str:
+        command, arguments = read_qmp(text)
+        answer = await self._ask(command, **arguments)
+        said = answer if isinstance(answer, str) else json.dumps(answer)
+        return printable(said, _ANSWER_CHARS)
+
+    async def _snapshot(self) -> str:
+        tag = f"snapshot-{self._snapshots + 1}"
+        await self._job("snapshot-save", tag)
+        self._snapshots += 1
+        return f"Memory and disk are kept as {tag}."
+
+    async def _roll_back(self) -> str:
+        if not self._snapshots:
+            raise UsageError("There is no snapshot to roll back to: take one first.")
+        tag = f"snapshot-{self._snapshots}"
+        await self._job("snapshot-load", tag)
+        return f"Memory and disk are what they were at {tag}."
+
+    async def _job(self, command: str, tag: str) -> None:
+        """Keep or fetch a snapshot in the overlay; the image below it is read-only as ever."""
+        self._jobs += 1
+        job = f"by-hand-{self._jobs}"
+        places = {"vmstate": DISK_NODE, "devices": [DISK_NODE]}
+        with self._live.run.machine.events() as listener:
+            await self._live.command(command, {"job-id": job, "tag": tag, **places})
+            async for event in listener:
+                told = event.get("data", {})
+                if event["event"] == "JOB_STATUS_CHANGE" and told == {
+                    "id": job,
+                    "status": "concluded",
+                }:
+                    break
+        rows = [row for row in await self._ask("query-jobs") if row["id"] == job]
+        await self._ask("job-dismiss", id=job)
+        if fault := next((row["error"] for row in rows if row.get("error")), None):
+            raise UsageError(f"QEMU refuses {command}: {printable(str(fault), 200)}.")
+
+    async def _ssh_command(self) -> str:
+        network = self._live.network
+        return shlex.join(command_words(self._live.key_file, network.host, network.port))
+
+
+def read_qmp(text: str) -> tuple[str, dict[str, Any]]:
+    """The command and its arguments in ``query-status``, ``stop {}`` or QMP's own JSON.
+
+    Raises UsageError where it is neither.
+    """
+    sentence = (
+        f"{printable(text, 60)!r}: is no QMP command: write query-status, "
+        'or send-key {"keys": [...]}.'
+    )
+    name, _, rest = text.strip().partition(" ")
+    try:
+        if name.startswith("{"):
+            told = json.loads(text)
+            name, arguments = told["execute"], told.get("arguments", {})
+        else:
+            arguments = json.loads(rest) if rest.strip() else {}
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise UsageError(sentence) from None
+    if not isinstance(name, str) or not name or not isinstance(arguments, dict):
+        raise UsageError(sentence)
+    return name, arguments

@@ -1,0 +1,213 @@
+"""A recorded run as a station that cannot be touched: played, paused, moved to a moment."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+from harness.console.tap import Listener, SerialTap
+from harness.console.view import View
+from harness.errors import UsageError
+from harness.evidence import Observation, Subscriber, read_evidence
+from harness.guest_text import printable
+from harness.result import EVIDENCE_FILE
+
+SERIAL_LOG = "serial.log"
+SPEEDS = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+
+
+class Player:
+    """Plays the run of ``run_dir`` into ``view``, as :class:`Station` does with a live one.
+
+    It moves only in :meth:`tick`, by what ``clock`` says (seconds). Raises UsageError where there
+    is no run.
+    """
+
+    can_be_touched = False
+
+    def __init__(self, run_dir: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self.folder = run_dir
+        self.view = View()
+        self.observations = tuple(read_evidence(run_dir / EVIDENCE_FILE))
+        if not self.observations:
+            raise UsageError(f"{run_dir}: the evidence holds nothing.")
+        self.plays = False
+        self.speed = 1.0
+        self._clock = clock
+        self._ticked_s = 0.0
+        self._at_s = 0.0
+        self._next = 0
+        self._tap = SerialTap()
+        self._watchers: list[Subscriber] = []
+        self._serial = _SerialBytes(run_dir / SERIAL_LOG, self.observations)
+        self._stages_s = _stages(self.observations)
+        self._tell_due()
+
+    @property
+    def end_s(self) -> float:
+        """Second of the last observation."""
+        return max(row.t_s for row in self.observations)
+
+    @property
+    def stages_s(self) -> dict[str, float]:
+        """The stages that the run comes to, with their seconds, and ``verdict``."""
+        return dict(self._stages_s)
+
+    def now_s(self) -> float:
+        """Where it is, in seconds since power-on."""
+        return self._at_s
+
+    def watch(self, watcher: Subscriber) -> Callable[[], None]:
+        """Tell ``watcher`` all up to now, then what comes.
+
+        After a move backwards all is told again, from the start of the run.
+        """
+        for observation in self.observations[: self._next]:
+            watcher(observation)
+        self._watchers.append(watcher)
+        return lambda: self._watchers.remove(watcher)
+
+    def watch_serial(self, listener: Listener) -> Callable[[], None]:
+        """Tell ``listener`` the bytes of the serial line; a move backwards clears the terminal."""
+        return self._tap.watch(listener)
+
+    def type(self, _: bytes) -> NoReturn:
+        """Nothing can be typed. Raises UsageError."""
+        raise UsageError("This run is recorded: nobody hears what is typed.")
+
+    async def do(self, name: str, **_: str) -> NoReturn:
+        """Nothing can be done to its machine. Raises UsageError."""
+        raise UsageError(f"This run is recorded: {printable(name, 40)} is for a live machine.")
+
+    # Playing
+
+    def play(self) -> None:
+        """Go on from here; from the start where it is at the end."""
+        if self._at_s >= self.end_s:
+            self.seek(0.0)
+        self.plays = True
+        self._ticked_s = self._clock()
+
+    def pause(self) -> None:
+        """Stand still."""
+        self.tick()
+        self.plays = False
+
+    def tick(self) -> None:
+        """Move on by the time that went by since it was last called, and tell what was due."""
+        if not self.plays:
+            return
+        now_s = self._clock()
+        self._at_s = min(self.end_s, self._at_s + (now_s - self._ticked_s) * self.speed)
+        self._ticked_s = now_s
+        self._tell_due()
+        if self._at_s >= self.end_s:
+            self.plays = False
+
+    def faster(self) -> None:
+        """The next higher speed."""
+        self.speed = next((speed for speed in SPEEDS if speed > self.speed), SPEEDS[-1])
+
+    def slower(self) -> None:
+        """The next lower speed."""
+        self.speed = next((speed for speed in reversed(SPEEDS) if speed < self.speed), SPEEDS[0])
+
+    def seek(self, where: str | float) -> None:
+        """Move to a stage, to ``verdict``, or to a second.
+
+        Raises UsageError for a stage that the run never came to.
+        """
+        if isinstance(where, str):
+            if where not in self._stages_s:
+                known = ", ".join(self._stages_s)
+                asked = printable(where, 40)
+                raise UsageError(f"{asked!r}: this run never came there: name one of {known}.")
+            where = self._stages_s[where]
+        at_s = min(max(0.0, where), self.end_s)
+        self._ticked_s = self._clock()
+        if at_s < self._at_s:
+            self.view = View()
+            self._next = 0
+            self._tap.clear()
+        self._at_s = at_s
+        self._tell_due()
+
+    def _tell_due(self) -> None:
+        while self._next < len(self.observations):
+            observation = self.observations[self._next]
+            if observation.t_s > self._at_s:
+                return
+            self._next += 1
+            self.view.take(observation)
+            if said := self._serial.up_to(self._next):
+                self._tap.feed(said)
+            for watcher in list(self._watchers):
+                watcher(observation)
+
+
+def _stages(observations: tuple[Observation, ...]) -> dict[str, float]:
+    view = View()
+    for observation in observations:
+        view.take(observation)
+    rungs = (rung for rung in view.ladder if rung.at_s is not None)
+    at_s = {str(rung.stage): view.started_s + (rung.at_s or 0.0) for rung in rungs}
+    return at_s | ({"verdict": view.verdict.at_s} if view.verdict else {})
+
+
+class _SerialBytes:
+    """What the serial line had said after each observation.
+
+    A record without the raw bytes has the texts; there a rest that came again as a line is told
+    once.
+    """
+
+    def __init__(self, raw_log: Path, observations: tuple[Observation, ...]) -> None:
+        try:
+            raw: bytes | None = raw_log.read_bytes()
+        except OSError:
+            raw = None
+        self._ends: list[int] = []
+        self._said = raw if raw is not None else b""
+        if raw is None:
+            self._from_texts(observations)
+        else:
+            self._from_offsets(observations)
+
+    def up_to(self, count: int) -> bytes:
+        """What came with the observation number ``count``, from 1."""
+        before = self._ends[count - 2] if count > 1 else 0
+        return self._said[before : self._ends[count - 1]]
+
+    def _from_texts(self, observations: tuple[Observation, ...]) -> None:
+        said = bytearray()
+        open_offset, open_bytes = -1, 0
+        for row in observations:
+            if row.channel == "serial" and "text" in row.data:
+                text = str(row.data["text"]).encode("utf-8", "replace")
+                is_same = row.data.get("offset") == open_offset
+                new = text[open_bytes:] if is_same else b"\r\n" * (open_bytes > 0) + text
+                said += new
+                open_offset, open_bytes = int(row.data.get("offset", -1)), len(text)
+                if row.kind == "line":
+                    said += b"\r\n"
+                    open_offset, open_bytes = -1, 0
+            self._ends.append(len(said))
+        self._said = bytes(said)
+
+    def _from_offsets(self, observations: tuple[Observation, ...]) -> None:
+        """A line has come up to the start of the next piece, the last one up to the end."""
+        ends = [0] * len(observations)
+        later = following = len(self._said)
+        for at in reversed(range(len(observations))):
+            row = observations[at]
+            if row.channel != "serial" or "offset" not in row.data:
+                continue
+            offset = int(row.data["offset"])
+            if offset < following:
+                later, following = following, offset
+            length = len(str(row.data.get("text", "")).encode("utf-8", "replace"))
+            ends[at] = later if row.kind == "line" else min(later, offset + length)
+        self._ends = list(itertools.accumulate(ends, max))

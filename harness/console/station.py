@@ -1,0 +1,221 @@
+"""The machine of a console, and what a person may do to it. Belongs to one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.boot import Part
+from harness.case import Case
+from harness.console.actions import ACTIONS, swap_of
+from harness.console.hands import Hands
+from harness.console.tap import Listener, SerialTap
+from harness.console.view import View
+from harness.diagnose.counterfactual import Change
+from harness.errors import HostError, UsageError
+from harness.evidence import Observation, Subscriber, read_evidence
+from harness.guest_text import printable
+from harness.machine.acceleration import Acceleration
+from harness.observe.screen import read_console_now
+from harness.result import EVIDENCE_FILE, Result
+from harness.screen.text import ScreenText
+from harness.seed import new_mac
+from harness.session.live import Live, live
+
+_SAID_CHARS = 400
+
+
+@dataclass(slots=True)
+class _Boot:
+    """A machine that is on, and the task that holds it until it is to be left."""
+
+    held: Live
+    hands: Hands
+    leave: asyncio.Event
+    task: asyncio.Task[None]
+
+
+class Station:
+    """Who watches is told of one machine after the other, as if they were one.
+
+    ``view`` is what they show, ``case`` the one that was asked for, ``folder`` its run folder.
+    """
+
+    can_be_touched = True
+
+    def __init__(self, case: Case, acceleration: Acceleration, *, vnc: bool) -> None:
+        self.case = case
+        self.folder = case.folder
+        self.view = View()
+        self._acceleration = acceleration
+        self._vnc = vnc
+        self._mac = new_mac(case.profile.machine.mac_prefix.value)
+        self._tap = SerialTap()
+        self._watchers: list[Subscriber] = []
+        self._folders: list[Path] = []
+        self._boot: _Boot | None = None
+        self._busy = asyncio.Lock()
+
+    # Watching
+
+    def watch(self, watcher: Subscriber) -> Callable[[], None]:
+        """Tell ``watcher`` all that was and will be seen; what is given back ends that."""
+        for folder in self._folders:
+            for observation in read_evidence(folder / EVIDENCE_FILE):
+                watcher(observation)
+        self._watchers.append(watcher)
+        return lambda: self._watchers.remove(watcher)
+
+    def watch_serial(self, listener: Listener) -> Callable[[], None]:
+        """Tell ``listener`` the bytes of the serial line: the last 256 KiB, then what comes."""
+        return self._tap.watch(listener)
+
+    def _tell(self, observation: Observation) -> None:
+        self.view.take(observation)
+        for watcher in list(self._watchers):
+            watcher(observation)
+
+    @property
+    def held(self) -> Live:
+        """The machine that is on; raises UsageError where there is none."""
+        if self._boot is None:
+            raise UsageError("There is no machine at this moment.")
+        return self._boot.held
+
+    @property
+    def vnc_socket(self) -> Path | None:
+        """Where the screen is served; None where that was not asked for, or no machine is on."""
+        return self._boot.held.run.machine.endpoints.vnc_socket if self._boot else None
+
+    def now_s(self) -> float:
+        """Seconds since the machine was switched on."""
+        return self._boot.held.recorder.log.now_s() if self._boot else self.view.now_s
+
+    def result(self) -> Result:
+        """The result so far of the machine that is on."""
+        return self.held.result()
+
+    async def decided(self) -> None:
+        """Wait for the verdict of the machine that is on."""
+        await self.held.recorder.decided.wait()
+
+    async def read_screen(self) -> ScreenText:
+        """What a console on the screen says now; ``how`` is ``none`` where it is no console."""
+        run = self.held.run
+        return await read_console_now(run.machine, run.scratch)
+
+    # Touching
+
+    def type(self, keys: bytes) -> None:
+        """Type ``keys`` on the serial line; how many is recorded, and not which."""
+        held = self.held
+        held.run.line.send(keys)
+        held.recorder.answers_prompts = False
+        held.recorder.log.record("person", "type", bytes=len(keys))
+
+    async def do(self, name: str, **arguments: str) -> str:
+        """Do what the table of actions calls ``name``; what came of it, in one sentence.
+
+        Raises UsageError where it cannot be done. One is done after the other.
+        """
+        action = next((row for row in ACTIONS if row.name == name), None)
+        if action is None or set(arguments) != set(action.arguments):
+            raise UsageError(f"{printable(name, 40)!r}: is no action, or lacks what it needs.")
+        async with self._busy:
+            if name == "swap":
+                return await self._swap(**arguments)
+            return await self._by_hand(name, arguments)
+
+    async def _by_hand(self, name: str, arguments: dict[str, str]) -> str:
+        if self._boot is None or self.held.run.machine.process.returncode is not None:
+            raise UsageError("QEMU has ended: swap something, and another machine boots.")
+        held, log = self.held, self.held.recorder.log
+        if name in ("send-key", "ctrl-alt-del"):
+            held.recorder.answers_prompts = False
+        log.record("person", name, said=printable(" ".join(arguments.values()), _SAID_CHARS))
+        try:
+            said = await self._boot.hands.does[name](**arguments)
+        except (UsageError, HostError) as error:
+            log.record("person", "refused", said=printable(str(error), _SAID_CHARS))
+            raise UsageError(printable(str(error), _SAID_CHARS)) from error
+        if name == "qmp":
+            log.record("person", "answer", said=printable(said, _SAID_CHARS))
+        return said
+
+    async def _swap(self, what: str, value: str) -> str:
+        change = swap_of(what, value, self.case.profile.machine.firmware.value)
+        if self._boot:
+            self._boot.held.recorder.log.record("person", "swap", said=f"{what} {value}")
+        await self.switch_off()
+        case = replace(
+            self.case,
+            run_dir=self.case.folder / f"swap-{len(self._folders)}",
+            profile=self.case.profile.with_firmware(change.firmware if change else None),
+            counterfactual=False,
+        )
+        try:
+            await self.switch_on(case, change)
+        except HostError as error:
+            raise UsageError(printable(str(error), _SAID_CHARS)) from error
+        return f"Another machine boots, with {change.name}." if change else "It boots once more."
+
+    # The machine itself
+
+    async def switch_on(self, case: Case, change: Change | None = None) -> None:
+        """Boot a machine. Raises HostError where this host cannot, UsageError for its folder."""
+        part = Part(self._mac, change=change, on_serial=self._tap.feed, vnc=self._vnc)
+        up: asyncio.Future[Live] = asyncio.get_running_loop().create_future()
+        leave = asyncio.Event()
+        self._tap.clear()
+        task = asyncio.create_task(self._hold(case, part, up, leave))
+        try:
+            held = await up
+        except BaseException:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            raise
+        finally:
+            if (case.folder / EVIDENCE_FILE).exists():
+                self._folders.append(case.folder)
+        self._boot = _Boot(held, Hands(held), leave, task)
+
+    async def _hold(
+        self, case: Case, part: Part, up: asyncio.Future[Live], leave: asyncio.Event
+    ) -> None:
+        """Keep the machine: entered and left in one task."""
+        try:
+            async with live(case, self._acceleration, part, self._tell) as held:
+                up.set_result(held)
+                await leave.wait()
+        except Exception as error:
+            if up.done():
+                raise
+            up.set_exception(error)
+
+    async def switch_off(self) -> None:
+        """End the machine that is on; its result is in its folder then."""
+        if self._boot is None:
+            return
+        boot, self._boot = self._boot, None
+        boot.leave.set()
+        await boot.task
+
+
+@asynccontextmanager
+async def open_station(
+    case: Case, acceleration: Acceleration, *, vnc: bool = False
+) -> AsyncIterator[Station]:
+    """The machine of ``case``, switched on; whatever runs in its place is gone at the end.
+
+    With ``vnc`` its screen is served at a socket that only this user can reach. Raises HostError
+    where this host cannot run it, UsageError where the run folder is taken.
+    """
+    station = Station(case, acceleration, vnc=vnc)
+    await station.switch_on(case)
+    try:
+        yield station
+    finally:
+        await station.switch_off()
