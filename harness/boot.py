@@ -42,8 +42,9 @@ class Part:
     ``name`` says which part of an installation it is. ``mac`` is that of the case's NIC: one
     machine in all its boots. With ``answers_prompts``, what an installer asks is answered;
     ``stop_at`` is a stage that ends the boot without a verdict. ``authorized_key`` is a public key
-    for which the seed lets root in. ``on_serial`` hears what the serial line says; with ``vnc``
-    the machine has a socket at which its screen is served.
+    for which the seed lets root in, ``root_password`` what root logs in with at a console.
+    ``on_serial`` hears what the serial line says; with ``vnc`` the machine has a socket at which
+    its screen is served.
     """
 
     mac: str
@@ -53,6 +54,7 @@ class Part:
     answers_prompts: bool = True
     stop_at: Stage | None = None
     authorized_key: str = ""
+    root_password: str = ""
     on_serial: Callable[[bytes], None] | None = None
     vnc: bool = False
 
@@ -95,7 +97,10 @@ async def running(
     """
     by_dhcp = part.change is not None and part.change.thing == "addressing"
     network = LEASED if by_dhcp else GuestNetwork()
-    seed = new_seed(part.mac, network, "dhcp" if by_dhcp else "static", part.authorized_key)
+    seed = new_seed(
+        *(part.mac, network, "dhcp" if by_dhcp else "static"),
+        *(part.authorized_key, part.root_password),
+    )
     change = part.change.name if part.change else ""
     rows = start_rows(
         case, acceleration, seed, change, part.name, unattended=part.prepared is not None

@@ -23,6 +23,7 @@ class Seed:
     """What a run's seed says. ``nonce`` is in every call that the guest makes because of it.
 
     ``authorized_key`` is a public key of OpenSSH that root is let in by; "" where nobody logs in.
+    ``root_password`` is what root logs in with at a console; "" where the image's own rules hold.
     """
 
     instance_id: str
@@ -31,6 +32,7 @@ class Seed:
     network: GuestNetwork
     addressing: Literal["static", "dhcp"] = "static"
     authorized_key: str = ""
+    root_password: str = ""
 
     @property
     def phone_home_path(self) -> str:
@@ -53,6 +55,7 @@ def new_seed(
     network: GuestNetwork,
     addressing: Literal["static", "dhcp"] = "static",
     authorized_key: str = "",
+    root_password: str = "",
 ) -> Seed:
     """A seed for the NIC with ``mac``, with a fresh instance id (cloud-init acts once per id)."""
     return Seed(
@@ -62,6 +65,7 @@ def new_seed(
         network=network,
         addressing=addressing,
         authorized_key=authorized_key,
+        root_password=root_password,
     )
 
 
@@ -77,7 +81,8 @@ def seed_files(seed: Seed) -> dict[str, str]:
             call=f"http://{net.receiver}{seed.phone_home_path}",
             ready=f"http://{net.receiver}{seed.ready_path}",
         )
-        + (_LOGIN.format(key=seed.authorized_key) if seed.authorized_key else ""),
+        + (_LOGIN.format(key=seed.authorized_key) if seed.authorized_key else "")
+        + (_CONSOLE_LOGIN.format(password=seed.root_password) if seed.root_password else ""),
         "vendor-data": "#cloud-config\n{}\n",
         "network-config": _NETWORK_CONFIGS[seed.addressing].format(
             mac=seed.mac,
@@ -114,6 +119,14 @@ _LOGIN = """\
 disable_root: false
 ssh_authorized_keys:
   - {key}
+"""
+
+# The list is what every cloud-init knows; 22.2 has another way beside it.
+_CONSOLE_LOGIN = """\
+chpasswd:
+  expire: false
+  list: |
+    root:{password}
 """
 
 _NIC = """\

@@ -3,45 +3,30 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from harness.session.loop import LoopThread
 from tests.conftest import wait_for
 from tests.console.web.stand_in import SHOWN, Console, console
 
-OPTIONS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
 TEN_MB = 10_000_000
 HOSTILE = {
     "title": b"\x1b]0;owned\x07\x1b]2;owned\x1b\\",
     "clipboard": b"\x1b]52;c;b3duZWQ=\x07\x1b]52;c;?\x07",
     "link": b"\x1b]8;;http://evil.example/\x07here\x1b]8;;\x07",
-    "questions": b"\x1b[c\x1b[>c\x1b[5n\x1b[6n\x1b[?6n\x1b[?1$p\x1b[>q\x1b[18t\x1b]10;?\x07\x1bP$qm\x1b\\\x05",
+    "questions": b"\x1b[c\x1b[>c\x1b[5n\x1b[6n\x1b[?6n\x1b[?1$p\x1b[>q\x1b[18t\x05"
+    b"\x1b]10;?\x07\x1bP$qm\x1b\\",
     "window": b"\x1b[3;0;0t\x1b[4;0;0t\x1b[2t\x1b[8;1;1t",
     "not-closed": b"\x1b]0;" + b"A" * 100_000,
     "no-utf-8": bytes(range(128, 256)) * 100,
     "markup": b"<img src=x onerror='document.title=1'><script>document.title=2</script>",
     "one-line": b"x" * TEN_MB,
 }
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.skip("Debian's chromium is not installed")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=OPTIONS)
-        yield chromium
-        chromium.close()
 
 
 class Here:
