@@ -111,6 +111,7 @@ class StandIn:
 
 ACTIONS: tuple[dict[str, Any], ...] = (
     {"name": "reset", "label": "Reset", "arguments": [], "choices": []},
+    {"name": "qmp", "label": "QMP", "arguments": [{"name": "text", "example": ""}], "choices": []},
     {"name": "refused", "label": "Refused", "arguments": [], "choices": []},
     {
         "name": "send-key",

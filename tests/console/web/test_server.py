@@ -381,3 +381,17 @@ def test_a_machine_without_a_screen_has_the_rest(tmp_path: Path) -> None:
         assert (await browser.get("/"))[0] == 200
 
     with_console(tmp_path, work)
+
+
+def test_commands_of_qemu_are_for_the_one_who_came_in_first(tmp_path: Path) -> None:
+    async def work(here: Console, browsers: list[Browser]) -> None:
+        first, second = browsers
+        for browser in browsers:
+            await browser.enter(here.served.new_link())
+        await second.do("take-over")
+        status, said = await second.do("qmp", text="query-status")
+        assert (status, "came in first" in said) == (409, True)
+        await first.do("take-over")
+        assert await first.do("qmp", text="query-status") == (200, "qmp is done.")
+
+    with_console(tmp_path, work)
