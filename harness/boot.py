@@ -78,7 +78,7 @@ async def boot_once(case: Case, acceleration: Acceleration, recorder: Recorder, 
     A fault of the host is recorded as such. SIGINT and SIGTERM end the boot with what is known by
     then. Whatever was started or made outside the case's folder is gone at the end.
     """
-    with _signals(recorder), suppress(HostError):
+    with ended_by_signals(recorder), suppress(HostError):
         async with running(case, acceleration, recorder, part) as run:
             await recorder.over(part.stop_at)
             if run.machine.process.returncode is None:
@@ -302,7 +302,7 @@ async def _digest(log: EvidenceLog, image: Path) -> None:
 
 
 @contextmanager
-def _signals(recorder: Recorder) -> Iterator[None]:
+def ended_by_signals(recorder: Recorder) -> Iterator[None]:
     """SIGINT and SIGTERM become an observation while the block runs, and end the run in order."""
     loop = asyncio.get_running_loop()
 

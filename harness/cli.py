@@ -51,6 +51,18 @@ _FIRMWARE = click.option(
     type=click.Choice(["bios", "uefi"]),
     help="The machine's firmware.  [default: the provider's]",
 )
+_ACCEL = click.option(
+    "--accel",
+    type=click.Choice(["auto", "kvm", "tcg"]),
+    default="auto",
+    show_default=True,
+    help="auto takes KVM where it runs 64-bit code, else emulation (TCG).",
+)
+_RUN_DIR = click.option(
+    "--run-dir",
+    type=click.Path(path_type=Path),
+    help="Where the evidence goes.  [default: a new folder under ~/.local/state/harness/runs]",
+)
 _STRICT = click.option("--strict", is_flag=True, help="A warning is a fail.")
 _RULES = click.option(
     "--rules",
@@ -73,13 +85,7 @@ def _run_options(command: Command) -> Command:
     options = [
         _PROVIDER,
         _FIRMWARE,
-        click.option(
-            "--accel",
-            type=click.Choice(["auto", "kvm", "tcg"]),
-            default="auto",
-            show_default=True,
-            help="auto takes KVM where it runs 64-bit code, else emulation (TCG).",
-        ),
+        _ACCEL,
         click.option(
             "--until",
             type=click.Choice(["network", "seed", "ready"]),
@@ -88,12 +94,7 @@ def _run_options(command: Command) -> Command:
             help="How far a boot must come: the network proved, the seed's call back, the end of "
             "cloud-init.",
         ),
-        click.option(
-            "--run-dir",
-            type=click.Path(path_type=Path),
-            help="Where the evidence goes.  [default: a new folder under "
-            "~/.local/state/harness/runs]",
-        ),
+        _RUN_DIR,
         click.option(
             "--timeout",
             "timeout_s",
@@ -161,6 +162,11 @@ def _sha256(_: click.Context, __: click.Parameter, value: str | None) -> str | N
     metavar="URL",
     help="For --install: a package archive that the guest may read, at http://203.0.113.2/archive.",
 )
+@click.option(
+    "--hold-on-fail",
+    is_flag=True,
+    help="Freeze the machine where it fails, and open the console on it (docs/console.md).",
+)
 @_run_options
 def verify(
     image: str,
@@ -169,6 +175,7 @@ def verify(
     install: bool,
     own_answers: Path | None,
     archive: str | None,
+    hold_on_fail: bool,
     provider: str,
     firmware: Firmware | None,
     accel: Literal["auto", "kvm", "tcg"],
@@ -191,6 +198,12 @@ def verify(
     from harness.report.transfer import Transfer
     from harness.run import boot
 
+    if hold_on_fail:
+        from harness.console.opening import check_terminal
+
+        if install:
+            raise UsageError("--hold-on-fail and --install: give one of them.")
+        check_terminal("--hold-on-fail")
     if (sha256 or checksums) and not is_url(image):
         option = "--sha256" if sha256 else "--checksums"
         raise UsageError(f"{option}: is for a link; sha256sum checks a file.")
@@ -229,11 +242,82 @@ def verify(
         installation=installation,
     )
     with Progress(Console(stderr=True)) as progress:
-        if acceleration:
+        if acceleration and hold_on_fail:
+            from harness.console.opening import hold_on_fail as boot_and_hold
+
+            result = boot_and_hold(case, acceleration, progress)
+        elif acceleration:
             result = asyncio.run(boot(case, acceleration, progress))
         else:
             result = conclude(case, progress)
     _finish(result, as_json=as_json, signal_number=progress.signal_number)
+
+
+@cli.command("console")
+@click.argument("target", metavar="IMAGE_OR_URL_OR_RUN")
+@_PROVIDER
+@_FIRMWARE
+@_ACCEL
+@_RUN_DIR
+@click.option("--web", is_flag=True, help="Serve it to a browser, by a link that opens once.")
+@click.option(
+    "--web-bind",
+    metavar="ADDRESS",
+    help="The address to serve it at.  [default: 127.0.0.1, for this machine alone]",
+)
+def console_command(
+    target: str,
+    provider: str,
+    firmware: Firmware | None,
+    accel: Literal["auto", "kvm", "tcg"],
+    run_dir: Path | None,
+    web: bool,
+    web_bind: str | None,
+) -> None:
+    """Sit at the machine of an image; or see a recorded RUN again, and what was drawn from it.
+
+    The same machine and seed as of harness verify, with a keyboard (docs/console.md).
+    """
+    from harness.console.opening import check_terminal, is_run, open_console, open_replay
+
+    address = _web_address(web_bind) if web else None
+    if address is None:
+        if web_bind:
+            raise UsageError("--web-bind: is for --web.")
+        check_terminal("harness console")
+    if is_run(target):
+        if address:
+            from harness.console.web.serve import serve_run
+
+            serve_run(Path(target), address, click.echo)
+        else:
+            open_replay(Path(target))
+        return
+    from harness.machine.acceleration import choose_acceleration
+    from harness.report.transfer import Transfer
+
+    profile = load_profile(provider).with_firmware(firmware)
+    facts = examine(target, profile, inside=not is_url(target))
+    if facts.passes and facts.path is None:
+        with Transfer(Console(stderr=True)) as transfer:
+            facts = fetch(facts, target, profile, transfer, None)
+    folder = run_dir or _new_run_dir(facts.location)
+    case = Case(facts, profile, "network", False, None, None, folder, counterfactual=False)
+    if not facts.passes:
+        _finish(conclude(case, lambda _: None), as_json=False)
+    if address:
+        from harness.console.web.serve import serve_machine
+
+        serve_machine(case, choose_acceleration(accel), address, click.echo)
+    else:
+        open_console(case, choose_acceleration(accel))
+
+
+def _web_address(wished: str | None) -> str:
+    """Where a page is served; raises UsageError for no such address, or without the page."""
+    from harness.console.web.serve import check_web
+
+    return check_web(wished or "127.0.0.1")
 
 
 def _plan(facts: ImageFacts, own_answers: Path | None, archive: str | None) -> Installation:

@@ -89,6 +89,11 @@ class Station:
         return self._boot.held
 
     @property
+    def folder_now(self) -> Path:
+        """The run folder of the machine that is on."""
+        return self.held.folder
+
+    @property
     def vnc_socket(self) -> Path | None:
         """Where the screen is served; None where that was not asked for, or no machine is on."""
         return self._boot.held.run.machine.endpoints.vnc_socket if self._boot else None

@@ -90,6 +90,7 @@ class View:
         self.screen_at_s: float | None = None
         self.screenshot = ""
         self.keys_typed = 0
+        self.rolled_back = False
         self.started_s = 0.0
         """When a person started the machine over; stages count from there."""
         self._before: list[Observation] = []
@@ -151,6 +152,8 @@ class View:
         self._say(person_words(kind, data))
         if kind == "reset":
             self._start_over()
+        elif kind == "roll-back":
+            self.rolled_back = True
 
     def _start_over(self) -> None:
         """The stages are climbed again; what was decided before stays decided."""
@@ -280,6 +283,7 @@ class View:
             "screen": {"lines": list(self.screen), "at_s": self.screen_at_s},
             "screenshot": self.screenshot,
             "keys_typed": self.keys_typed,
+            "rolled_back": self.rolled_back,
             "log": [dataclasses.asdict(row) for row in self.log],
         }
 

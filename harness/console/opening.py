@@ -1,0 +1,129 @@
+"""Opening a console: on an image, on a recorded run, on a machine that has just failed."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.boot import ended_by_signals
+from harness.case import Case
+from harness.console.player import Player
+from harness.console.station import Station, open_station
+from harness.errors import HostError, UsageError
+from harness.machine.acceleration import Acceleration
+from harness.report.live import Progress
+from harness.result import EVIDENCE_FILE, RESULT_FILE, Result
+
+if TYPE_CHECKING:
+    from harness.console.terminal import ConsoleApp
+
+
+def check_terminal(what: str) -> None:
+    """Raise UsageError where nobody sits at a terminal; ``what`` is what needs one."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
+        raise UsageError(f"{what}: needs a terminal, and this is none.")
+
+
+def is_run(target: str) -> bool:
+    """Whether ``target`` is the folder of a run."""
+    return (Path(target) / EVIDENCE_FILE).is_file()
+
+
+def open_replay(run_dir: Path) -> None:
+    """Show a recorded run until the person leaves. Raises UsageError where there is none."""
+    from harness.console.terminal import ConsoleApp
+
+    player = Player(run_dir)
+    player.play()
+    ConsoleApp(player).run()
+
+
+def open_console(case: Case, acceleration: Acceleration) -> None:
+    """Boot the case and let a person at it; whatever was started is gone at the end."""
+    asyncio.run(_console(case, acceleration))
+    click.echo(f"The run is in {case.folder}: harness console {case.folder} shows it again.")
+
+
+async def _console(case: Case, acceleration: Acceleration) -> None:
+    async with open_station(case, acceleration, vnc=True) as station:
+        await sit_at(station)
+
+
+def hold_on_fail(case: Case, acceleration: Acceleration, progress: Progress) -> Result:
+    """Boot the case to its verdict, and where that is a fail, freeze it and let a person at it.
+
+    The result is that of the verdict, whatever the person does. There is no other boot with one
+    thing changed: the person may ask for that.
+    """
+    with suppress(HostError):
+        # What this host cannot do is in the record, and so in the result.
+        asyncio.run(_hold(case, acceleration, progress))
+    return Result.model_validate_json((case.folder / RESULT_FILE).read_bytes())
+
+
+async def _hold(case: Case, acceleration: Acceleration, progress: Progress) -> None:
+    async with open_station(case, acceleration, vnc=True) as station:
+        show_no_more = station.watch(progress)
+        with ended_by_signals(station.held.recorder):
+            await station.decided()
+        if station.result().outcome == "fail":
+            await station.do("freeze")
+            # Its line would be drawn over the application.
+            show_no_more()
+            progress.__exit__()
+            await sit_at(station)
+
+
+async def sit_at(station: Station) -> None:
+    """The terminal application, until the person leaves; and longer where they say so.
+
+    A machine that is kept runs on, without the application, until SIGINT or SIGTERM, or its end.
+    """
+    from harness.console.terminal import ConsoleApp
+
+    app = ConsoleApp(station)
+    with _on_signals(app):
+        left = await app.run_async()
+    if left == "keep":
+        await _keep(station)
+
+
+async def _keep(station: Station) -> None:
+    click.echo("The machine is kept until Ctrl-C. Log in to the guest, or look at its screen:")
+    click.echo(f"  {await station.do('ssh-command')}")
+    click.echo(f"  a VNC viewer at {station.vnc_socket}")
+    click.echo(f"  tail -f {station.folder_now / 'serial.log'}")
+    ends = asyncio.create_task(station.held.run.machine.process.wait())
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, asked.set)
+    waits = asyncio.create_task(asked.wait())
+    try:
+        await asyncio.wait({ends, waits}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+        for task in (ends, waits):
+            task.cancel()
+
+
+@contextmanager
+def _on_signals(app: ConsoleApp) -> Iterator[None]:
+    """SIGINT, SIGTERM and SIGHUP leave the application, which gives the terminal back."""
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    for number in numbers:
+        loop.add_signal_handler(number, app.exit, "end")
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
