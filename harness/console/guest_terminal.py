@@ -41,12 +41,30 @@ class _Screen(pyte.Screen):
         self.past: deque[Mapping[int, Char]] = deque(maxlen=_PAST_LINES)
         super().__init__(columns, lines)
 
+    def reset(self) -> None:
+        """Nothing is left, of the past neither: a replay that moves back begins so."""
+        super().reset()
+        self.past.clear()
+
     def index(self) -> None:
         """A new line at the bottom takes one from the top."""
         top, bottom = self.margins or (0, self.lines - 1)
         if self.cursor.y == bottom and top == 0:
             self.past.append(self.buffer[0])
         super().index()
+
+    def shrink_to(self, lines: int) -> None:
+        """Fewer lines: the cursor's is kept, and those above it that have no room are past."""
+        if lines >= self.lines:
+            return
+        gone = max(0, self.cursor.y + 1 - lines)
+        rows = [self.buffer[line] for line in range(gone + lines)]
+        self.past.extend(rows[:gone])
+        self.buffer.clear()
+        self.buffer.update(enumerate(rows[gone:]))
+        self.cursor.y -= gone
+        self.lines = lines
+        self.set_margins()
 
     def draw(self, data: str) -> None:
         """As that of pyte, and many times faster for plain text, which is nearly all."""
@@ -100,9 +118,7 @@ class GuestTerminal:
 
     def resize(self, columns: int, lines: int) -> None:
         """The terminal has another size; what leaves it at the top is past."""
-        gone = self._screen.cursor.y + 1 - lines
-        for row in range(max(0, gone)):
-            self._screen.past.append(self._screen.buffer[row])
+        self._screen.shrink_to(lines)
         self._screen.resize(lines, columns)
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -16,6 +17,7 @@ from harness.session.live import Live
 from harness.session.ssh import command_words
 
 _ANSWER_CHARS = 2000
+_QMP_NAME = re.compile(r"[a-z_][\w-]*", re.IGNORECASE)
 
 
 class Hands:
@@ -154,6 +156,6 @@ def read_qmp(text: str) -> tuple[str, dict[str, Any]]:
             arguments = json.loads(rest) if rest.strip() else {}
     except (ValueError, KeyError, TypeError, RecursionError):
         raise UsageError(sentence) from None
-    if not isinstance(name, str) or not name or not isinstance(arguments, dict):
+    if not (isinstance(name, str) and _QMP_NAME.fullmatch(name) and isinstance(arguments, dict)):
         raise UsageError(sentence)
     return name, arguments

@@ -16,6 +16,8 @@ _STATES = {"running": "bold green", "frozen": "bold cyan", "off": "bold red"}
 _MARKS = {"error": ("\u2717", "red"), "warning": ("!", "yellow"), "info": ("i", "cyan")}
 _BAR_CELLS = 12
 _EVIDENCE_LINES = 3
+# A line that is quoted has one line of the page.
+_QUOTED_CHARS = 76
 
 
 def headline(view: View, now_s: float) -> Text:
@@ -55,7 +57,7 @@ def ladder(view: View, now_s: float) -> Text:
         lasted_s = (now_s if end_s is None else end_s) - rung.at_s
         if end_s is not None or waits:
             cells = round(lasted_s / longest_s * _BAR_CELLS) if longest_s else 0
-            text.append("\u2501" * max(cells, 1), "green" if waits else "blue")
+            text.append("\u2501" * max(cells, 1), "green" if waits else "#5b84d6")
             text.append(f" {lasted_s:.1f}", "bold green" if waits else "dim")
     return text
 
@@ -120,7 +122,7 @@ def rules(view: View) -> Text:
         text.append(f"  \u2192 {row.proves}", "green" if "stage" in row.proves else "yellow")
         text.append(f"  \u00d7{row.count}\n" if row.count > 1 else "\n", "dim")
         if row.line:
-            text.append(f"            \u2502 {row.line}\n", "dim")
+            text.append(f"            \u2502 {printable(row.line, _QUOTED_CHARS)}\n", "dim")
     return text or Text("No rule has fired yet.", "dim")
 
 

@@ -131,3 +131,11 @@ def test_an_installation_starts_a_kernel_of_ours_and_ends_with_a_reset() -> None
     assert values(args, "-initrd") == ["/x/initrd"]
     assert values(args, "-append") == ["auto=true --- console=ttyS0"]
     assert values(args, "-action") == ["reboot=shutdown"]
+
+
+def test_the_screen_is_served_only_where_a_socket_is_named() -> None:
+    ways_in = endpoints(Path("/x"))
+    assert "-vnc" not in qemu_args(spec(Path("/x")), ways_in)
+    args = qemu_args(spec(Path("/x")), replace(ways_in, vnc_socket=Path("/x,y/vnc.sock")))
+    assert values(args, "-vnc") == ["unix:/x,,y/vnc.sock"]
+    assert values(args, "-display") == ["none"]

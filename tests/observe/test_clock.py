@@ -161,3 +161,32 @@ def test_a_limit_that_was_given_leaves_time_to_answer_the_questions_of_a_disc(
 ) -> None:
     rows = record(tmp_path, quiet_s=0.1, disc="installer")
     assert [(row.kind, row.data["last"]) for row in rows] == [("pause", False), ("quiet", True)]
+
+
+def test_the_time_of_a_frozen_machine_stands_still(tmp_path: Path) -> None:
+    ticks = iter(range(1_000_000))
+    resumed_s: list[float] = []
+
+    def freeze_and_go_on(log: EvidenceLog) -> None:
+        tick = next(ticks)
+        if tick == 0:
+            log.record("qmp", "event", name="STOP", detail={})
+        elif tick == 100:
+            row = log.record("qmp", "event", name="RESUME", detail={})
+            resumed_s.append(row.t_s)
+
+    (row,) = record(tmp_path, freeze_and_go_on, quiet_s=0.05)
+    assert row.data["last"]
+    assert row.t_s >= resumed_s[0] + 0.05
+    assert row.data["quiet_s"] < row.t_s
+
+
+def test_a_machine_that_its_guest_switched_off_is_silent_for_good(tmp_path: Path) -> None:
+    names = iter(("SHUTDOWN", "STOP"))
+
+    def switch_off(log: EvidenceLog) -> None:
+        if name := next(names, None):
+            log.record("qmp", "event", name=name, detail={"guest": True})
+
+    (row,) = record(tmp_path, switch_off, quiet_s=0.05)
+    assert row.data["last"]

@@ -1,0 +1,132 @@
+"""A recorded run, played by a clock of the test."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.console.player import Player
+from harness.errors import UsageError
+
+
+class Clock:
+    """A clock that is set."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def player(panic_run: Path, clock: Clock) -> Player:
+    return Player(panic_run, clock)
+
+
+def test_it_moves_with_the_clock_while_it_plays(player: Player, clock: Clock) -> None:
+    clock.now_s += 5
+    player.tick()
+    assert player.now_s() == 0.0, "nobody has said play"
+    player.play()
+    clock.now_s += 5
+    player.tick()
+    assert player.now_s() == pytest.approx(5.0)
+    assert player.view.stage == "bootloader"
+    player.pause()
+    clock.now_s += 60
+    player.tick()
+    assert player.now_s() == pytest.approx(5.0)
+    player.play()
+    player.faster()
+    clock.now_s += 4
+    player.tick()
+    assert (player.speed, player.now_s()) == (2.0, pytest.approx(13.0))
+    assert player.view.stage == "kernel"
+    clock.now_s += 600
+    player.tick()
+    assert player.now_s() == player.end_s
+    assert not player.plays
+    player.play()
+    assert player.now_s() == 0.0, "from the end it starts over"
+
+
+def test_it_moves_to_a_stage_and_back(player: Player) -> None:
+    player.seek("kernel")
+    assert player.view.stage == "kernel"
+    assert player.view.verdict is None
+    player.seek("verdict")
+    assert player.view.verdict is not None
+    player.seek("firmware")
+    assert player.view.stage == "firmware"
+    assert player.view.verdict is None
+    with pytest.raises(UsageError, match="never came there"):
+        player.seek("ready")
+    player.seek(-5)
+    assert player.now_s() == 0.0
+    player.seek(1e9)
+    assert player.now_s() == player.end_s
+
+
+def test_who_watches_hears_it_all_whenever_they_come(player: Player) -> None:
+    early: list[float] = []
+    player.watch(lambda row: early.append(row.t_s))
+    player.seek("kernel")
+    late: list[float] = []
+    stop = player.watch(lambda row: late.append(row.t_s))
+    assert early == late
+    player.seek("root")
+    assert early == late
+    stop()
+    player.seek("verdict")
+    assert len(early) > len(late)
+
+
+def test_the_serial_line_is_what_the_raw_log_has(write_run: Callable[..., Path]) -> None:
+    raw = b"one\r\n\r\nlogin: root\r\nthe last"
+    rows = [
+        (1.0, "serial", "line", {"text": "one", "offset": 0}),
+        (2.0, "serial", "prompt", {"text": "login: ", "offset": 7}),
+        (3.0, "serial", "line", {"text": "login: root", "offset": 7}),
+        (4.0, "serial", "prompt", {"text": "the last", "offset": 20}),
+    ]
+    player = Player(write_run(rows, raw))
+    heard: list[bytes] = []
+    player.watch_serial(heard.append)
+    said = []
+    for at_s in (1.0, 2.0, 3.0, 4.0):
+        player.seek(at_s)
+        said.append(b"".join(heard))
+    assert said == [b"one\r\n\r\n", b"one\r\n\r\nlogin: ", raw[:20], raw]
+    player.seek(1.5)
+    assert b"".join(heard).rpartition(b"\x1bc")[2] == b"one\r\n\r\n", "the terminal is cleared"
+
+
+def test_without_a_raw_log_the_texts_are_the_serial_line(panic_run: Path) -> None:
+    player = Player(panic_run)
+    heard: list[bytes] = []
+    player.watch_serial(heard.append)
+    player.seek("verdict")
+    said = b"".join(heard)
+    assert b"Kernel panic - not syncing: Attempted to kill init!" in said
+    assert said.count(b"init: nothing to do") == 1
+
+
+def test_a_recorded_machine_cannot_be_touched(player: Player) -> None:
+    with pytest.raises(UsageError, match="recorded"):
+        player.type(b"x")
+    with pytest.raises(UsageError, match="recorded"):
+        asyncio.run(player.do("reset"))
+
+
+def test_what_is_no_run_is_said_in_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no evidence"):
+        Player(tmp_path)

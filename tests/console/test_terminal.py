@@ -1,0 +1,285 @@
+"""The terminal application, driven by keys: by Textual's pilot, and at a pseudo-terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import termios
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from textual.widgets import Input, OptionList, Static
+
+from harness.console.player import Player
+from harness.console.tap import SerialTap
+from harness.console.terminal import ConsoleApp
+from harness.console.view import View
+from harness.errors import UsageError
+from harness.evidence import Observation
+from tests.conftest import HARNESS
+from tests.console.conftest import HOSTILE
+
+SIZE = (130, 40)
+
+
+class Machine:
+    """A machine that only writes down what is done to it, and says what the test has it say."""
+
+    def __init__(self, start: list[Observation]) -> None:
+        self.view = View()
+        self.tap = SerialTap()
+        self.typed = b""
+        self.done: list[tuple[str, dict[str, str]]] = []
+        self.watch_serial = self.tap.watch
+        for observation in start:
+            self.view.take(observation)
+
+    def watch(self, _: Callable[[Observation], None]) -> Callable[[], None]:
+        return lambda: None
+
+    def now_s(self) -> float:
+        return 12.5
+
+    def type(self, keys: bytes) -> None:
+        self.typed += keys
+
+    async def do(self, name: str, **arguments: str) -> str:
+        self.done.append((name, arguments))
+        if name == "roll-back":
+            raise UsageError("There is no snapshot to roll back to: take one first.")
+        return f"{name} is done."
+
+
+@pytest.fixture
+def machine(start: list[Observation]) -> Machine:
+    return Machine(start)
+
+
+def text_of(app: ConsoleApp, name: str) -> str:
+    return str(app.screen_stack[0].query_one(f"#{name}", Static).content)
+
+
+def on_display(app: ConsoleApp) -> str:
+    """Every character of the application, line by line."""
+    lines = app.screen._compositor.render_strips()
+    return "\n".join(strip.text for strip in lines)
+
+
+def test_every_key_but_the_prefix_reaches_the_guest(machine: Machine) -> None:
+    async def drive() -> None:
+        app = ConsoleApp(machine)
+        async with app.run_test(size=SIZE) as pilot:
+            keys = ["l", "s", "enter", "tab", "escape", "up", "f1", "ctrl+c", "ctrl+q", "ctrl+p"]
+            await pilot.press(*keys, "1", "q", "space")
+            assert machine.typed == b"ls\r\t\x1b\x1b[A\x1bOP\x03\x11\x101q "
+            assert app.is_running
+            await pilot.press("ctrl+right_square_bracket", "ctrl+right_square_bracket")
+            assert machine.typed.endswith(b"q \x1d")
+            assert machine.done == []
+            await pilot.press("ctrl+right_square_bracket", "q")
+        assert app.return_value == "end"
+
+    asyncio.run(drive())
+
+
+def test_after_the_prefix_a_key_is_an_action(machine: Machine) -> None:
+    prefix = "ctrl+right_square_bracket"
+
+    async def drive() -> None:
+        app = ConsoleApp(machine)
+        async with app.run_test(size=SIZE) as pilot:
+            await pilot.press(prefix)
+            assert app.query_one("#keys").has_class("waits")
+            await pilot.press("f", prefix, "r", prefix, "z", prefix, "l")
+            await app.workers.wait_for_complete()
+            await pilot.pause()
+            assert machine.done == [("freeze", {}), ("reset", {}), ("roll-back", {})]
+            assert "no snapshot to roll back to" in text_of(app, "said")
+            await pilot.press(prefix, "m")
+            await pilot.pause()
+            await pilot.press(*"stop", "enter", prefix, "k")
+            await pilot.pause()
+            assert app.screen.query_one(Input).placeholder.startswith("ret")
+            await pilot.press("escape", prefix, "w")
+            await pilot.pause()
+            assert app.screen.query_one(OptionList).option_count == 8
+            await pilot.press("down", "enter")
+            await app.workers.wait_for_complete()
+            assert machine.done[3:] == [
+                ("qmp", {"text": "stop"}),
+                ("swap", {"what": "disk-bus", "value": "sata"}),
+            ]
+            await pilot.press(prefix, "h")
+            await app.workers.wait_for_complete()
+            assert app.clipboard == "ssh-command is done."
+            assert machine.typed == b""
+            await pilot.press(prefix, "Q")
+        assert app.return_value == "keep"
+
+    asyncio.run(drive())
+
+
+def test_pages_are_chosen_by_key(machine: Machine) -> None:
+    async def drive() -> None:
+        app = ConsoleApp(machine)
+        async with app.run_test(size=SIZE) as pilot:
+            for key, page in (("2", "screen"), ("3", "log"), ("4", "rules"), ("1", "serial")):
+                await pilot.press("ctrl+right_square_bracket", key)
+                await pilot.pause()
+                assert app._tabs.active == page
+            await pilot.press("x")
+            assert machine.typed == b"x", "the keys are still the guest's"
+
+    asyncio.run(drive())
+
+
+def test_a_flood_and_hostile_bytes_leave_it_alive(machine: Machine) -> None:
+    async def drive() -> None:
+        app = ConsoleApp(machine)
+        async with app.run_test(size=SIZE) as pilot:
+            machine.tap.feed(HOSTILE)
+            while app.serial._backlog:
+                await pilot.pause(0.05)
+            shown = on_display(app)
+            assert "red alert" in shown
+            assert "[bold]no markup[/bold]" in shown
+            assert "\x1b" not in shown
+            assert "pwned" not in shown
+            for _ in range(160):
+                machine.tap.feed(b"x" * (1 << 16))
+            assert len(app.serial._backlog) <= 2 << 16
+            machine.tap.feed(b"\r\nafter the flood\r\n")
+            await pilot.press("a")
+            assert machine.typed == b"a"
+            while app.serial._backlog:
+                await pilot.pause(0.05)
+            await pilot.pause()
+            shown = on_display(app)
+            assert "after the flood" in shown
+            assert "kB passed over: all of it is in serial.log" in app.serial.terminal.text()
+
+    asyncio.run(drive())
+
+
+def test_a_recorded_run_is_played_and_moved(panic_run: Path) -> None:
+    async def drive() -> None:
+        player = Player(panic_run, lambda: 0.0)
+        app = ConsoleApp(player)
+        async with app.run_test(size=SIZE) as pilot:
+            await pilot.press("end")
+            app.refresh_panels()
+            assert "FAIL at 22.0 s  boot.kernel-panic" in text_of(app, "diagnosis")
+            assert app.query_one("#diagnosis-box").has_class("decided-fail")
+            assert re.search("\u25b6 root +21.5 s", text_of(app, "ladder"))
+            assert "Kernel panic - not syncing" in text_of(app, "rules-text")
+            await pilot.press("home")
+            app.refresh_panels()
+            assert "Nothing is decided yet" in text_of(app, "diagnosis")
+            await pilot.press("right_square_bracket", "right_square_bracket")
+            assert player.view.stage == "bootloader"
+            await pilot.press("space", "up")
+            assert (player.plays, player.speed) == (True, 2.0)
+            await pilot.press("space", "g")
+            await pilot.pause()
+            await pilot.press("down", "down", "down", "enter")
+            await pilot.pause()
+            assert player.view.stage == "kernel"
+            while app.serial._backlog:
+                await pilot.pause(0.05)
+            assert "Booting `Debian" in app.serial.terminal.text()
+            assert "Kernel panic" not in app.serial.terminal.text()
+            await pilot.press("q")
+        assert app.return_value == "end"
+
+    asyncio.run(drive())
+
+
+class Terminal:
+    """A program at a pseudo-terminal, and all that it wrote there."""
+
+    def __init__(self, words: list[object], env: dict[str, str]) -> None:
+        self.fd, side = pty.openpty()
+        fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 130, 0, 0))
+        self.before = termios.tcgetattr(side)
+        self.side = side
+        env = {**env, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+        env.pop("COLUMNS", None)
+        self.process = subprocess.Popen(
+            [str(word) for word in words],
+            stdin=side,
+            stdout=side,
+            stderr=side,
+            env=env,
+            start_new_session=True,
+        )
+        self.wrote = b""
+
+    def read_until(self, text: bytes, seconds: float = 60) -> None:
+        deadline_s = time.monotonic() + seconds
+        while text not in self.wrote:
+            left_s = deadline_s - time.monotonic()
+            assert left_s > 0, f"{text!r} did not come: {self.wrote[-2000:]!r}"
+            if select.select([self.fd], [], [], left_s)[0]:
+                self.wrote += os.read(self.fd, 1 << 16)
+
+    def press(self, keys: bytes) -> None:
+        os.write(self.fd, keys)
+
+    def wait(self, seconds: float = 60) -> int:
+        """Its exit status; what it still writes is read meanwhile."""
+        deadline_s = time.monotonic() + seconds
+        while self.process.poll() is None or select.select([self.fd], [], [], 0.1)[0]:
+            assert time.monotonic() < deadline_s, self.wrote[-2000:]
+            if select.select([self.fd], [], [], 0.1)[0]:
+                self.wrote += os.read(self.fd, 1 << 16)
+        return self.process.returncode
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self.fd)
+        os.close(self.side)
+
+
+def test_no_byte_of_a_guest_is_written_to_the_terminal(
+    hostile_run: Path, program_env: dict[str, str]
+) -> None:
+    terminal = Terminal([HARNESS, "console", hostile_run], program_env)
+    try:
+        terminal.read_until(b"the end")
+        terminal.read_until(b"no markup")
+        terminal.press(b"2")
+        terminal.press(b"3")
+        terminal.read_until(b"GUEST_PANICKED")
+        terminal.press(b"q")
+        assert terminal.wait() == 0
+        assert termios.tcgetattr(terminal.side) == terminal.before, "the terminal is given back"
+    finally:
+        terminal.close()
+    assert b"\x1b]0;" not in terminal.wrote
+    assert b"\x1bP" not in terminal.wrote
+    assert b"\x1b]52" not in terminal.wrote
+    assert b"\x1b[5n" not in terminal.wrote
+    assert b"\x1b[?3h" not in terminal.wrote
+    assert "\u202e".encode() not in terminal.wrote
+    assert b"\xff" not in terminal.wrote
+
+
+@pytest.mark.parametrize("words", [["console"], ["verify", "--hold-on-fail"]], ids=" ".join)
+def test_without_a_terminal_it_is_a_usage_error(
+    words: list[str], panic_run: Path, program_env: dict[str, str]
+) -> None:
+    done = subprocess.run(
+        [HARNESS, *words, panic_run], capture_output=True, text=True, env=program_env, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "needs a terminal" in done.stderr
+    assert len(done.stderr.splitlines()) == 1

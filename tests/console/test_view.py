@@ -1,0 +1,113 @@
+"""A view shows of every recorded run what its result says."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from harness.console.view import View
+from harness.diagnose.stages import STAGES
+from harness.evidence import Observation, read_evidence
+from harness.result import replay
+from tests.console.conftest import RECORDINGS, recorded
+
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e]")
+
+
+def fold(observations: list[Observation]) -> View:
+    view = View()
+    for observation in observations:
+        view.take(observation)
+    return view
+
+
+def reached(view: View) -> dict[str, float]:
+    return {rung.stage: round(rung.at_s, 3) for rung in view.ladder if rung.at_s is not None}
+
+
+def strings(value: object) -> list[str]:
+    if isinstance(value, dict):
+        return [text for item in value.values() for text in strings(item)]
+    if isinstance(value, list):
+        return [text for item in value for text in strings(item)]
+    return [value] if isinstance(value, str) else []
+
+
+@pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.name.partition(".")[0])
+def test_a_recorded_run_is_shown_as_its_result_has_it(path: Path, tmp_path: Path) -> None:
+    folder = recorded(path, tmp_path / "run")
+    result = replay(folder)
+    view = fold(list(read_evidence(folder / "evidence.jsonl")))
+    assert view.verdict is not None
+    assert (view.verdict.outcome, view.verdict.cause) == (result.outcome, result.cause)
+    assert [row.id for row in view.findings[:1]] == ([result.cause] if result.cause else []) or (
+        result.cause is None
+    )
+    timings_s = {name: t_s for name, t_s in result.timings_s.items() if name in STAGES}
+    # What came after the verdict is on the ladder, too.
+    assert {name: t_s for name, t_s in reached(view).items() if name in timings_s} == timings_s
+    snapshot = view.snapshot()
+    assert json.loads(json.dumps(snapshot)) == snapshot
+    assert not [text for text in strings(snapshot) if CONTROLS.search(text)]
+
+
+def test_rules_that_fired_are_told_with_line_and_time(panic_run: Path) -> None:
+    view = fold(list(read_evidence(panic_run / "evidence.jsonl")))
+    panic = next(row for row in view.rules if "finding boot.kernel-panic" in row.proves)
+    assert panic.channel == "serial"
+    assert "Kernel panic - not syncing" in panic.line
+    assert panic.at_s == pytest.approx(22.0, abs=0.2)
+    assert [row.at_s for row in view.rules] == sorted(row.at_s for row in view.rules)
+
+
+def test_the_machine_is_off_running_or_frozen(start: list[Observation]) -> None:
+    def event(name: str) -> Observation:
+        return Observation(1.0, "qmp", "event", {"name": name, "detail": {}})
+
+    view = fold(start[:-1])
+    seen = [view.state]
+    for step in (start[-1], *map(event, ("STOP", "RESUME", "SHUTDOWN", "STOP", "RESET", "RESUME"))):
+        view.take(step)
+        seen.append(view.state)
+    assert seen == ["off", "running", "frozen", "running", "off", "off", "off", "running"]
+    view.take(Observation(2.0, "host", "qemu-ended", {"status": 1, "stderr": [], "oom_kills": 0}))
+    assert view.state == "off"
+
+
+def test_a_reset_by_a_person_begins_the_ladder_anew_and_keeps_the_verdict(panic_run: Path) -> None:
+    rows = list(read_evidence(panic_run / "evidence.jsonl"))
+    view = fold(rows)
+    before = reached(view)
+    assert view.stage == "root"
+    view.take(Observation(100.0, "person", "reset", {"said": ""}))
+    assert reached(view) == {"power-on": 0.0}
+    for row in rows:
+        if row.channel in ("serial", "firmware", "cpu", "disk"):
+            view.take(Observation(100.0 + row.t_s, row.channel, row.kind, row.data))
+    assert reached(view) == pytest.approx(before, abs=0.002)
+    assert view.verdict
+    assert view.verdict.cause == "boot.kernel-panic"
+    assert view.log[-1].text == "reset"
+
+
+def test_another_machine_is_shown_from_its_start(panic_run: Path) -> None:
+    rows = list(read_evidence(panic_run / "evidence.jsonl"))
+    view = fold(rows)
+    changed = Observation(0.0, "run", "start", {**rows[0].data, "change": "UEFI in place of BIOS"})
+    view.take(changed)
+    assert view.verdict is None
+    assert reached(view) == {}
+    assert [(boot.title, boot.cause) for boot in view.boots] == [
+        ("", "boot.kernel-panic"),
+        ("UEFI in place of BIOS", None),
+    ]
+
+
+def test_what_a_guest_wrote_is_safe_wherever_it_is_shown(hostile_run: Path) -> None:
+    view = fold(list(read_evidence(hostile_run / "evidence.jsonl")))
+    texts = strings(view.snapshot())
+    assert not [text for text in texts if CONTROLS.search(text)]
+    assert [text for text in texts if "no markup" in text], "it is shown all the same"
