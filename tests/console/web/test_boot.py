@@ -22,7 +22,7 @@ PIXELS = """() => {
     const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
     return pixels.reduce((sum, value, at) => (sum + value * (at % 9973)) % 4294967296, 0);
 }"""
-BOOT_MS = 600_000
+BOOT_MS = 1_200_000
 
 pytestmark = pytest.mark.boot
 
