@@ -42,8 +42,9 @@ class Part:
     ``name`` says which part of an installation it is. ``mac`` is that of the case's NIC: one
     machine in all its boots. With ``answers_prompts``, what an installer asks is answered;
     ``stop_at`` is a stage that ends the boot without a verdict. ``authorized_key`` is a public key
-    for which the seed lets root in. ``on_serial`` hears what the serial line says; with ``vnc``
-    the machine has a socket at which its screen is served.
+    for which the seed lets root in, ``root_password`` what root logs in with at a console.
+    ``on_serial`` hears what the serial line says; with ``vnc`` the machine has a socket at which
+    its screen is served.
     """
 
     mac: str
@@ -53,6 +54,7 @@ class Part:
     answers_prompts: bool = True
     stop_at: Stage | None = None
     authorized_key: str = ""
+    root_password: str = ""
     on_serial: Callable[[bytes], None] | None = None
     vnc: bool = False
 
@@ -99,8 +101,9 @@ async def running(
         part.mac,
         network,
         "dhcp" if by_dhcp else "static",
-        part.authorized_key,
         case.profile.machine.nic_name,
+        authorized_key=part.authorized_key,
+        root_password=part.root_password,
     )
     change = part.change.name if part.change else ""
     rows = start_rows(

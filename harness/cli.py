@@ -258,12 +258,20 @@ def verify(
 @_FIRMWARE
 @_ACCEL
 @_RUN_DIR
+@click.option("--web", is_flag=True, help="Serve it to a browser, by a link that opens once.")
+@click.option(
+    "--web-bind",
+    metavar="ADDRESS",
+    help="The address to serve it at.  [default: 127.0.0.1, for this machine alone]",
+)
 def console_command(
     target: str,
     provider: str,
     firmware: Firmware | None,
     accel: Literal["auto", "kvm", "tcg"],
     run_dir: Path | None,
+    web: bool,
+    web_bind: str | None,
 ) -> None:
     """Sit at the machine of an image; or see a recorded RUN again, and what was drawn from it.
 
@@ -271,9 +279,18 @@ def console_command(
     """
     from harness.console.opening import check_terminal, is_run, open_console, open_replay
 
-    check_terminal("harness console")
+    address = _web_address(web_bind) if web else None
+    if address is None:
+        if web_bind:
+            raise UsageError("--web-bind: is for --web.")
+        check_terminal("harness console")
     if is_run(target):
-        open_replay(Path(target))
+        if address:
+            from harness.console.web.serve import serve_run
+
+            serve_run(Path(target), address, click.echo)
+        else:
+            open_replay(Path(target))
         return
     from harness.machine.acceleration import choose_acceleration
     from harness.report.transfer import Transfer
@@ -283,11 +300,23 @@ def console_command(
     if facts.passes and facts.path is None:
         with Transfer(Console(stderr=True)) as transfer:
             facts = fetch(facts, target, profile, transfer, None)
-    folder = run_dir or _new_run_dir(facts.location)
+    folder = run_dir or new_run_dir(facts.location)
     case = Case(facts, profile, "network", False, None, None, folder, counterfactual=False)
     if not facts.passes:
         _finish(conclude(case, lambda _: None), as_json=False)
-    open_console(case, choose_acceleration(accel))
+    if address:
+        from harness.console.web.serve import serve_machine
+
+        serve_machine(case, choose_acceleration(accel), address, click.echo)
+    else:
+        open_console(case, choose_acceleration(accel))
+
+
+def _web_address(wished: str | None) -> str:
+    """Where a page is served; raises UsageError for no such address, or without the page."""
+    from harness.console.web.serve import check_web
+
+    return check_web(wished or "127.0.0.1")
 
 
 def _plan(facts: ImageFacts, own_answers: Path | None, archive: str | None) -> Installation:

@@ -24,7 +24,8 @@ class Seed:
     """What a run's seed says. ``nonce`` is in every call that the guest makes because of it.
 
     ``nic_name`` is what the guest calls its NIC, "" where that is not known. ``authorized_key`` is
-    a public key of OpenSSH that root is let in by; "" where nobody logs in.
+    a public key of OpenSSH that root is let in by; "" where nobody logs in. ``root_password`` is
+    what root logs in with at a console; "" where the image's own rules hold.
     """
 
     instance_id: str
@@ -34,6 +35,7 @@ class Seed:
     addressing: Literal["static", "dhcp"] = "static"
     authorized_key: str = ""
     nic_name: str = ""
+    root_password: str = ""
 
     @property
     def phone_home_path(self) -> str:
@@ -55,8 +57,10 @@ def new_seed(
     mac: str,
     network: GuestNetwork,
     addressing: Literal["static", "dhcp"] = "static",
-    authorized_key: str = "",
     nic_name: str = "",
+    *,
+    authorized_key: str = "",
+    root_password: str = "",
 ) -> Seed:
     """A seed for the NIC with ``mac``, with a fresh instance id (cloud-init acts once per id)."""
     return Seed(
@@ -67,6 +71,7 @@ def new_seed(
         addressing=addressing,
         authorized_key=authorized_key,
         nic_name=nic_name,
+        root_password=root_password,
     )
 
 
@@ -82,7 +87,8 @@ def seed_files(seed: Seed) -> dict[str, str]:
             call=f"http://{net.receiver}{seed.phone_home_path}",
             ready=f"http://{net.receiver}{seed.ready_path}",
         )
-        + (_LOGIN.format(key=seed.authorized_key) if seed.authorized_key else ""),
+        + (_LOGIN.format(key=seed.authorized_key) if seed.authorized_key else "")
+        + (_CONSOLE_LOGIN.format(password=seed.root_password) if seed.root_password else ""),
         "vendor-data": "#cloud-config\n{}\n",
         "network-config": _NETWORK_CONFIGS[seed.addressing].format(
             key=seed.nic_name or "nic0",
@@ -121,6 +127,14 @@ _LOGIN = """\
 disable_root: false
 ssh_authorized_keys:
   - {key}
+"""
+
+# The list is what every cloud-init knows; 22.2 has another way beside it.
+_CONSOLE_LOGIN = """\
+chpasswd:
+  expire: false
+  list: |
+    root:{password}
 """
 
 _NIC = """\

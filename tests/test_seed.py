@@ -67,6 +67,14 @@ def test_root_is_let_in_by_a_key_only_where_there_is_one(seed: Seed) -> None:
     assert set(config) > set(yaml.safe_load(seed_files(seed)["user-data"]))
 
 
+def test_a_console_has_a_password_for_root_and_no_other_run_has() -> None:
+    seed = new_seed("00:50:56:00:00:01", GuestNetwork(), root_password="0a1b2c3d")
+    config = yaml.safe_load(seed_files(seed)["user-data"])
+    assert config["chpasswd"] == {"expire": False, "list": "root:0a1b2c3d\n"}
+    other = new_seed("00:50:56:00:00:01", GuestNetwork())
+    assert "chpasswd" not in seed_files(other)["user-data"]
+
+
 def test_the_iso_is_labelled_cidata_and_holds_the_files(seed: Seed, tmp_path: Path) -> None:
     path = tmp_path / "seed.iso"
     write_seed(seed, path)

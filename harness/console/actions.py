@@ -38,6 +38,7 @@ ACTIONS = (
     Action("roll-back", "Roll back", "l"),
     Action("swap", "Swap and boot", "w", ("what", "value")),
     Action("ssh-command", "SSH command", "h"),
+    Action("root-password", "Root password", "o"),
 )
 
 _DISKS: Mapping[str, tuple[str, DiskBus]] = {

@@ -38,6 +38,7 @@ class Hands:
             "snapshot": self._snapshot,
             "roll-back": self._roll_back,
             "ssh-command": self._ssh_command,
+            "root-password": self._root_password,
         }
         """By the names of the table of actions, all that does not need another machine."""
 
@@ -129,6 +130,12 @@ class Hands:
     async def _ssh_command(self) -> str:
         network = self._live.network
         return shlex.join(command_words(self._live.key_file, network.host, network.port))
+
+    async def _root_password(self) -> str:
+        password = self._live.run.seed.root_password
+        if not password:
+            raise UsageError("This machine's seed sets no password.")
+        return f"root logs in with {password} once cloud-init has used the seed."
 
 
 def read_qmp(text: str) -> tuple[str, dict[str, Any]]:

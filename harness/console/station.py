@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -53,6 +54,8 @@ class Station:
         self._acceleration = acceleration
         self._vnc = vnc
         self._mac = new_mac(case.profile.machine.mac_prefix.value)
+        # Nobody but the guest is told, and who asks: it is in no record.
+        self._root_password = secrets.token_hex(4)
         self._tap = SerialTap()
         self._watchers: list[Subscriber] = []
         self._folders: list[Path] = []
@@ -171,7 +174,13 @@ class Station:
 
     async def switch_on(self, case: Case, change: Change | None = None) -> None:
         """Boot a machine. Raises HostError where this host cannot, UsageError for its folder."""
-        part = Part(self._mac, change=change, on_serial=self._tap.feed, vnc=self._vnc)
+        part = Part(
+            self._mac,
+            change=change,
+            root_password=self._root_password,
+            on_serial=self._tap.feed,
+            vnc=self._vnc,
+        )
         up: asyncio.Future[Live] = asyncio.get_running_loop().create_future()
         leave = asyncio.Event()
         self._tap.clear()

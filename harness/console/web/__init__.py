@@ -1,0 +1,1 @@
+"""The console in a browser: a page, the server behind it, and who may come in."""

@@ -1,0 +1,38 @@
+"""The actions of a console as the page shows them: what to fill in, what to choose from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from harness.console.actions import ACTIONS, SWAPS, Action
+
+_EXAMPLES = {
+    "keys": "ctrl-alt-f2, ret, f10",
+    "text": "query-status",
+}
+
+
+def offered(actions: Iterable[Action] = ACTIONS) -> tuple[Mapping[str, Any], ...]:
+    """A row for each of ``actions``; ``choices`` stand for all arguments of theirs."""
+    return tuple(
+        {
+            "name": action.name,
+            "label": action.label,
+            "arguments": [] if action.name == "swap" else [_argument(n) for n in action.arguments],
+            "choices": _swaps() if action.name == "swap" else [],
+        }
+        for action in actions
+    )
+
+
+def _argument(name: str) -> Mapping[str, str]:
+    return {"name": name, "example": _EXAMPLES.get(name, "")}
+
+
+def _swaps() -> list[Mapping[str, Any]]:
+    return [
+        {"label": f"{what}: {value}", "arguments": {"what": what, "value": value}}
+        for what, values in SWAPS.items()
+        for value in values
+    ]

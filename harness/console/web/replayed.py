@@ -1,0 +1,80 @@
+"""A recorded run as the page needs it: it is played, and its machine cannot be told anything."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.console.player import Player
+from harness.console.tap import Listener
+from harness.console.view import View
+from harness.errors import UsageError
+from harness.evidence import Observation
+
+_TICK_S = 0.1
+
+
+class Replayed:
+    """Plays ``player`` for all who watch; one of them says where it goes."""
+
+    vnc_socket: Path | None = None
+
+    def __init__(self, player: Player) -> None:
+        self._player = player
+
+    @property
+    def view(self) -> View:
+        """What the run shows where it is."""
+        return self._player.view
+
+    def watch(self, callback: Callable[[Observation], None]) -> Callable[[], None]:
+        """Tell ``callback`` what there was and what comes."""
+        return self._player.watch(callback)
+
+    def watch_serial(self, callback: Listener) -> Callable[[], None]:
+        """Tell ``callback`` what the line said and says."""
+        return self._player.watch_serial(callback)
+
+    def type(self, typed: bytes) -> None:
+        """Nobody hears it."""
+
+    async def do(self, name: str, **arguments: str) -> str:
+        """Play, pause, change the speed, or go to a stage."""
+        player = self._player
+        if name == "seek":
+            player.seek(arguments.get("where", ""))
+            return f"It is at {player.now_s():.1f} s."
+        steps: dict[str, Callable[[], None]] = {
+            "play": player.play,
+            "pause": player.pause,
+            "faster": player.faster,
+            "slower": player.slower,
+        }
+        if name not in steps:
+            raise UsageError("This run is recorded: its machine is gone.")
+        steps[name]()
+        return f"It {'plays' if player.plays else 'stands still'}, {player.speed:g} times as fast."
+
+    async def move(self) -> None:
+        """Play on, for ever."""
+        while True:
+            self._player.tick()
+            await asyncio.sleep(_TICK_S)
+
+
+def offered_of(player: Player) -> tuple[Mapping[str, Any], ...]:
+    """What the page offers for a recorded run."""
+    labels = {"play": "Play", "pause": "Pause", "slower": "Slower", "faster": "Faster"}
+    stages = [
+        {"label": f"{stage} ({at_s:.1f} s)", "arguments": {"where": stage}}
+        for stage, at_s in player.stages_s.items()
+    ]
+    return (
+        *(
+            {"name": name, "label": label, "arguments": [], "choices": []}
+            for name, label in labels.items()
+        ),
+        {"name": "seek", "label": "Go to stage", "arguments": [], "choices": stages},
+    )

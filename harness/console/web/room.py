@@ -1,0 +1,115 @@
+"""What the viewers of a console share: the machine, the door, and who is here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from aiohttp import web
+
+from harness.console.web.access import Door, Viewer
+from harness.console.web.feed import Feed
+from harness.errors import UsageError
+from harness.evidence import Observation
+
+# QEMU opens any file of the one who runs it, when it is told to.
+_OF_THE_FIRST = frozenset({"qmp"})
+
+Unwatch = Callable[[], None]
+
+
+class Shown(Protocol):
+    """What a page shows of a machine."""
+
+    def snapshot(self) -> dict[str, Any]:
+        """JSON values; all text of the guest is printable."""
+
+
+class Guest(Protocol):
+    """A machine as a page needs it: a station, or the player of a recorded run."""
+
+    @property
+    def view(self) -> Shown:
+        """What is known of it."""
+
+    @property
+    def vnc_socket(self) -> Path | None:
+        """Where QEMU serves its screen; None where it serves none."""
+
+    def watch(self, callback: Callable[[Observation], None]) -> Unwatch:
+        """Call ``callback`` with all observations."""
+
+    def watch_serial(self, callback: Callable[[bytes], None]) -> Unwatch:
+        """Call ``callback`` with all bytes of the serial line."""
+
+    def type(self, typed: bytes) -> None:
+        """Type on the serial line."""
+
+    async def do(self, name: str, **arguments: str) -> str:
+        """Do an action; a sentence of what came of it. Raises UsageError."""
+
+
+class Room:
+    """A machine with those who look at it; belongs to one loop."""
+
+    KEY: ClassVar[web.AppKey[Room]]
+
+    def __init__(
+        self,
+        guest: Guest,
+        door: Door,
+        actions: tuple[Mapping[str, Any], ...],
+        link: Callable[[], str],
+    ) -> None:
+        self.guest = guest
+        self.door = door
+        self.actions = actions
+        self.feed = Feed(self._snapshot)
+        self.sockets: set[web.WebSocketResponse] = set()
+        self._link = link
+        guest.watch(lambda _: self.feed.change())
+
+    def _snapshot(self) -> dict[str, Any]:
+        typist = self.door.typist
+        here = [viewer.name for viewer in self.door.viewers if viewer.sockets]
+        return {
+            "kind": "view",
+            "view": self.guest.view.snapshot(),
+            "typist": typist.name if typist else None,
+            "viewers": here,
+            "has_screen": self.guest.vnc_socket is not None,
+        }
+
+    def came(self, viewer: Viewer, socket: web.WebSocketResponse) -> None:
+        """Note a websocket of ``viewer``."""
+        viewer.sockets += 1
+        self.sockets.add(socket)
+        self.feed.change()
+
+    def left(self, viewer: Viewer, socket: web.WebSocketResponse) -> None:
+        """Note that it is over."""
+        viewer.sockets -= 1
+        self.sockets.discard(socket)
+        self.feed.change()
+
+    async def do(self, viewer: Viewer, name: str, arguments: Mapping[str, str]) -> str:
+        """What ``viewer`` asks for, in a sentence of what came of it. Raises UsageError."""
+        if name == "take-over":
+            self.door.take_over(viewer)
+            self.feed.change()
+            return ""
+        if self.door.typist is not viewer:
+            raise UsageError("Somebody else types: take over first.")
+        if name == "invite":
+            return self._link()
+        if name in _OF_THE_FIRST and self.door.viewers[0] is not viewer:
+            raise UsageError("Only who came in first gives QEMU commands: they reach its host.")
+        if name not in {action["name"] for action in self.actions}:
+            raise UsageError(f"There is no action {name!r}.")
+        said = await self.guest.do(name, **arguments)
+        self.feed.change()
+        return said
+
+
+Room.KEY = web.AppKey("room", Room)

@@ -1,0 +1,90 @@
+"""``harness console --web``: a machine, or a recorded run, served until a person ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.case import Case
+from harness.console.player import Player
+from harness.console.station import open_station
+from harness.console.web.access import bind_address
+from harness.console.web.files import page_files
+from harness.console.web.offered import offered
+from harness.console.web.replayed import Replayed, offered_of
+from harness.console.web.serving import Served, serving, warning_of
+from harness.machine.acceleration import Acceleration
+
+Say = Callable[[str], None]
+
+
+def check_web(address: str) -> str:
+    """``address`` as it is bound to. Raises UsageError for another one, and without the page.
+
+    Asked before a machine is started.
+    """
+    page_files()
+    return bind_address(address)
+
+
+def serve_machine(case: Case, acceleration: Acceleration, address: str, say: Say) -> None:
+    """Boot ``case`` and serve it at ``address``; returns at SIGINT or SIGTERM.
+
+    ``say`` is told the link. Raises what :func:`harness.console.station.open_station` raises.
+    """
+
+    async def run() -> None:
+        with _ended() as ended:
+            async with (
+                open_station(case, acceleration, vnc=True) as station,
+                serving(station, offered(), address) as served,
+            ):
+                _tell(served, address, say)
+                await ended.wait()
+
+    asyncio.run(run())
+
+
+def serve_run(run_dir: Path, address: str, say: Say) -> None:
+    """Serve the run recorded in ``run_dir``; returns at SIGINT or SIGTERM.
+
+    Raises UsageError where there is no such run.
+    """
+
+    async def run() -> None:
+        player = Player(run_dir)
+        replayed = Replayed(player)
+        with _ended() as ended:
+            async with serving(replayed, offered_of(player), address) as served:
+                moving = asyncio.create_task(replayed.move())
+                _tell(served, address, say)
+                await ended.wait()
+                moving.cancel()
+                await asyncio.gather(moving, return_exceptions=True)
+
+    asyncio.run(run())
+
+
+def _tell(served: Served, address: str, say: Say) -> None:
+    if warning := warning_of(address):
+        say(warning)
+    say(f"The console is at {served.new_link()}")
+    say("The link opens once; in the page, Invite makes another. Ctrl-C ends the console.")
+
+
+@contextmanager
+def _ended() -> Iterator[asyncio.Event]:
+    """An event that a Ctrl-C sets, or a SIGTERM."""
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    for number in numbers:
+        loop.add_signal_handler(number, ended.set)
+    try:
+        yield ended
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)

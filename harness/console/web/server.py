@@ -1,0 +1,149 @@
+"""The server behind a page: its routes, and what every request must show.
+
+A request is answered where ``Host`` is the address it was sent to, its origin is ours, and its
+cookie is a session. Without a session there is the door alone: a page that trades the token in a
+link for one. The token is in the fragment of the link, which no browser sends or passes on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from harness.console.web import sockets
+from harness.console.web.access import comes_from_us
+from harness.console.web.asking import cookie_name, let_in, own_host, viewer_of
+from harness.console.web.files import File
+from harness.console.web.room import Room
+from harness.errors import HarnessError, UsageError
+from harness.guest_text import printable
+
+_MAX_BODY_BYTES = 64 << 10
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self' ws://{host}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+_OF_THE_DOOR = frozenset({"/door.js", "/enter"})
+_FILES = web.AppKey("files", dict[str, File])
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    token: str = Field(max_length=200)
+
+
+class _Wish(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(max_length=40)
+    arguments: dict[str, str] = {}
+
+
+def new_app(room: Room, files: Mapping[str, File]) -> web.Application:
+    """The application that serves ``room``."""
+    app = web.Application(middlewares=[_guard], client_max_size=_MAX_BODY_BYTES)
+    app[Room.KEY] = room
+    app[_FILES] = dict(files)
+    app.add_routes(
+        [
+            web.get("/", _page),
+            web.get("/door.js", _door_script),
+            web.post("/enter", _enter),
+            web.get("/static/{name:.+}", _static),
+            web.get("/ws/serial", sockets.serial),
+            web.get("/ws/vnc", sockets.screen),
+            web.get("/ws/events", sockets.events),
+            web.post("/do", _do),
+        ]
+    )
+    app.on_response_prepare.append(_add_headers)
+    return app
+
+
+async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(_HEADERS)
+    response.headers["Content-Security-Policy"] = _POLICY.format(host=own_host(request))
+
+
+@web.middleware
+async def _guard(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    origin = request.headers.get("Origin")
+    changes = request.method not in ("GET", "HEAD") or request.path.startswith("/ws/")
+    if not comes_from_us(request.host, own_host(request), origin, changes=changes):
+        return _refusal(HTTPStatus.FORBIDDEN, "This is not the address of the console.")
+    if request.path in _OF_THE_DOOR:
+        return await handler(request)
+    if viewer_of(request) is None:
+        if request.path == "/":
+            door = request.app[_FILES]["door.html"]
+            return web.Response(
+                body=door.body, content_type=door.content_type, charset="utf-8", status=401
+            )
+        return _refusal(HTTPStatus.UNAUTHORIZED, "Open the link that harness console printed.")
+    return await handler(request)
+
+
+def _refusal(status: HTTPStatus, sentence: str) -> web.Response:
+    return web.Response(text=f"{sentence}\n", status=status)
+
+
+def _sent(file: File) -> web.Response:
+    return web.Response(body=file.body, content_type=file.content_type, charset="utf-8")
+
+
+async def _page(request: web.Request) -> web.Response:
+    return _sent(request.app[_FILES]["index.html"])
+
+
+async def _door_script(request: web.Request) -> web.Response:
+    return _sent(request.app[_FILES]["door.js"])
+
+
+async def _static(request: web.Request) -> web.Response:
+    file = request.app[_FILES].get(request.match_info["name"])
+    return _sent(file) if file else _refusal(HTTPStatus.NOT_FOUND, "There is no such file.")
+
+
+async def _enter(request: web.Request) -> web.Response:
+    try:
+        entry = _Entry.model_validate(await request.json())
+        session = request.app[Room.KEY].door.enter(entry.token)
+    except (json.JSONDecodeError, UnicodeDecodeError, ValidationError):
+        return _refusal(HTTPStatus.BAD_REQUEST, "This is no token.")
+    except UsageError as error:
+        return _refusal(HTTPStatus.FORBIDDEN, str(error))
+    if session is None:
+        return _refusal(HTTPStatus.FORBIDDEN, "This link was used, or never was one.")
+    response = web.Response(status=HTTPStatus.NO_CONTENT)
+    response.set_cookie(cookie_name(request), session, path="/", httponly=True, samesite="Strict")
+    return response
+
+
+async def _do(request: web.Request) -> web.Response:
+    try:
+        wish = _Wish.model_validate(await request.json())
+    except (json.JSONDecodeError, UnicodeDecodeError, ValidationError):
+        return _answer(HTTPStatus.BAD_REQUEST, "This is no action.")
+    try:
+        said = await request.app[Room.KEY].do(let_in(request), wish.name, wish.arguments)
+    except HarnessError as error:
+        return _answer(HTTPStatus.CONFLICT, str(error))
+    return _answer(HTTPStatus.OK, said)
+
+
+def _answer(status: HTTPStatus, said: str) -> web.Response:
+    return web.json_response({"said": printable(said, 2000)}, status=status)

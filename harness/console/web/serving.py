@@ -1,0 +1,80 @@
+"""A console that is being served: where it is, and the links that let one browser in each."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import WSCloseCode, web
+
+from harness.console.web.access import Door, host_of, is_loopback
+from harness.console.web.files import page_files
+from harness.console.web.room import Guest, Room
+from harness.console.web.server import new_app
+from harness.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """``host`` is the address and port of the page."""
+
+    host: str
+    door: Door
+
+    def new_link(self) -> str:
+        """A link that lets one browser in, once."""
+        return f"http://{self.host}/#{self.door.new_link()}"
+
+
+@asynccontextmanager
+async def serving(
+    guest: Guest, actions: tuple[Mapping[str, Any], ...], address: str = "127.0.0.1"
+) -> AsyncIterator[Served]:
+    """Serve ``guest`` at ``address``, at a port that is free, until the block is left.
+
+    Raises UsageError where the page is not built, or nothing can be bound to ``address``.
+    """
+    files = page_files()
+    bound = _bind(address)
+    served = Served(host_of(address, bound.getsockname()[1]), Door())
+    room = Room(guest, served.door, actions, served.new_link)
+    runner = web.AppRunner(new_app(room, files), access_log=None, shutdown_timeout=1.0)
+    feed = asyncio.create_task(room.feed.run())
+    try:
+        await runner.setup()
+        await web.SockSite(runner, bound).start()
+        yield served
+    finally:
+        # Their handlers would be waited for.
+        for viewer in list(room.sockets):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await viewer.close(code=WSCloseCode.GOING_AWAY)
+        await runner.cleanup()
+        feed.cancel()
+        await asyncio.gather(feed, return_exceptions=True)
+
+
+def _bind(address: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.bind((address, 0))
+    except OSError as error:
+        bound.close()
+        raise UsageError(f"--web-bind {address}: {error.strerror}.") from error
+    return bound
+
+
+def warning_of(address: str) -> str:
+    """What to say about ``address`` before anybody is let in; "" where there is nothing to say."""
+    if is_loopback(address):
+        return ""
+    return (
+        f"The console is reachable at {address} by everybody on that network, and what is typed "
+        "goes there unencrypted: who reads it there can type as well."
+    )

@@ -1,0 +1,145 @@
+"""The three websockets of a page: the serial line, the screen, and what is known of the machine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from harness.console.web.access import Viewer
+from harness.console.web.asking import let_in
+from harness.console.web.outbox import Outbox, TooSlowError, send_bytes, send_text
+from harness.console.web.rfb import ClientFilter, NotRfbError
+from harness.console.web.room import Room
+
+MAX_BEHIND_BYTES = 16 << 20
+"""How much of the serial line may wait for one browser."""
+_MAX_SAID_BYTES = 2 << 20
+_SCREEN_BYTES = 64 << 10
+
+
+async def serial(request: web.Request) -> web.WebSocketResponse:
+    """The serial line: what was said comes first; keys of the typist go to the guest."""
+    room, viewer = request.app[Room.KEY], let_in(request)
+    async with _opened(request, room, viewer) as socket:
+        outbox = Outbox(MAX_BEHIND_BYTES)
+        unwatch = room.guest.watch_serial(outbox.put)
+        try:
+            await _until_one_ends(
+                *(request, socket),
+                *(outbox.send_all(socket), outbox.overflow(), _type(socket, room, viewer)),
+            )
+        finally:
+            unwatch()
+    return socket
+
+
+async def _type(socket: web.WebSocketResponse, room: Room, viewer: Viewer) -> None:
+    async for message in socket:
+        if message.type is not WSMsgType.BINARY:
+            return
+        if room.door.typist is viewer:
+            room.guest.type(message.data)
+
+
+async def screen(request: web.Request) -> web.WebSocketResponse:
+    """The screen: RFB between the browser and QEMU. Who does not type only asks for pictures."""
+    room, viewer = request.app[Room.KEY], let_in(request)
+    path = room.guest.vnc_socket
+    async with _opened(request, room, viewer) as socket:
+        if path is None:
+            return socket
+        try:
+            reader, writer = await asyncio.open_unix_connection(path)
+        except OSError:
+            # The machine is off, or is just being changed: the page asks again.
+            return socket
+        client = ClientFilter(lambda: room.door.typist is viewer)
+        try:
+            await _until_one_ends(
+                *(request, socket), _to_browser(reader, socket), _to_qemu(socket, client, writer)
+            )
+        finally:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+    return socket
+
+
+async def _to_browser(reader: asyncio.StreamReader, socket: web.WebSocketResponse) -> None:
+    # QEMU is not read from while the browser does not take it, and holds pictures back then.
+    while chunk := await reader.read(_SCREEN_BYTES):
+        await send_bytes(socket, chunk)
+
+
+async def _to_qemu(
+    socket: web.WebSocketResponse, client: ClientFilter, writer: asyncio.StreamWriter
+) -> None:
+    async for message in socket:
+        if message.type is not WSMsgType.BINARY:
+            return
+        writer.write(client.feed(message.data))
+        await writer.drain()
+
+
+async def events(request: web.Request) -> web.WebSocketResponse:
+    """What is known of the machine, and who is here; nothing is taken from the browser."""
+    room, viewer = request.app[Room.KEY], let_in(request)
+    async with _opened(request, room, viewer) as socket:
+        about = {"kind": "about", "you": viewer.name, "actions": room.actions}
+        with suppress(ConnectionError, TooSlowError):
+            await send_text(socket, json.dumps(about))
+        await _until_one_ends(request, socket, _tell(socket, room), _wait_for_end(socket))
+    return socket
+
+
+async def _tell(socket: web.WebSocketResponse, room: Room) -> None:
+    number = 0
+    while True:
+        number, text = await room.feed.next_after(number)
+        await send_text(socket, text)
+
+
+async def _wait_for_end(socket: web.WebSocketResponse) -> None:
+    async for _ in socket:
+        return
+
+
+@asynccontextmanager
+async def _opened(
+    request: web.Request, room: Room, viewer: Viewer
+) -> AsyncIterator[web.WebSocketResponse]:
+    socket = web.WebSocketResponse(max_msg_size=_MAX_SAID_BYTES, heartbeat=20.0, compress=False)
+    await socket.prepare(request)
+    room.came(viewer, socket)
+    try:
+        yield socket
+    finally:
+        room.left(viewer, socket)
+        await socket.close()
+
+
+async def _until_one_ends(
+    request: web.Request, socket: web.WebSocketResponse, *ways: Coroutine[Any, Any, None]
+) -> None:
+    """Run the ways of a connection until one is over, which ends the others."""
+    tasks = [asyncio.ensure_future(way) for way in ways]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+    for end in ends:
+        if isinstance(end, TooSlowError):
+            # No goodbye: it would wait behind all that was not taken.
+            if request.transport:
+                request.transport.abort()
+        elif isinstance(end, NotRfbError):
+            await socket.close(code=WSCloseCode.POLICY_VIOLATION)
+        elif isinstance(end, Exception) and not isinstance(end, OSError):
+            raise end

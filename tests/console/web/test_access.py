@@ -1,0 +1,96 @@
+"""Links, sessions, and what a request must say of where it comes from."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.console.web.access import (
+    MAX_VIEWERS,
+    Door,
+    bind_address,
+    comes_from_us,
+    host_of,
+    is_loopback,
+)
+from harness.errors import UsageError
+
+
+def test_a_link_opens_once() -> None:
+    door = Door()
+    token = door.new_link()
+    session = door.enter(token)
+    assert session
+    assert door.enter(token) is None
+    assert door.viewer(session) is door.typist
+
+
+@pytest.mark.parametrize("token", ["", "no", "ä", "\udc80"])
+def test_another_token_opens_nothing_and_ends_nothing(token: str) -> None:
+    door = Door()
+    right = door.new_link()
+    assert door.enter(token) is None
+    assert door.viewer(token) is None
+    assert door.enter(right)
+
+
+def test_each_link_is_for_one_and_the_first_to_come_types() -> None:
+    door = Door()
+    links = [door.new_link() for _ in range(3)]
+    viewers = [door.viewer(door.enter(link) or "") for link in reversed(links)]
+    assert [viewer.name for viewer in viewers if viewer] == ["viewer 1", "viewer 2", "viewer 3"]
+    assert door.typist is viewers[0]
+    assert viewers[2]
+    door.take_over(viewers[2])
+    assert door.typist is viewers[2]
+
+
+def test_links_that_nobody_used_do_not_pile_up() -> None:
+    door = Door()
+    first = door.new_link()
+    last = [door.new_link() for _ in range(32)][-1]
+    assert door.enter(first) is None
+    assert door.enter(last)
+
+
+def test_a_console_takes_so_many_and_no_more() -> None:
+    door = Door()
+    for _ in range(MAX_VIEWERS):
+        assert door.enter(door.new_link())
+    with pytest.raises(UsageError, match="takes no more"):
+        door.enter(door.new_link())
+
+
+OURS = "127.0.0.1:4000"
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "changes", "allowed"),
+    [
+        (OURS, None, False, True),
+        (OURS, f"http://{OURS}", True, True),
+        (OURS, None, True, False),
+        (OURS, "null", True, False),
+        (OURS, "http://127.0.0.1:4001", True, False),
+        (OURS, f"https://{OURS}", True, False),
+        (OURS, "http://evil.example", False, False),
+        (OURS, f"http://{OURS}.evil.example", True, False),
+        ("evil.example:4000", "http://evil.example:4000", True, False),
+        ("localhost:4000", "http://localhost:4000", True, False),
+        ("127.0.0.1", None, False, False),
+        ("", None, False, False),
+    ],
+)
+def test_where_a_request_comes_from(
+    host: str, origin: str | None, changes: bool, allowed: bool
+) -> None:
+    assert comes_from_us(host, OURS, origin, changes=changes) is allowed
+
+
+def test_addresses() -> None:
+    assert host_of("::1", 80) == "[::1]:80"
+    assert is_loopback(bind_address("127.0.0.2"))
+    assert is_loopback(bind_address("::1"))
+    assert not is_loopback(bind_address("192.0.2.1"))
+    for text in ("0.0.0.0", "::", "localhost", "", "127.0.0.1:80"):
+        with pytest.raises(UsageError, match="--web-bind"):
+            bind_address(text)

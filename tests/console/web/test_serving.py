@@ -1,0 +1,38 @@
+"""Serving: where, what is said of it, and a recorded run that is told nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from harness.console.player import Player
+from harness.console.web.replayed import Replayed
+from harness.console.web.serving import serving, warning_of
+from harness.errors import UsageError
+from tests.report.samples import unpack
+
+
+@pytest.mark.parametrize("name", ["reset", "qmp", "swap"])
+def test_its_machine_is_told_nothing(tmp_path: Path, name: str) -> None:
+    replayed = Replayed(Player(unpack("healthy-tiny", tmp_path)))
+    with pytest.raises(UsageError, match="recorded"):
+        asyncio.run(replayed.do(name))
+    with pytest.raises(UsageError, match="never came there"):
+        asyncio.run(replayed.do("seek", where="\x1b[2J"))
+
+
+def test_an_address_of_another_machine_cannot_be_bound_to(tmp_path: Path) -> None:
+    async def run() -> None:
+        replayed = Replayed(Player(unpack("healthy-tiny", tmp_path)))
+        async with serving(replayed, (), "192.0.2.1"):
+            pytest.fail("it is bound")
+
+    with pytest.raises(UsageError, match=r"--web-bind 192\.0\.2\.1"):
+        asyncio.run(run())
+
+
+def test_who_serves_it_to_a_network_is_told() -> None:
+    assert warning_of("127.0.0.1") == warning_of("::1") == ""
+    assert "unencrypted" in warning_of("192.0.2.1")
