@@ -22,7 +22,7 @@ from harness.report.live import Progress
 from harness.result import EVIDENCE_FILE, RESULT_FILE, Result
 
 if TYPE_CHECKING:
-    from harness.console.terminal import ConsoleApp
+    from harness.console.terminal import ConsoleApp, Left
 
 
 def check_terminal(what: str) -> None:
@@ -38,11 +38,9 @@ def is_run(target: str) -> bool:
 
 def open_replay(run_dir: Path) -> None:
     """Show a recorded run until the person leaves. Raises UsageError where there is none."""
-    from harness.console.terminal import ConsoleApp
-
     player = Player(run_dir)
     player.play()
-    ConsoleApp(player).run()
+    asyncio.run(_show(player))
 
 
 def open_console(case: Case, acceleration: Acceleration) -> None:
@@ -86,13 +84,17 @@ async def sit_at(station: Station) -> None:
 
     A machine that is kept runs on, without the application, until SIGINT or SIGTERM, or its end.
     """
+    if await _show(station) == "keep":
+        await _keep(station)
+
+
+async def _show(station: Station | Player) -> Left | None:
+    # Here, so that a program that needs a terminal and has none is told so at once.
     from harness.console.terminal import ConsoleApp
 
     app = ConsoleApp(station)
     with _on_signals(app):
-        left = await app.run_async()
-    if left == "keep":
-        await _keep(station)
+        return await app.run_async()
 
 
 async def _keep(station: Station) -> None:

@@ -273,6 +273,20 @@ def test_no_byte_of_a_guest_is_written_to_the_terminal(
     assert b"\xff" not in terminal.wrote
 
 
+def test_a_signal_leaves_it_and_gives_the_terminal_back(
+    panic_run: Path, program_env: dict[str, str]
+) -> None:
+    terminal = Terminal([HARNESS, "console", panic_run], program_env)
+    try:
+        terminal.read_until(b"running")
+        terminal.process.terminate()
+        assert terminal.wait() == 0
+        assert termios.tcgetattr(terminal.side) == terminal.before
+        assert b"Traceback" not in terminal.wrote
+    finally:
+        terminal.close()
+
+
 @pytest.mark.parametrize("words", [["console"], ["verify", "--hold-on-fail"]], ids=" ".join)
 def test_without_a_terminal_it_is_a_usage_error(
     words: list[str], panic_run: Path, program_env: dict[str, str]
