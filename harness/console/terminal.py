@@ -96,6 +96,8 @@ class ConsoleApp(App[Left], inherit_bindings=False):
 
     def refresh_panels(self) -> None:
         """Show how it is now; what only an observation changes is drawn after one."""
+        if not self._is_up:
+            return
         if isinstance(self.station, Player):
             self.station.tick()
             self._show_keys()
@@ -111,7 +113,7 @@ class ConsoleApp(App[Left], inherit_bindings=False):
         self._update("rules-text", panels.rules(view))
         if isinstance(self.station, Player):
             self._update("screen-text", panels.screen(view.screen, "No text of it was recorded."))
-        box = self.query_one("#diagnosis-box")
+        box = self.screen_stack[0].query_one("#diagnosis-box")
         for outcome in ("pass", "fail", "inconclusive", "error"):
             decided = view.verdict is not None and view.verdict.outcome == outcome
             box.set_class(decided, f"decided-{outcome}")
@@ -119,9 +121,18 @@ class ConsoleApp(App[Left], inherit_bindings=False):
     def _update(self, name: str, text: Text) -> None:
         self.screen_stack[0].query_one(f"#{name}", Static).update(text)
 
+    @property
+    def _is_up(self) -> bool:
+        """Whether its parts are there: a timer may still tick when they are taken down."""
+        return bool(self.screen_stack) and bool(self.screen_stack[0].query("#keys"))
+
     async def _read_screen(self) -> None:
         """Look at the guest's screen, as long as somebody sees that."""
-        if self._tabs.active != "screen" or not isinstance(self.station, Station):
+        if (
+            not self._is_up
+            or self._tabs.active != "screen"
+            or not isinstance(self.station, Station)
+        ):
             return
         try:
             seen = await self.station.read_screen()

@@ -14,6 +14,8 @@ from harness.session.loop import LoopThread
 from tests.conftest import wait_for
 from tests.console.web.stand_in import SHOWN, Console, console
 
+pytestmark = pytest.mark.slow
+
 TEN_MB = 10_000_000
 HOSTILE = {
     "title": b"\x1b]0;owned\x07\x1b]2;owned\x1b\\",

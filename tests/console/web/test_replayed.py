@@ -15,6 +15,8 @@ from harness.console.web.serving import serving
 from harness.session.loop import LoopThread
 from tests.report.samples import unpack
 
+pytestmark = pytest.mark.slow
+
 
 @asynccontextmanager
 async def served(run_dir: Path) -> AsyncIterator[str]:
