@@ -16,6 +16,7 @@ _STATES = {"running": "bold green", "frozen": "bold cyan", "off": "bold red"}
 _MARKS = {"error": ("\u2717", "red"), "warning": ("!", "yellow"), "info": ("i", "cyan")}
 _BAR_CELLS = 12
 _EVIDENCE_LINES = 3
+_FRAMES = 6
 # A line that is quoted has one line of the page.
 _QUOTED_CHARS = 76
 
@@ -106,8 +107,8 @@ def traffic(view: View) -> Text:
     text.append("\nNIC  ", "dim")
     text.append(f"{seen.frames} frames", "bold")
     text.append(" of the guest")
-    for said in seen.last_frames:
-        text.append(f"\n{said.at_s:8.1f} s  ", "cyan")
+    for said in list(seen.last_frames)[-_FRAMES:]:
+        text.append(f"\n{said.at_s:6.1f} s  ", "cyan")
         text.append(said.text)
     return text
 

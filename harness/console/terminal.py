@@ -84,6 +84,10 @@ class ConsoleApp(App[Left], inherit_bindings=False):
         self._show_keys()
         self.refresh_panels()
 
+    def on_resize(self) -> None:
+        """The keys have another width."""
+        self._show_keys()
+
     def on_unmount(self) -> None:
         """Watch no longer."""
         for stop in self._stop_watching:
@@ -155,7 +159,10 @@ class ConsoleApp(App[Left], inherit_bindings=False):
     def _show_keys(self) -> None:
         keys = self.screen_stack[0].query_one("#keys", Static)
         keys.set_class(self._waits, "waits")
-        keys.update(_replay_keys(self.station) if isinstance(self.station, Player) else _keys())
+        station = self.station
+        # One cell is kept free at either side.
+        width = self.size.width - 2
+        keys.update(_replay_keys(station) if isinstance(station, Player) else _keys(width))
 
     # Keys
 
@@ -301,13 +308,19 @@ class ConsoleApp(App[Left], inherit_bindings=False):
         self.push_screen(AskChoice("Go to", choices), chosen)
 
 
-def _keys() -> Text:
-    """What the key after the prefix does."""
+def _keys(width: int) -> Text:
+    """What the key after the prefix does, in lines of ``width`` cells."""
     text = Text("Ctrl-] then  ", "bold")
     rows = [(row.key, row.label) for row in ACTIONS]
+    used = len(text)
     for key, label in (*rows, ("1-4", "Pages"), *_LEAVE):
+        cells = len(key) + len(label) + 4
+        if used + cells > width:
+            text.append("\n")
+            used = 0
+        used += cells
         text.append(f" {key} ", "bold #8fb3ff")
-        text.append(f"{label.replace(' ', chr(0xA0))}  ", "#aab4c5")
+        text.append(f"{label}  ", "#aab4c5")
     return text
 
 
@@ -329,5 +342,5 @@ def _replay_keys(player: Player) -> Text:
         ("q", "leave"),
     ):
         text.append(f"{key} ", "bold #8fb3ff")
-        text.append(f"{label.replace(' ', chr(0xA0))}   ", "#aab4c5")
+        text.append(f"{label}   ", "#aab4c5")
     return text

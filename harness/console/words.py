@@ -16,12 +16,12 @@ _TEXT_CHARS = 300
 # Kind of a frame (harness.observe.frames) to what its sender does.
 _FRAMES = {
     "arp-request": "{source} asks who has {target}",
-    "arp-reply": "{source} answers {target}: it is here",
+    "arp-reply": "{source} tells {target} its MAC",
     "arp-announcement": "announces that it is {source}",
     "arp-probe": "asks whether anybody has {target}",
     "tcp-syn": "{source} calls {target} (TCP)",
-    "tcp-syn-ack": "{source} takes the call of {target} (TCP)",
-    "tcp-reset": "{source} refuses the call of {target} (TCP)",
+    "tcp-syn-ack": "{source} takes {target}'s call (TCP)",
+    "tcp-reset": "{source} refuses {target} (TCP)",
     "tcp": "{source} to {target} (TCP)",
     "udp": "{source} to {target} (UDP)",
     "icmp": "{source} to {target} (ICMP)",
