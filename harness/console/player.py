@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,6 +17,7 @@ from harness.guest_text import printable
 from harness.result import EVIDENCE_FILE
 
 SERIAL_LOG = "serial.log"
+_MAX_PICTURE_BYTES = 16 << 20
 SPEEDS = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 
@@ -73,6 +75,15 @@ class Player:
     def watch_serial(self, listener: Listener) -> Callable[[], None]:
         """Tell ``listener`` the bytes of the serial line; a move backwards clears the terminal."""
         return self._tap.watch(listener)
+
+    def read_picture(self) -> bytes:
+        """The last screenshot up to now, a PNG of the run folder; nothing where there is none."""
+        path = self.folder / (Path(self.view.screenshot).name or "-")
+        with suppress(OSError):
+            # A record may be a stranger's: no pipe is waited for, and nothing huge is read.
+            if path.is_file() and path.stat().st_size <= _MAX_PICTURE_BYTES:
+                return path.read_bytes()
+        return b""
 
     def type(self, _: bytes) -> NoReturn:
         """Nothing can be typed. Raises UsageError."""

@@ -20,7 +20,7 @@ from harness.errors import HostError, UsageError
 from harness.evidence import Observation, Subscriber, read_evidence
 from harness.guest_text import printable
 from harness.machine.acceleration import Acceleration
-from harness.observe.screen import read_console_now
+from harness.observe.screen import dump_screen, read_console_now
 from harness.result import EVIDENCE_FILE, Result
 from harness.screen.text import ScreenText
 from harness.seed import new_mac
@@ -114,6 +114,11 @@ class Station:
         """What a console on the screen says now; ``how`` is ``none`` where it is no console."""
         run = self.held.run
         return await read_console_now(run.machine, run.scratch)
+
+    async def read_picture(self) -> bytes:
+        """The screen now, as a PPM; nothing where there is none."""
+        run = self.held.run
+        return await dump_screen(run.machine, run.scratch)
 
     # Touching
 

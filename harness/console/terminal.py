@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 from rich.text import Text
@@ -15,6 +15,7 @@ from harness.console import panels
 from harness.console.actions import ACTIONS, SWAPS
 from harness.console.dialogs import AskChoice, AskText
 from harness.console.keys import PREFIX, PREFIX_BYTE, key_bytes
+from harness.console.picture_pane import PICTURE_ID, Pictures, picture_pane
 from harness.console.player import Player
 from harness.console.serial_pane import SerialPane
 from harness.console.station import Station
@@ -48,6 +49,7 @@ class ConsoleApp(App[Left], inherit_bindings=False):
         self.serial = SerialPane()
         self._waits = False
         self._dirty = True
+        self._pictures = Pictures()
         self._stop_watching: list[Callable[[], None]] = []
 
     def compose(self) -> ComposeResult:
@@ -60,6 +62,8 @@ class ConsoleApp(App[Left], inherit_bindings=False):
                 for name, title in zip(_TABS[1:], _TITLES[1:], strict=True):
                     with TabPane(title, id=name), VerticalScroll(classes="page", can_focus=False):
                         yield Static(id=f"{name}-text", markup=False)
+                        if name == "screen":
+                            yield picture_pane()
             with Vertical(id="side"):
                 yield Static(id="ladder", classes="panel", markup=False)
                 with VerticalScroll(id="diagnosis-box", classes="panel", can_focus=False):
@@ -116,7 +120,7 @@ class ConsoleApp(App[Left], inherit_bindings=False):
         self._update("log-text", panels.log(view.log))
         self._update("rules-text", panels.rules(view))
         if isinstance(self.station, Player):
-            self._update("screen-text", panels.screen(view.screen, "No text of it was recorded."))
+            self._show_screen(view.screen, b"" if view.screen else self.station.read_picture())
         box = self.screen_stack[0].query_one("#diagnosis-box")
         for outcome in ("pass", "fail", "inconclusive", "error"):
             decided = view.verdict is not None and view.verdict.outcome == outcome
@@ -140,11 +144,15 @@ class ConsoleApp(App[Left], inherit_bindings=False):
             return
         try:
             seen = await self.station.read_screen()
+            # Text is shown as text: it is sharp, and can be copied.
+            picture = b"" if seen.lines else await self.station.read_picture()
         except HarnessError:
             return
-        lines = self.station.view.screen if seen.how == "none" else seen.lines
-        note = "It shows a picture: a screenshot (Ctrl-] p) has it."
-        self._update("screen-text", panels.screen(lines, note if seen.how == "none" else " "))
+        self._show_screen(seen.lines, picture)
+
+    def _show_screen(self, lines: Iterable[str], picture: bytes) -> None:
+        self._update("screen-text", panels.screen(lines, " " if picture else ""))
+        self._pictures.show(self.screen_stack[0].query_one(f"#{PICTURE_ID}"), picture)
 
     @property
     def _tabs(self) -> TabbedContent:

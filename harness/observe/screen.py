@@ -183,6 +183,11 @@ async def read_console_now(machine: Machine, scratch: Path) -> ScreenText:
     return (await _read_console_now(machine, scratch))[0]
 
 
+async def dump_screen(machine: Machine, scratch: Path) -> bytes:
+    """The screen at this moment, as a PPM; nothing where QEMU writes none."""
+    return await _dump(machine, scratch / "screen-picture.ppm", "screendump") or b""
+
+
 async def _read_console_now(machine: Machine, scratch: Path) -> tuple[ScreenText, Picture | None]:
     dump = await _dump(machine, scratch / "screen-now.ppm", "screendump")
     try:

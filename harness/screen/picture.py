@@ -1,4 +1,4 @@
-"""A picture of a screen, as shades of grey: one byte a pixel."""
+"""A picture of a screen: in colour, or as shades of grey, one byte a pixel."""
 
 from __future__ import annotations
 
@@ -35,27 +35,29 @@ class Picture:
 
 
 def read_picture(data: bytes) -> Picture:
-    """The picture in a PNG or a PPM; raises PictureError for whatever else ``data`` is.
-
-    At most 4096 pixels a side, checked before a pixel is decoded.
-    """
-    try:
-        with Image.open(io.BytesIO(data), formats=("PNG", "PPM")) as image:
-            if max(image.size) > MAX_SIDE_PIXELS:
-                raise PictureError(f"{image.size[0]} x {image.size[1]} pixels are too many")
-            colour = image.convert("RGB")
-    # What Pillow raises for broken bytes is not one class (its manual, "Image file formats").
-    except (
-        *(OSError, SyntaxError, ValueError, EOFError, OverflowError, MemoryError),
-        *(struct.error, zlib.error, Image.DecompressionBombError),
-    ) as error:
-        raise PictureError(f"no PNG or PPM that can be read: {error}") from error
+    """The picture in a PNG or a PPM; raises PictureError for whatever else ``data`` is."""
+    colour = read_colours(data)
     red, green, blue = _most_common(colour)
     grey = colour.convert("L")
     shade = Image.new("RGB", (1, 1), (red, green, blue)).convert("L").tobytes()[0]
     return Picture(
         colour.width, colour.height, grey.tobytes(), f"#{red:02x}{green:02x}{blue:02x}", shade
     )
+
+
+def read_colours(data: bytes) -> Image.Image:
+    """The same in colour: RGB, at most 4096 pixels a side, checked before a pixel is decoded."""
+    try:
+        with Image.open(io.BytesIO(data), formats=("PNG", "PPM")) as image:
+            if max(image.size) > MAX_SIDE_PIXELS:
+                raise PictureError(f"{image.size[0]} x {image.size[1]} pixels are too many")
+            return image.convert("RGB")
+    # What Pillow raises for broken bytes is not one class (its manual, "Image file formats").
+    except (
+        *(OSError, SyntaxError, ValueError, EOFError, OverflowError, MemoryError),
+        *(struct.error, zlib.error, Image.DecompressionBombError),
+    ) as error:
+        raise PictureError(f"no PNG or PPM that can be read: {error}") from error
 
 
 def _most_common(image: Image.Image) -> tuple[int, int, int]:

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from textual.widgets import Input, OptionList, Static
 
 from harness.console.player import Player
@@ -23,7 +24,8 @@ from harness.console.tap import SerialTap
 from harness.console.terminal import ConsoleApp
 from harness.console.view import View
 from harness.errors import UsageError
-from harness.evidence import Observation
+from harness.evidence import EvidenceLog, Observation
+from harness.result import EVIDENCE_FILE
 from tests.conftest import HARNESS
 from tests.console.conftest import HOSTILE
 
@@ -137,6 +139,33 @@ def test_pages_are_chosen_by_key(machine: Machine) -> None:
                 assert app._tabs.active == page
             await pilot.press("x")
             assert machine.typed == b"x", "the keys are still the guest's"
+
+    asyncio.run(drive())
+
+
+def test_a_picture_on_the_guests_screen_is_shown_as_one(
+    machine: Machine, start: list[Observation], tmp_path: Path
+) -> None:
+    log = EvidenceLog(tmp_path / EVIDENCE_FILE)
+    with log:
+        for row in start:
+            log.record(row.channel, row.kind, **row.data)
+        log.record("screen", "shot", file="screen-end.png")
+    picture = Image.new("RGB", (640, 480), "#102030")
+    picture.paste("#ffffff", (0, 0, 320, 480))
+    picture.save(tmp_path / "screen-end.png")
+
+    async def drive() -> None:
+        app = ConsoleApp(Player(tmp_path))
+        async with app.run_test(size=SIZE) as pilot:
+            await pilot.press("2")
+            await pilot.pause()
+            app.refresh_panels()
+            await pilot.pause()
+            pane = app.screen_stack[0].query_one("#screen-picture")
+            assert pane.display
+            assert pane.size.width > 40
+            assert pane.size.height > 10
 
     asyncio.run(drive())
 
