@@ -264,7 +264,7 @@ def test_the_example_of_the_page_does_what_it_says(tiny: Path, tmp_path: Path) -
 
 
 @pytest.mark.boot
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_real_system_lets_root_in_by_the_key_of_the_session(
     tmp_path: Path, scratch: Path
 ) -> None:

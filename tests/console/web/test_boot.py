@@ -102,7 +102,7 @@ def test_a_person_at_a_machine(
         page.get_by_text("not connected").first.wait_for()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_root_logs_in_at_the_serial_line(
     browser: Browser, tmp_path: Path, scratch: Path, program_env: dict[str, str]
 ) -> None:
