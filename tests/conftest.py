@@ -6,8 +6,9 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,11 +44,10 @@ class Ran:
 
 
 @pytest.fixture
-def scratch(tmp_path: Path) -> Path:
-    """A folder for temporary files that the test can look into."""
-    folder = tmp_path / "tmp"
-    folder.mkdir()
-    return folder
+def scratch() -> Iterator[Path]:
+    """A folder for temporary files that the test can look into; its path is short, for sockets."""
+    with tempfile.TemporaryDirectory(prefix="scratch-", dir="/var/tmp") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

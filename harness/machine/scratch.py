@@ -14,10 +14,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from harness.errors import HostError
+from harness.errors import HostError, UsageError
 
 _PREFIX = "harness-"
 _LOCK = "lock"
+# An address of a socket has 108 bytes with its end (unix(7)); "/harness-12345678/receiver.sock" is
+# the longest that is made below.
+_MAX_ROOT_BYTES = 107 - 31
 # What an overlay of a boot to the network needs at least; a Debian writes about 100 MB.
 MIN_FREE_BYTES = 1 << 30
 
@@ -31,9 +34,15 @@ def scratch_root() -> Path:
 def scratch_folder() -> Iterator[Path]:
     """A new private folder, gone when the block is left.
 
-    Raises HostError (``host.no-space``) where there is no room for one.
+    Raises HostError (``host.no-space``) where there is no room for one, UsageError where its path
+    would be too long for a socket.
     """
     root = scratch_root()
+    if len(os.fsencode(root.absolute())) > _MAX_ROOT_BYTES:
+        raise UsageError(
+            f"TMPDIR={root}: is too long: the sockets of a machine leave it {_MAX_ROOT_BYTES} "
+            "bytes. Set it to a shorter path."
+        )
     _sweep(root)
     try:
         free_bytes = shutil.disk_usage(root).free

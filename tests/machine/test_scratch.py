@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import HostError
+from harness.errors import HostError, UsageError
 from harness.machine.scratch import scratch_folder
 
 
 @pytest.fixture(autouse=True)
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    return tmp_path
+def root(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    return scratch
 
 
 def test_it_is_private_and_gone_at_the_end(root: Path) -> None:
@@ -58,3 +58,14 @@ def test_a_missing_root_is_the_hosts_fault(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(HostError, match="No such file") as caught, scratch_folder():
         pass
     assert caught.value.finding_id == "host.no-space"
+
+
+def test_a_path_that_is_too_long_for_a_socket_is_said_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / ("long" * 20)
+    root.mkdir()
+    monkeypatch.setenv("TMPDIR", str(root))
+    with pytest.raises(UsageError, match="is too long: the sockets"), scratch_folder():
+        pass
+    assert list(root.iterdir()) == []
