@@ -13,8 +13,9 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, TypeVar
 
 import click
 from rich.console import Console
@@ -28,7 +29,7 @@ from harness.errors import HarnessError, HostError, UsageError
 from harness.examine import ImageFacts, examine, fetch, unexamined
 from harness.image.checksums import Checksum
 from harness.image.link import is_url
-from harness.matrix_command import matrix
+from harness.options import ACCEL, COUNTERFACTUAL, RULES
 from harness.provider.profile import Firmware, Profile, load_profile
 from harness.report.text import print_result
 from harness.result import Result, replay
@@ -50,30 +51,39 @@ _FIRMWARE = click.option(
     type=click.Choice(["bios", "uefi"]),
     help="The machine's firmware.  [default: the provider's]",
 )
-_ACCEL = click.option(
-    "--accel",
-    type=click.Choice(["auto", "kvm", "tcg"]),
-    default="auto",
-    show_default=True,
-    help="auto takes KVM where it runs 64-bit code, else emulation (TCG).",
-)
 _RUN_DIR = click.option(
     "--run-dir",
     type=click.Path(path_type=Path),
     help="Where the evidence goes.  [default: a new folder under ~/.local/state/harness/runs]",
 )
 _STRICT = click.option("--strict", is_flag=True, help="A warning is a fail.")
-_RULES = click.option(
-    "--rules",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    metavar="FILE",
-    help="A table of rules of your own, which go before those of harness (docs/rules.md).",
-)
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Commands(click.Group):
+    """The commands here, and those with a module of their own, which is imported when it is asked.
+
+    That of the matrix takes as long to import as all of a check.
+    """
+
+    _elsewhere: ClassVar[dict[str, str]] = {"matrix": "harness.matrix_command"}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Their names, in the order of the alphabet."""
+        return sorted([*super().list_commands(ctx), *self._elsewhere])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name; None where there is none."""
+        if module := self._elsewhere.get(cmd_name):
+            command: click.Command = getattr(import_module(module), cmd_name)
+            return command
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="harness")
 def cli() -> None:
     """Say whether a cloud will boot your image, before you upload it."""
@@ -84,7 +94,7 @@ def _run_options(command: Command) -> Command:
     options = [
         _PROVIDER,
         _FIRMWARE,
-        _ACCEL,
+        ACCEL,
         click.option(
             "--until",
             type=click.Choice(["network", "seed", "ready"]),
@@ -109,13 +119,8 @@ def _run_options(command: Command) -> Command:
             help="Call the guest hung after this long without a sign of life.  [default: 150, "
             "more on a slow host]",
         ),
-        click.option(
-            "--counterfactual/--no-counterfactual",
-            default=True,
-            help="Boot once more with one thing changed where that settles the cause of a failure."
-            "  [default: counterfactual]",
-        ),
-        _RULES,
+        COUNTERFACTUAL,
+        RULES,
         _STRICT,
         _JSON,
     ]
@@ -203,12 +208,7 @@ def verify(
         if install:
             raise UsageError("--hold-on-fail and --install: give one of them.")
         check_terminal("--hold-on-fail")
-    if (sha256 or checksums) and not is_url(image):
-        option = "--sha256" if sha256 else "--checksums"
-        raise UsageError(f"{option}: is for a link; sha256sum checks a file.")
-    if sha256 and checksums:
-        raise UsageError("--sha256 and --checksums: give one of them.")
-    expected = Checksum("sha256", sha256.lower(), "--sha256") if sha256 else checksums
+    expected = _expected(image, sha256, checksums)
     profile = load_profile(provider).with_firmware(firmware)
     own_rules = read_rules(rules)
     with _faults_as_result(image, profile, as_json=as_json):
@@ -256,7 +256,7 @@ def verify(
 @click.argument("target", metavar="IMAGE_OR_URL_OR_RUN")
 @_PROVIDER
 @_FIRMWARE
-@_ACCEL
+@ACCEL
 @_RUN_DIR
 @click.option("--web", is_flag=True, help="Serve it to a browser, by a link that opens once.")
 @click.option(
@@ -317,6 +317,19 @@ def _web_address(wished: str | None) -> str:
     from harness.console.web.serve import check_web
 
     return check_web(wished or "127.0.0.1")
+
+
+def _expected(image: str, sha256: str | None, checksums: str | None) -> Checksum | str | None:
+    """What a download must be, or the checksum file that says it; None where nothing was given.
+
+    Raises UsageError where that cannot be meant.
+    """
+    if (sha256 or checksums) and not is_url(image):
+        option = "--sha256" if sha256 else "--checksums"
+        raise UsageError(f"{option}: is for a link; sha256sum checks a file.")
+    if sha256 and checksums:
+        raise UsageError("--sha256 and --checksums: give one of them.")
+    return Checksum("sha256", sha256.lower(), "--sha256") if sha256 else checksums
 
 
 def _plan(facts: ImageFacts, own_answers: Path | None, archive: str | None) -> Installation:
@@ -394,7 +407,7 @@ def explain_command(finding_id: str | None, as_markdown: bool) -> None:
     metavar="FILE",
     help="Judge a screenshot (PNG or PPM) from anywhere, in place of a run.",
 )
-@_RULES
+@RULES
 @_JSON
 def replay_command(
     run: Path | None,
@@ -468,9 +481,6 @@ def doctor() -> None:
         console.print(Text.assemble("\nInstall what is missing (Debian, Ubuntu):\n  ", command))
     if any(check.state == "missing" for check in checks):
         sys.exit(HostError.exit_status)
-
-
-cli.add_command(matrix)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 import signal
 import sys
@@ -30,18 +29,13 @@ from harness.matrix.record import Matrix
 from harness.matrix.run import known_in, run_matrix
 from harness.matrix.select import Shard, select
 from harness.matrix.stop import Stop
+from harness.options import ACCEL, COUNTERFACTUAL, RULES
 from harness.provider.profile import load_profile
 from harness.report.matrix_live import MatrixProgress
+from harness.run_folder import new_report_dir
 
 _REPORTS = {"html": "report.html", "junit": "junit.xml", "markdown": "summary.md"}
 _BESIDE = "Where that report goes.  [default: the report's folder]"
-_RULES = click.option(
-    "--rules",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    metavar="FILE",
-    help="A table of rules of your own, as with verify.",
-)
 
 
 def _jobs(_: click.Context, __: click.Parameter, value: str) -> int | None:
@@ -101,24 +95,14 @@ def _jobs(_: click.Context, __: click.Parameter, value: str) -> int | None:
     is_flag=True,
     help="Boot no image again of which nothing has changed that decides its result.",
 )
-@click.option(
-    "--accel",
-    type=click.Choice(["auto", "kvm", "tcg"]),
-    default="auto",
-    show_default=True,
-    help="auto takes KVM where it runs 64-bit code, else emulation (TCG).",
-)
-@click.option(
-    "--counterfactual/--no-counterfactual",
-    default=True,
-    help="Boot once more with one thing changed where that settles the cause of a failure.",
-)
+@ACCEL
+@COUNTERFACTUAL
 @click.option(
     "--scheduler",
     metavar="tcp://HOST:PORT",
     help="Send the images to the workers of this scheduler of dask (docs/cluster.md).",
 )
-@_RULES
+@RULES
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help=_BESIDE)
 @click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help=_BESIDE)
 @click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE", help=_BESIDE)
@@ -163,7 +147,7 @@ def matrix(
     read_rules(rules)
     options = Options(accel, counterfactual, rules, retries)
     names = [row.entry.name for row in planned]
-    folder = MatrixFolder(report_dir or _new_report_dir(), names, resume=resume)
+    folder = MatrixFolder(report_dir or new_report_dir(), names, resume=resume)
     history_file = history_file or folder.path.absolute().parent / HISTORY_FILE
     console = Console(stderr=True)
     with folder, History(history_file) as history, _stop() as stop:
@@ -274,10 +258,3 @@ def _report(console: Console, came: Matrix, folder: Path, targets: dict[str, Pat
     print_matrix(console, came, files)
     for line in for_github(came, os.environ):
         click.echo(line, err=True)
-
-
-def _new_report_dir() -> Path:
-    """A new folder under the user's state folder (XDG Base Directory Specification)."""
-    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    now = datetime.datetime.now().astimezone()
-    return Path(base) / "harness" / "matrix" / f"{now:%Y%m%d-%H%M%S}"

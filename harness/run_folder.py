@@ -1,4 +1,4 @@
-"""Where a run is kept that nobody named a folder for."""
+"""Where a run, or a matrix, is kept that nobody named a folder for."""
 
 from __future__ import annotations
 
@@ -16,11 +16,22 @@ def new_run_dir(location: str, base: Path | None = None) -> Path:
 
     It is in ``base``, else under the user's state folder (XDG Base Directory Specification).
     """
-    if base is None:
-        state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-        base = Path(state) / "harness" / "runs"
-    now = datetime.datetime.now().astimezone()
-    return base / f"{now:%Y%m%d-%H%M%S}-{_stem(location)}-{secrets.token_hex(2)}"
+    name = f"{_now()}-{_stem(location)}-{secrets.token_hex(2)}"
+    return (base or _state_folder() / "runs") / name
+
+
+def new_report_dir() -> Path:
+    """The path of a folder for a matrix, named after the time, under the user's state folder."""
+    return _state_folder() / "matrix" / _now()
+
+
+def _state_folder() -> Path:
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(base) / "harness"
+
+
+def _now() -> str:
+    return f"{datetime.datetime.now().astimezone():%Y%m%d-%H%M%S}"
 
 
 def _stem(location: str) -> str:

@@ -139,3 +139,11 @@ def test_verify_without_qemu_says_what_to_install(tmp_path: Path) -> None:
     assert done.returncode == 4
     assert "qemu-system-x86_64 is not installed" in done.stderr
     assert "apt-get install --no-install-recommends qemu-system-x86" in done.stderr
+
+
+def test_a_check_does_not_wait_for_what_it_does_not_need() -> None:
+    code = "import sys, harness.cli; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "harness.examine" in loaded
+    assert not loaded & {"aiohttp", "asyncssh", "distributed", "jinja2", "sqlite3", "textual"}

@@ -32,6 +32,7 @@ LAYERS = [
     {"matrix"},
     {"report"},
     {"console"},
+    {"options"},
     {"matrix_command"},
     {"cli", "pytest_plugin"},
     {"__main__"},

@@ -315,6 +315,8 @@ async def _hold(path: Path, sha256: str, expected: Checksum) -> None:
 def _host_error(error: OSError, folder: Path) -> Exception:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         statement = f"{folder}: the disk is full."
+    elif error.errno == errno.EFBIG:
+        statement = f"{folder}: the download is larger than a file may be here (ulimit -f)."
     else:
         statement = f"{folder}: the download cannot be kept there: {error.strerror}."
     remedy = "Free some space, or set XDG_CACHE_HOME to a folder on a larger disk."
