@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from harness.report.html import html_page
 from tests.report.samples import HOSTILE, hostile, nightly, serial, write_evidence
 
 pytestmark = pytest.mark.slow
 
-OPTIONS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
 # What somebody would do who got markup past the escaping.
 INJECT = """() => {
     const script = document.createElement("script");
@@ -31,17 +25,6 @@ INJECT = """() => {
     const failed = (done) => part.firstChild.addEventListener("error", done);
     return new Promise(failed).then(() => window.owned === true);
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.skip("Debian's chromium is not installed")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=OPTIONS)
-        yield chromium
-        chromium.close()
 
 
 def opened(browser: Browser, file: Path, fragment: str = "", **more: Any) -> Page:
