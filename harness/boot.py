@@ -111,7 +111,7 @@ async def running(
     )
     for channel, kind, data in rows:
         recorder.log.record(channel, kind, **data)
-    with _faults_of_host(case, recorder), scratch_folder() as scratch:
+    with _faults_of_host(case, recorder), scratch_folder(sockets=True) as scratch:
         async with _switched_on(case, acceleration, seed, recorder, part, scratch) as run:
             yield run
 

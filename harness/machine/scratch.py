@@ -31,14 +31,14 @@ def scratch_root() -> Path:
 
 
 @contextmanager
-def scratch_folder() -> Iterator[Path]:
-    """A new private folder, gone when the block is left.
+def scratch_folder(*, sockets: bool = False) -> Iterator[Path]:
+    """A new private folder, gone when the block is left; with room for sockets of a machine.
 
-    Raises HostError (``host.no-space``) where there is no room for one, UsageError where its path
-    would be too long for a socket.
+    Raises HostError (``host.no-space``) where there is no room for one, UsageError where sockets
+    are wanted and its path would be too long for them.
     """
     root = scratch_root()
-    if len(os.fsencode(root.absolute())) > _MAX_ROOT_BYTES:
+    if sockets and len(os.fsencode(root.absolute())) > _MAX_ROOT_BYTES:
         raise UsageError(
             f"TMPDIR={root}: is too long: the sockets of a machine leave it {_MAX_ROOT_BYTES} "
             "bytes. Set it to a shorter path."

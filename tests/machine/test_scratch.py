@@ -66,6 +66,17 @@ def test_a_path_that_is_too_long_for_a_socket_is_said_to_be(
     root = tmp_path / ("long" * 20)
     root.mkdir()
     monkeypatch.setenv("TMPDIR", str(root))
-    with pytest.raises(UsageError, match="is too long: the sockets"), scratch_folder():
+    too_long = pytest.raises(UsageError, match="is too long: the sockets")
+    with too_long, scratch_folder(sockets=True):
         pass
     assert list(root.iterdir()) == []
+
+
+def test_who_wants_no_socket_may_be_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / ("long" * 20)
+    root.mkdir()
+    monkeypatch.setenv("TMPDIR", str(root))
+    with scratch_folder() as folder:
+        assert folder.is_relative_to(root)
