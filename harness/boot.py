@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -21,7 +20,8 @@ from harness.image.digest import sha256_of
 from harness.installation import Prepared
 from harness.machine.acceleration import Acceleration
 from harness.machine.firmware import find_uefi, uefi_flash
-from harness.machine.qemu import Machine, launch_qemu
+from harness.machine.launch import launch
+from harness.machine.machine import Machine
 from harness.machine.scratch import scratch_folder
 from harness.machine.spec import Endpoints, Flash, MachineSpec
 from harness.observe.clock import Clock, Disc
@@ -81,7 +81,7 @@ async def boot_once(case: Case, acceleration: Acceleration, recorder: Recorder, 
     with ended_by_signals(recorder), suppress(HostError):
         async with running(case, acceleration, recorder, part) as run:
             await recorder.over(part.stop_at)
-            if run.machine.process.returncode is None:
+            if not run.machine.has_ended:
                 with suppress(HostError):
                     await take_screenshot(recorder.log, run.machine, case.folder, LAST_SCREEN_FILE)
 
@@ -162,9 +162,8 @@ async def _switched_on(
             observe_console(log, "firmware", endpoints.firmware_socket, folder / "firmware.log")
         )
         await stack.enter_async_context(observe_receiver(log, endpoints.receiver_socket, archive))
-        machine = await stack.enter_async_context(launch_qemu(spec, endpoints))
-        command = shlex.join(machine.command_line) + "\n"
-        (case.folder / "qemu.command").write_text(command, encoding="utf-8")
+        machine = await stack.enter_async_context(launch(case.backend, spec, endpoints))
+        (folder / machine.origin.file_name).write_text(machine.origin.text, encoding="utf-8")
         clock = Clock(
             *(log, acceleration.slowness, case.silence_s, case.timeout_s),
             disc=_disc_of(case, part),
@@ -247,7 +246,7 @@ async def _watching(
             "knock": knock(log, host, port, recorder.network_proved),
             "samples": sample(log, machine, lambda: frames.guest_frames),
             "screen": _shoot_stages(recorder, machine, case.folder),
-            "screen-text": read_screens(log, machine, machine.endpoints.qmp_socket.parent),
+            "screen-text": read_screens(log, machine),
             "clock": clock.run(),
             "digest": _digest(log, case.image.file),
         }

@@ -20,6 +20,7 @@ from harness.errors import HostError, UsageError
 from harness.evidence import EvidenceLog, Observation, Subscriber
 from harness.examine import ImageFacts
 from harness.machine.acceleration import Acceleration
+from harness.machine.backend import Backend
 from harness.programs import qemu_version
 from harness.provider.profile import Profile
 from harness.result import EVIDENCE_FILE, RESULT_FILE, Result, compose, judge
@@ -37,7 +38,7 @@ class Case:
     where nothing is to be kept, which only a case that is not booted may ask for. ``rules`` are
     location and text of tables of the user's own. With ``counterfactual``, a failure that one
     changed thing would explain is tried once more with that. An ``installation`` is for a disc: it
-    is run to its end, and what it installed is booted.
+    is run to its end, and what it installed is booted. ``backend`` is who starts the machines.
     """
 
     image: ImageFacts
@@ -50,6 +51,7 @@ class Case:
     rules: tuple[tuple[str, str], ...] = ()
     counterfactual: bool = True
     installation: Installation | None = None
+    backend: Backend = Backend()
 
     @property
     def folder(self) -> Path:
@@ -172,7 +174,7 @@ def start_rows(
             "version": __version__,
             "qemu": qemu_version() if acceleration else None,
             "accel": acceleration.accelerator if acceleration else None,
-            "backend": "qemu",
+            "backend": case.backend.name,
         },
         "change": change,
         "part": part,

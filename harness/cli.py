@@ -29,7 +29,7 @@ from harness.errors import HarnessError, HostError, UsageError
 from harness.examine import ImageFacts, examine, fetch, unexamined
 from harness.image.checksums import Checksum
 from harness.image.link import is_url
-from harness.options import ACCEL, COUNTERFACTUAL, RULES
+from harness.options import ACCEL, BACKEND, CONNECT, COUNTERFACTUAL, RULES
 from harness.provider.profile import Firmware, Profile, load_profile
 from harness.report.text import print_result
 from harness.result import Result, replay
@@ -37,6 +37,7 @@ from harness.run_folder import new_run_dir
 
 if TYPE_CHECKING:
     from harness.installation import Installation
+    from harness.machine.backend import BackendName
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -95,6 +96,8 @@ def _run_options(command: Command) -> Command:
         _PROVIDER,
         _FIRMWARE,
         ACCEL,
+        BACKEND,
+        CONNECT,
         click.option(
             "--until",
             type=click.Choice(["network", "seed", "ready"]),
@@ -183,6 +186,8 @@ def verify(
     provider: str,
     firmware: Firmware | None,
     accel: Literal["auto", "kvm", "tcg"],
+    backend_name: BackendName,
+    connect: str | None,
     until: Until,
     run_dir: Path | None,
     timeout_s: float | None,
@@ -198,9 +203,12 @@ def verify(
     looked at first, and downloaded only if nothing speaks against it.
     """
     from harness.machine.acceleration import choose_acceleration
+    from harness.machine.backend import choose_backend
     from harness.report.live import Progress
     from harness.report.transfer import Transfer
     from harness.run import boot
+
+    backend = choose_backend(backend_name, connect)
 
     if hold_on_fail:
         from harness.console.opening import check_terminal
@@ -239,6 +247,7 @@ def verify(
         rules=own_rules,
         counterfactual=counterfactual,
         installation=installation,
+        backend=backend,
     )
     with Progress(Console(stderr=True)) as progress:
         if acceleration and hold_on_fail:

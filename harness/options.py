@@ -13,6 +13,19 @@ ACCEL = click.option(
     show_default=True,
     help="auto takes KVM where it runs 64-bit code, else emulation (TCG).",
 )
+BACKEND = click.option(
+    "--backend",
+    "backend_name",
+    type=click.Choice(["qemu", "libvirt"]),
+    default="qemu",
+    show_default=True,
+    help="Who starts the machine: harness itself, or libvirt (docs/libvirt.md).",
+)
+CONNECT = click.option(
+    "--connect",
+    metavar="URI",
+    help="For --backend libvirt: where it is.  [default: qemu:///session, for root qemu:///system]",
+)
 COUNTERFACTUAL = click.option(
     "--counterfactual/--no-counterfactual",
     default=True,

@@ -102,7 +102,7 @@ async def _keep(station: Station) -> None:
     click.echo(f"  {await station.do('ssh-command')}")
     click.echo(f"  a VNC viewer at {station.vnc_socket}")
     click.echo(f"  tail -f {station.folder_now / 'serial.log'}")
-    ends = asyncio.create_task(station.held.run.machine.process.wait())
+    ends = asyncio.create_task(station.held.run.machine.ended())
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

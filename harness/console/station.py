@@ -112,13 +112,11 @@ class Station:
 
     async def read_screen(self) -> ScreenText:
         """What a console on the screen says now; ``how`` is ``none`` where it is no console."""
-        run = self.held.run
-        return await read_console_now(run.machine, run.scratch)
+        return await read_console_now(self.held.run.machine)
 
     async def read_picture(self) -> bytes:
         """The screen now, as a PPM; nothing where there is none."""
-        run = self.held.run
-        return await dump_screen(run.machine, run.scratch)
+        return await dump_screen(self.held.run.machine)
 
     # Touching
 
@@ -143,7 +141,7 @@ class Station:
             return await self._by_hand(name, arguments)
 
     async def _by_hand(self, name: str, arguments: dict[str, str]) -> str:
-        if self._boot is None or self.held.run.machine.process.returncode is not None:
+        if self._boot is None or self.held.run.machine.has_ended:
             raise UsageError("QEMU has ended: swap something, and another machine boots.")
         held, log = self.held, self.held.recorder.log
         if name in ("send-key", "ctrl-alt-del"):

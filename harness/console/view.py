@@ -184,7 +184,8 @@ class View:
     def _on_ended(self, data: Mapping[str, Any]) -> None:
         self._is_over = True
         self.state = "off"
-        self._say(f"QEMU ended with the status {data.get('status')}.")
+        status = data.get("status")
+        self._say("QEMU ended." if status is None else f"QEMU ended with the status {status}.")
 
     def _say(self, text: str) -> None:
         self.log.append(Said(self.now_s, text))

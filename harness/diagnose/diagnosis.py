@@ -403,13 +403,14 @@ class Diagnosis:
 
     def _on_qemu_ended(self, data: Mapping[str, Any]) -> None:
         words = tuple(printable(line) for line in data["stderr"])
-        if data["status"] == -9 and data["oom_kills"]:
+        if data["status"] in (-9, None) and data["oom_kills"]:
             self._error("host.out-of-memory", "The host's kernel killed QEMU for memory.", words)
         elif data["status"] == -signal.SIGXFSZ:
             statement = "The guest wrote more than a run may write here (the file size limit)."
             self._error("host.no-space", statement, words)
         else:
-            self._error("host.qemu-crashed", f"QEMU ended with status {data['status']}.", words)
+            status = "" if data["status"] is None else f" with status {data['status']}"
+            self._error("host.qemu-crashed", f"QEMU ended{status}.", words)
 
     def _on_host_fault(self, data: Mapping[str, Any]) -> None:
         self._error(data["finding"], data["statement"])

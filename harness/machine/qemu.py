@@ -3,92 +3,53 @@
 from __future__ import annotations
 
 import asyncio
-import re
+import os
+import shlex
 from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from qemu.qmp import EventListener, ExecuteError, QMPClient, QMPError
+from qemu.qmp import QMPClient, QMPError
 
 from harness.errors import HostError
+from harness.machine.machine import End, Machine, Origin, last_words
+from harness.machine.overlay import create_overlay
 from harness.machine.qemu_args import qemu_args
 from harness.machine.spec import Endpoints, MachineSpec
+from harness.machine.start_fault import start_fault
 from harness.programs import PDEATHSIG, find_program, find_qemu
 
-# Generous: under TCG on a loaded host the monitor may wait for the big lock of a busy device.
-_QMP_TIMEOUT_S = 60.0
 _START_TIMEOUT_S = 60.0
-
-# What QEMU says when it cannot start, and whose fault that is. First match wins.
-_START_FAULTS: tuple[tuple[str, str, str], ...] = (
-    (
-        r"cannot set up guest memory|[Cc]annot allocate memory|out of memory",
-        "host.out-of-memory",
-        "Free some memory, or run fewer machines at once.",
-    ),
-    (r"No space left on device", "host.no-space", "Free some space, or set TMPDIR elsewhere."),
-    (
-        r"Failed to get (shared )?\"?(write|consistent read)\"? lock",
-        "host.image-changed",
-        "Another process has the image open for writing: stop that machine first.",
-    ),
-)
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
-    """A running QEMU: its process, its monitor, and where its streams can be met."""
+class ProcessMachine(Machine):
+    """A machine that is a child of this program."""
 
     process: asyncio.subprocess.Process
-    qmp: QMPClient
-    endpoints: Endpoints
-    command_line: tuple[str, ...]
-
-    async def command(self, name: str, **arguments: Any) -> Any:
-        """The answer of one QMP command.
-
-        Raises HostError (``host.qemu-crashed``) where QEMU is gone or does not answer, and
-        qemu.qmp's ExecuteError where it refuses.
-        """
-        try:
-            async with asyncio.timeout(_QMP_TIMEOUT_S):
-                return await self.qmp.execute(name, arguments or None)
-        except ExecuteError:
-            raise
-        except (QMPError, EOFError, OSError, TimeoutError) as error:
-            raise HostError(
-                "host.qemu-crashed", f"QEMU did not answer {name}: {type(error).__name__}."
-            ) from error
-
-    async def monitor(self, line: str) -> str:
-        """The text that the human monitor prints for ``line``."""
-        return str(await self.command("human-monitor-command", **{"command-line": line}))
-
-    def events(self) -> AbstractContextManager[EventListener]:
-        """A listener for every event from now on, until the block is left."""
-        return self.qmp.listener()
 
     async def power_on(self) -> None:
         """Let the guest run."""
         await self.command("cont")
 
-    async def knock_address(self) -> tuple[str, int]:
-        """Host and port of the forward that leads to the guest's own port.
+    @property
+    def has_ended(self) -> bool:
+        """Whether QEMU has ended."""
+        return self.process.returncode is not None
 
-        QEMU chose a free port itself; its monitor is the only place that says which.
-        """
-        table = await self.monitor("info usernet")
-        # "TCP[HOST_FORWARD]  13       127.0.0.1 43210    203.0.113.10    22 ..."
-        match = re.search(r"TCP\[HOST_FORWARD\]\s+\d+\s+(\S+)\s+(\d+)\s", table)
-        if match is None:
-            raise HostError("host.qemu-crashed", "QEMU did not open the forward to the guest.")
-        return match[1], int(match[2])
+    async def ended(self) -> End:
+        """Wait until QEMU has ended."""
+        status = await self.process.wait()
+        return End(status, last_words(self.endpoints.stderr_log))
+
+    async def cpu_s(self) -> float:
+        """The processor time that it took so far; 0.0 where it has ended."""
+        return cpu_seconds(self.process.pid)
 
 
 @asynccontextmanager
-async def launch_qemu(spec: MachineSpec, endpoints: Endpoints) -> AsyncIterator[Machine]:
+async def launch_qemu(spec: MachineSpec, endpoints: Endpoints) -> AsyncIterator[ProcessMachine]:
     """A machine, powered but stopped before its first instruction; gone when the block is left.
 
     Whoever reads its streams must be listening on the sockets of ``endpoints`` already; the
@@ -96,7 +57,7 @@ async def launch_qemu(spec: MachineSpec, endpoints: Endpoints) -> AsyncIterator[
     """
     command_line = (*PDEATHSIG, str(find_qemu()), *qemu_args(spec, endpoints))
     find_program(PDEATHSIG[0])
-    await _create_overlay(spec)
+    await create_overlay(spec)
     qmp = QMPClient("harness")
     await qmp.start_server(str(endpoints.qmp_socket))
     with endpoints.stderr_log.open("wb") as stderr:
@@ -110,7 +71,8 @@ async def launch_qemu(spec: MachineSpec, endpoints: Endpoints) -> AsyncIterator[
         )
     try:
         await _accept(qmp, process, endpoints.stderr_log)
-        yield Machine(process, qmp, endpoints, command_line)
+        origin = Origin("qemu.command", shlex.join(command_line) + "\n")
+        yield ProcessMachine(qmp, endpoints, origin, process)
     finally:
         if process.returncode is None:
             process.kill()
@@ -140,33 +102,15 @@ async def _accept(qmp: QMPClient, process: asyncio.subprocess.Process, stderr_lo
         with suppress(asyncio.CancelledError, QMPError, EOFError, OSError):
             await accepting
     said = await asyncio.to_thread(stderr_log.read_text, errors="replace")
-    raise start_fault(said, process.returncode)
+    raise start_fault(said, f"exit status {process.returncode}")
 
 
-def start_fault(stderr: str, status: int | None) -> HostError:
-    """The error for a QEMU that ended before its guest ran, from what it said."""
-    lines = stderr.strip().splitlines()
-    said = lines[-1].removeprefix("qemu-system-x86_64: ") if lines else f"exit status {status}"
-    for pattern, finding_id, remedy in _START_FAULTS:
-        if re.search(pattern, stderr):
-            return HostError(finding_id, f"QEMU did not start: {said}", remedy)
-    return HostError("host.qemu-crashed", f"QEMU did not start: {said}")
-
-
-async def _create_overlay(spec: MachineSpec) -> None:
-    """An empty qcow2 of the image's size, joined to the image only on QEMU's command line.
-
-    ``qemu-img`` is told the size and never sees the image.
-    """
-    process = await asyncio.create_subprocess_exec(
-        *PDEATHSIG,
-        str(find_program("qemu-img")),
-        *("create", "-q", "-f", "qcow2", str(spec.overlay), str(spec.disk_size_bytes)),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    _, stderr = await process.communicate()
-    if process.returncode:
-        said = stderr.decode(errors="replace").strip()
-        raise HostError("host.no-space", f"The overlay could not be made: {said}.")
+def cpu_seconds(pid: int) -> float:
+    """The processor time of a process of this host so far; 0.0 where it has ended."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return 0.0
+    # proc_pid_stat(5): utime and stime are fields 14 and 15; the name before them may hold blanks.
+    utime, stime = stat.rpartition(")")[2].split()[11:13]
+    return (int(utime) + int(stime)) / os.sysconf("SC_CLK_TCK")

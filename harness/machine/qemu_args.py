@@ -48,6 +48,17 @@ def qemu_args(spec: MachineSpec, endpoints: Endpoints) -> list[str]:
     """
     return [
         *_process(),
+        *("-accel", _TCG if spec.accelerator == "tcg" else "kvm"),
+        *machine_args(spec, endpoints),
+    ]
+
+
+def machine_args(spec: MachineSpec, endpoints: Endpoints) -> list[str]:
+    """The part of them that says what is in the machine, and where its streams lead.
+
+    The rest says how the process runs, which is for whoever starts it.
+    """
+    return [
         *_board(spec),
         *_firmware(spec),
         *_disk(spec),
@@ -78,7 +89,6 @@ def _board(spec: MachineSpec) -> list[str]:
         flash += f",pflash1={_FLASH_VARIABLES}" if spec.firmware.variables else ""
     return [
         *("-machine", f"{spec.chipset},usb=off{flash}"),
-        *("-accel", _TCG if spec.accelerator == "tcg" else "kvm"),
         *("-cpu", spec.cpu_model),
         *("-smp", f"cpus={spec.cpus}"),
         *("-m", f"size={spec.memory_mib}M"),

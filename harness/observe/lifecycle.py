@@ -7,11 +7,10 @@ from pathlib import Path
 from qemu.qmp import EventListener
 
 from harness.evidence import EvidenceLog
-from harness.machine.qemu import Machine
+from harness.machine.machine import Machine
 
 # Of no use to a verdict, and some come many times a second.
 _IGNORED = frozenset({"RTC_CHANGE", "NIC_RX_FILTER_CHANGED", "VSERPORT_CHANGE"})
-_STDERR_LINES = 5
 
 
 async def follow_events(log: EvidenceLog, listener: EventListener) -> None:
@@ -24,13 +23,12 @@ async def follow_events(log: EvidenceLog, listener: EventListener) -> None:
 async def follow_process(log: EvidenceLog, machine: Machine) -> None:
     """Record the end of QEMU, with its last words, when it ends without being asked to."""
     kills_before = oom_kills()
-    status = await machine.process.wait()
-    words = machine.endpoints.stderr_log.read_text(errors="replace").strip().splitlines()
+    end = await machine.ended()
     log.record(
         "host",
         "qemu-ended",
-        status=status,
-        stderr=words[-_STDERR_LINES:],
+        status=end.status,
+        stderr=list(end.words),
         oom_kills=oom_kills() - kills_before,
     )
 

@@ -7,15 +7,13 @@ event waits for them.
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from harness.evidence import EvidenceLog
-from harness.machine.qemu import Machine
+from harness.machine.machine import Machine
 from harness.machine.qemu_args import DISC_NODE, DISK_NODE
 
 PERIOD_S = 1.0
@@ -41,7 +39,7 @@ async def sample(log: EvidenceLog, machine: Machine, guest_frames: Callable[[], 
     last = Traffic()
     last_frames = 0
     last_cpu: tuple[CpuMode, Half] | None = None
-    work = Work(cpu_seconds(machine.process.pid), log.now_s())
+    work = Work(await machine.cpu_s(), log.now_s())
     while True:
         early = last_cpu is None or last_cpu[0] != "long"
         await asyncio.sleep(_EARLY_PERIOD_S if early else PERIOD_S)
@@ -68,7 +66,7 @@ async def sample(log: EvidenceLog, machine: Machine, guest_frames: Callable[[], 
                 disk_read_bytes=traffic.read_bytes,
             )
             last_cpu = cpu
-        share = work.share(machine.process.pid, log.now_s())
+        share = await work.share(machine, log.now_s())
         if share >= _WORK_SHARE and cpu == ("long", "high"):
             log.record("cpu", "work", share=round(share, 2))
 
@@ -80,25 +78,14 @@ class Work:
     cpu_s: float
     since_s: float
 
-    def share(self, pid: int, now_s: float) -> float:
+    async def share(self, machine: Machine, now_s: float) -> float:
         """How much of one processor it took since the last sum; 0.0 where it is not time yet."""
         if now_s - self.since_s < _WORK_S:
             return 0.0
-        cpu_s = cpu_seconds(pid)
+        cpu_s = await machine.cpu_s()
         share = (cpu_s - self.cpu_s) / (now_s - self.since_s)
         self.cpu_s, self.since_s = cpu_s, now_s
         return share
-
-
-def cpu_seconds(pid: int) -> float:
-    """The processor time of a process of this host so far; 0.0 where it has ended."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return 0.0
-    # proc_pid_stat(5): utime and stime are fields 14 and 15; the name before them may hold blanks.
-    utime, stime = stat.rpartition(")")[2].split()[11:13]
-    return (int(utime) + int(stime)) / os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from qemu.qmp import ExecuteError
 
 from harness.evidence import EvidenceLog, Observation
-from harness.machine.qemu import Machine
+from harness.machine.machine import Machine
 from harness.screen.picture import Picture, PictureError, read_picture
 from harness.screen.reading import read_console, read_print
 from harness.screen.text import ScreenText
@@ -50,8 +50,8 @@ async def take_screenshot(log: EvidenceLog, machine: Machine, folder: Path, name
     """
     path = folder / name
     try:
-        await machine.command("screendump", filename=str(path), format="png")
-    except ExecuteError as error:
+        path.write_bytes(await machine.dump("screendump", format="png"))
+    except (ExecuteError, OSError) as error:
         log.record("screen", "missing", file=path.name, reason=str(error))
     else:
         log.record("screen", "shot", file=path.name)
@@ -139,18 +139,18 @@ class ScreenTexts:
         )
 
 
-async def read_screens(log: EvidenceLog, machine: Machine, scratch: Path) -> None:
+async def read_screens(log: EvidenceLog, machine: Machine) -> None:
     """Record what the screen of the running ``machine`` says, until cancelled.
 
     Looks three times a second, reads when the screen has changed and stands still, and records each
-    text once, 300 at most. Files are made in ``scratch``.
+    text once, 300 at most.
     """
     watch = ScreenWatch()
     log.subscribe(watch.hear)
     texts = ScreenTexts(log)
     while not texts.full:
         await asyncio.sleep(PERIOD_S)
-        dump = await _dump(machine, scratch / "screen.ppm", "screendump")
+        dump = await _dump(machine, "screendump")
         if dump is None:
             continue
         watch.see(await asyncio.to_thread(_digest, dump), log.now_s())
@@ -158,63 +158,63 @@ async def read_screens(log: EvidenceLog, machine: Machine, scratch: Path) -> Non
             continue
         with suppress(PictureError):
             picture = await asyncio.to_thread(read_picture, dump)
-            text = await _read(machine, picture, watch, log, scratch)
+            text = await _read(machine, picture, watch, log)
             if text:
                 watch.settle()
                 texts.record(text)
 
 
-async def read_screen_now(machine: Machine, scratch: Path) -> ScreenText:
+async def read_screen_now(machine: Machine) -> ScreenText:
     """What the screen says at this moment, by the cheapest way that gives a text.
 
-    ``how`` is ``none`` where none does. It may take seconds, and files are made in ``scratch``.
+    ``how`` is ``none`` where none does. It may take seconds.
     """
-    text, picture = await _read_console_now(machine, scratch)
+    text, picture = await _read_console_now(machine)
     if text.lines or text.how == "vga-text" or picture is None:
         return text
     return await asyncio.to_thread(read_print, picture)
 
 
-async def read_console_now(machine: Machine, scratch: Path) -> ScreenText:
+async def read_console_now(machine: Machine) -> ScreenText:
     """What a console on the screen says at this moment; it may be asked several times a second.
 
     ``how`` is ``none`` where it shows anything but text of a console's font.
     """
-    return (await _read_console_now(machine, scratch))[0]
+    return (await _read_console_now(machine))[0]
 
 
-async def dump_screen(machine: Machine, scratch: Path) -> bytes:
+async def dump_screen(machine: Machine) -> bytes:
     """The screen at this moment, as a PPM; nothing where QEMU writes none."""
-    return await _dump(machine, scratch / "screen-picture.ppm", "screendump") or b""
+    return await _dump(machine, "screendump") or b""
 
 
-async def _read_console_now(machine: Machine, scratch: Path) -> tuple[ScreenText, Picture | None]:
-    dump = await _dump(machine, scratch / "screen-now.ppm", "screendump")
+async def _read_console_now(machine: Machine) -> tuple[ScreenText, Picture | None]:
+    dump = await _dump(machine, "screendump")
     try:
         picture = await asyncio.to_thread(read_picture, dump or b"")
     except PictureError:
         return ScreenText((), "none", 0.0, "#000000"), None
-    text = await _read_text_memory(machine, picture, scratch / "screen-now.memory")
+    text = await _read_text_memory(machine, picture)
     if text is None:
         text = await asyncio.to_thread(read_console, picture)
     return text, picture
 
 
-async def _read_text_memory(machine: Machine, picture: Picture, path: Path) -> ScreenText | None:
+async def _read_text_memory(machine: Machine, picture: Picture) -> ScreenText | None:
     """The text in the memory of a text mode; None in any other mode."""
     if not geometries(picture.width, picture.height):
         # In a graphics mode a read of this memory changes the adapter's latches.
         return None
     place = {"val": TEXT_MEMORY_ADDRESS, "size": TEXT_MEMORY_BYTES}
-    memory = await _dump(machine, path, "pmemsave", **place)
+    memory = await _dump(machine, "pmemsave", **place)
     return await asyncio.to_thread(read_with_picture, memory or b"", picture)
 
 
 async def _read(
-    machine: Machine, picture: Picture, watch: ScreenWatch, log: EvidenceLog, scratch: Path
+    machine: Machine, picture: Picture, watch: ScreenWatch, log: EvidenceLog
 ) -> ScreenText | None:
     """The text of the screen by the cheapest way that gives one; None where that has to wait."""
-    text = await _read_text_memory(machine, picture, scratch / "screen.memory")
+    text = await _read_text_memory(machine, picture)
     if text:
         return text
     if not watch.is_mute(log.now_s()):
@@ -235,11 +235,10 @@ async def _read(
         watch.note_ocr(log.now_s())
 
 
-async def _dump(machine: Machine, path: Path, command: str, **arguments: int) -> bytes | None:
-    """What QEMU writes to ``path`` for ``command``; None where it could not."""
+async def _dump(machine: Machine, command: str, **arguments: int) -> bytes | None:
+    """What QEMU writes for ``command``; None where it could not."""
     try:
-        await machine.command(command, filename=str(path), **arguments)
-        return await asyncio.to_thread(path.read_bytes)
+        return await machine.dump(command, **arguments)
     except (ExecuteError, OSError):
         return None
 

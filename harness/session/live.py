@@ -116,7 +116,7 @@ async def live(
 
 
 async def _end(recorder: Recorder, run: Running, folder: Path) -> None:
-    if run.machine.process.returncode is None:
+    if not run.machine.has_ended:
         with suppress(HostError):
             await take_screenshot(recorder.log, run.machine, folder, LAST_SCREEN_FILE)
     if not recorder.decided.is_set():
@@ -170,8 +170,7 @@ class LiveMachine:
         """
 
         async def ask() -> str:
-            run = self._live.run
-            return "\n".join((await read_screen_now(run.machine, run.scratch)).lines)
+            return "\n".join((await read_screen_now(self._live.run.machine)).lines)
 
         return self._thread.run(ask)
 

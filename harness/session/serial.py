@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import HostError
 from harness.guest_text import printable
-from harness.machine.qemu import Machine
+from harness.machine.machine import Machine
 from harness.observe.console import ConsoleInput
 from harness.session.follow import Follow
 
@@ -89,7 +89,7 @@ class SerialReader:
         found = pattern.search(text, min(self._read_to, len(text)))
         if found:
             self._read_to = found.end()
-        elif self._machine.process.returncode is not None:
+        elif self._machine.has_ended:
             raise HostError("host.qemu-crashed", "QEMU has ended: its serial line says no more.")
         return found
 

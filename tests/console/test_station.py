@@ -20,6 +20,7 @@ from harness.console.view import View
 from harness.errors import UsageError
 from harness.examine import examine
 from harness.machine.acceleration import choose_acceleration
+from harness.machine.qemu import ProcessMachine
 from harness.provider.profile import load_profile
 from harness.result import replay
 from images.build import build
@@ -161,6 +162,7 @@ def test_another_machine_in_its_place(tiny: Path, tmp_path: Path, scratch: Path)
                 "an IDE disk in place of virtio-scsi",
             ]
             assert station.view.state == "running"
+            assert isinstance(station.held.run.machine, ProcessMachine)
             station.held.run.machine.process.kill()
             await station.decided()
             assert station.view.state == "off"

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 from qemu.qmp import QMPClient
 
-import harness.machine.qemu
+import harness.machine.machine
 from harness.errors import HostError
-from harness.machine.qemu import Machine, start_fault
+from harness.machine.machine import Origin
+from harness.machine.qemu import ProcessMachine
+from harness.machine.start_fault import start_fault
 from tests.machine.test_qemu_args import endpoints
 
 GREETING = {"QMP": {"version": {"qemu": {"major": 7, "minor": 2, "micro": 0}}, "capabilities": []}}
@@ -37,7 +39,7 @@ async def ask_a_fake(folder: Path, answer: Answer) -> object:
         qmp = QMPClient("test")
         await qmp.connect(str(path))
         process = await asyncio.create_subprocess_exec("true")
-        machine = Machine(process, qmp, endpoints(folder), ())
+        machine = ProcessMachine(qmp, endpoints(folder), Origin("", ""), process)
         try:
             return await machine.command("query-status")
         finally:
@@ -68,7 +70,7 @@ async def break_off(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 def test_a_monitor_that_does_not_answer_is_the_hosts_fault(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Answer
 ) -> None:
-    monkeypatch.setattr(harness.machine.qemu, "_QMP_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(harness.machine.machine, "_QMP_TIMEOUT_S", 1.0)
     with pytest.raises(HostError, match="QEMU did not answer query-status") as caught:
         asyncio.run(ask_a_fake(tmp_path, answer))
     assert caught.value.finding_id == "host.qemu-crashed"
@@ -87,11 +89,15 @@ def test_a_monitor_that_does_not_answer_is_the_hosts_fault(
         ),
         ("qemu-system-x86_64: x: No space left on device", "host.no-space"),
         ("qemu-system-x86_64: -device nonsense: not a valid device model", "host.qemu-crashed"),
+        (
+            "2026-11-25T09:00:00.000000Z qemu-system-x86_64: no room: Cannot allocate memory",
+            "host.out-of-memory",
+        ),
         ("", "host.qemu-crashed"),
     ],
 )
 def test_why_qemu_did_not_start(stderr: str, found: str) -> None:
-    fault = start_fault(stderr, 1)
+    fault = start_fault(stderr, "exit status 1")
     assert fault.finding_id == found
     assert str(fault).startswith("QEMU did not start: ")
     assert "qemu-system-x86_64: " not in str(fault)

@@ -1,0 +1,45 @@
+"""Who starts the machines: QEMU as a child of this program, or libvirt."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import urlsplit
+
+from harness.errors import UsageError
+
+BackendName = Literal["qemu", "libvirt"]
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """Who starts the machines. ``uri`` is libvirt's, "" for QEMU."""
+
+    name: BackendName = "qemu"
+    uri: str = ""
+
+
+def choose_backend(name: BackendName, uri: str | None) -> Backend:
+    """The backend that was asked for. Raises UsageError for an address that cannot be meant.
+
+    Without an address libvirt is the user's own (``qemu:///session``), for root the system's.
+    """
+    if name == "qemu":
+        if uri:
+            raise UsageError("--connect: is for --backend libvirt.")
+        return Backend()
+    is_root = os.geteuid() == 0
+    uri = uri or ("qemu:///system" if is_root else "qemu:///session")
+    try:
+        parts = urlsplit(uri)
+    except ValueError as error:
+        raise UsageError(f"--connect {uri}: is no address: {error}.") from error
+    is_here = parts.scheme == "qemu+unix" or (parts.scheme == "qemu" and not parts.netloc)
+    if not is_here or parts.path not in ("/session", "/system"):
+        raise UsageError(
+            f"--connect {uri}: harness reaches libvirt at qemu:///session and qemu:///system."
+        )
+    if is_root and parts.path == "/session":
+        raise UsageError(f"--connect {uri}: root has no session of libvirt: use qemu:///system.")
+    return Backend("libvirt", uri)

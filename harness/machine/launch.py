@@ -1,0 +1,26 @@
+"""Starting a machine, by whichever backend was chosen."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+
+from harness.machine.backend import Backend
+from harness.machine.machine import Machine
+from harness.machine.qemu import launch_qemu
+from harness.machine.spec import Endpoints, MachineSpec
+
+
+def launch(
+    backend: Backend, spec: MachineSpec, endpoints: Endpoints
+) -> AbstractAsyncContextManager[Machine]:
+    """A machine, powered but stopped before its first instruction; gone when the block is left.
+
+    Whoever reads its streams must be listening on the sockets of ``endpoints`` already; the
+    monitor's is listened on here. Raises HostError where it does not start.
+    """
+    if backend.name == "qemu":
+        return launch_qemu(spec, endpoints)
+    # Here: libvirt-python is an extra that most do without.
+    from harness.machine.libvirt import launch_domain
+
+    return launch_domain(backend.uri, spec, endpoints)

@@ -1,0 +1,188 @@
+"""A machine as a transient domain of libvirt, which ends with our connection.
+
+libvirt starts QEMU, guards it and ends it. What happens in the machine is asked of QEMU itself,
+over a monitor of our own beside libvirt's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from qemu.qmp import QMPClient, QMPError, Runstate
+
+from harness.errors import HostError
+from harness.machine.domain_xml import Placement, domain_xml
+from harness.machine.libvirt_link import Link, binding, connected, lost, words_of
+from harness.machine.machine import End, Machine, Origin, last_words
+from harness.machine.overlay import create_overlay
+from harness.machine.spec import Endpoints, MachineSpec
+from harness.machine.start_fault import start_fault
+from harness.programs import find_qemu
+
+# libvirt first asks QEMU what it can do, where it does not know that yet.
+_START_TIMEOUT_S = 180.0
+_CALL_TIMEOUT_S = 60.0
+_QUIT_TIMEOUT_S = 10.0
+_MAX_LOG_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class DomainMachine(Machine):
+    """A machine that libvirt has started. ``log_file`` is where libvirt keeps QEMU's words."""
+
+    link: Link
+    domain: Any
+    log_file: Path
+
+    async def power_on(self) -> None:
+        """Let the guest run."""
+        try:
+            await self.link.call(self.domain.resume, _CALL_TIMEOUT_S)
+        except binding().libvirtError as error:
+            raise HostError(
+                "host.qemu-crashed", f"libvirt did not let the guest run: {words_of(error)}."
+            ) from error
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether QEMU has ended: its monitor is closed."""
+        return self.qmp.runstate is not Runstate.RUNNING
+
+    async def ended(self) -> End:
+        """Wait until QEMU has ended; its status is told to libvirt alone.
+
+        Raises HostError (``host.libvirt-lost``) where libvirt ends first.
+        """
+        ways = [asyncio.create_task(_closed(self.qmp)), asyncio.create_task(self.link.lost.wait())]
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in ways:
+                task.cancel()
+        if self.link.lost.is_set():
+            raise lost("it has ended, or was restarted")
+        return End(None, qemu_words(last_words(self.log_file)))
+
+    async def cpu_s(self) -> float:
+        """The processor time that it took so far; 0.0 where it has ended."""
+        try:
+            info = await self.link.call(self.domain.info, _CALL_TIMEOUT_S)
+        except binding().libvirtError:
+            return 0.0
+        return float(info[4]) / 1e9
+
+
+@asynccontextmanager
+async def launch_domain(
+    uri: str, spec: MachineSpec, endpoints: Endpoints
+) -> AsyncIterator[DomainMachine]:
+    """A machine, powered but stopped before its first instruction; gone when the block is left.
+
+    It is gone, too, where this program or libvirt is killed: libvirt ends it with our connection,
+    and we end it where libvirt is lost. Raises HostError where it does not start.
+    """
+    async with connected(uri) as link:
+        await create_overlay(spec)
+        placement = await _place(link, uri, spec)
+        xml = domain_xml(spec, endpoints, placement)
+        log_file = _log_folder(uri) / f"{placement.name}.log"
+        qmp = QMPClient("harness")
+        await qmp.start_server(str(endpoints.qmp_socket))
+        domain = None
+        try:
+            domain = await _start(link, qmp, xml)
+            yield DomainMachine(qmp, endpoints, Origin("domain.xml", xml), link, domain, log_file)
+        finally:
+            await _end(link, qmp, domain)
+            _take_log(log_file, endpoints.stderr_log)
+
+
+async def _place(link: Link, uri: str, spec: MachineSpec) -> Placement:
+    """How the domain is run, so that QEMU can reach what is ours and nothing changes its owner."""
+    model = (await link.call(link.connection.getSecurityModel, _CALL_TIMEOUT_S))[0]
+    name = uuid.uuid4()
+    return Placement(
+        name=f"harness-{name.hex[:12]}",
+        uuid=str(name),
+        emulator=find_qemu(),
+        owner=(os.geteuid(), os.getegid()) if urlsplit(uri).path == "/system" else None,
+        unconfined="" if model in ("", "none", "dac") else str(model),
+        processor=_one_processor() if spec.accelerator == "tcg" else None,
+    )
+
+
+def _one_processor() -> int:
+    """A processor of this host that all of a guest's take turns on (docs/decisions/0021)."""
+    return secrets.choice(sorted(os.sched_getaffinity(0)))
+
+
+async def _start(link: Link, qmp: QMPClient, xml: str) -> Any:
+    """The domain, once our monitor is connected."""
+    libvirt = binding()
+    flags = libvirt.VIR_DOMAIN_START_PAUSED | libvirt.VIR_DOMAIN_START_AUTODESTROY
+    accepting = asyncio.create_task(qmp.accept())
+    try:
+        domain = await link.call(lambda: link.connection.createXML(xml, flags), _START_TIMEOUT_S)
+        async with asyncio.timeout(_CALL_TIMEOUT_S):
+            await asyncio.shield(accepting)
+    except libvirt.libvirtError as error:
+        raise start_fault(words_of(error), "libvirt does not say why") from error
+    except (QMPError, EOFError, OSError, TimeoutError) as error:
+        what = f"QEMU's monitor did not come up: {type(error).__name__}."
+        raise HostError("host.qemu-crashed", what) from error
+    finally:
+        accepting.cancel()
+        with suppress(asyncio.CancelledError, QMPError, EOFError, OSError):
+            await accepting
+    return domain
+
+
+async def _end(link: Link, qmp: QMPClient, domain: Any) -> None:
+    """End QEMU by libvirt's hand, and by ours where libvirt is gone."""
+    if domain is not None:
+        with suppress(HostError, binding().libvirtError):
+            await link.call(domain.destroy, _CALL_TIMEOUT_S)
+        with suppress(QMPError, EOFError, OSError, TimeoutError):
+            async with asyncio.timeout(_QUIT_TIMEOUT_S):
+                await qmp.execute("quit")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_QUIT_TIMEOUT_S):
+                await _closed(qmp)
+    with suppress(QMPError, EOFError, OSError):
+        await qmp.disconnect()
+
+
+async def _closed(qmp: QMPClient) -> None:
+    """Wait until the other end of the monitor is gone."""
+    while qmp.runstate is Runstate.RUNNING:
+        await qmp.runstate_changed()
+
+
+def _log_folder(uri: str) -> Path:
+    """Where libvirt keeps what QEMU says (libvirt.org, "Logging", "drvqemu")."""
+    if urlsplit(uri).path == "/system":
+        return Path("/var/log/libvirt/qemu")
+    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(cache) / "libvirt" / "qemu" / "log"
+
+
+def _take_log(log_file: Path, target: Path) -> None:
+    """Move libvirt's log of the domain to the run; root's log is out of reach for others."""
+    with suppress(OSError):
+        with log_file.open("rb") as file:
+            target.write_bytes(file.read(_MAX_LOG_BYTES))
+        log_file.unlink()
+
+
+def qemu_words(lines: tuple[str, ...]) -> tuple[str, ...]:
+    """The lines of libvirt's log that are QEMU's own."""
+    return tuple(line for line in lines if "qemu-system-x86_64: " in line)

@@ -1,0 +1,164 @@
+"""A connection to libvirt, for a program that runs on asyncio.
+
+libvirt-python waits in its calls, and its event loop, once registered, is for the whole process
+and for good: it has one thread, which does nothing but tell the loops of asyncio. Calls are made
+in threads that nobody has to wait for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, TypeVar
+
+from harness.errors import HostError
+
+Answer = TypeVar("Answer")
+
+INSTALL_BINDING = "Install it: apt-get install gcc libvirt-dev pkg-config, then harness[libvirt]."
+INSTALL_DAEMON = (
+    "Is it running? Debian and Ubuntu: apt-get install --no-install-recommends "
+    "libvirt-daemon-system for qemu:///system, libvirt-daemon libvirt-daemon-driver-qemu for "
+    "qemu:///session."
+)
+
+# A daemon that starts for us asks each QEMU of the host what it can do, first.
+_OPEN_TIMEOUT_S = 60.0
+_CLOSE_TIMEOUT_S = 10.0
+# A daemon that stands still is lost after five of these.
+_KEEPALIVE_S = 5
+_KEEPALIVES = 5
+
+
+def binding() -> Any:
+    """The module ``libvirt``; raises HostError (``host.missing-tool``) where it is not there."""
+    try:
+        import libvirt
+    except ImportError as error:
+        raise HostError(
+            "host.missing-tool", "--backend libvirt: libvirt-python is missing.", INSTALL_BINDING
+        ) from error
+    return libvirt
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A connection that is open. ``lost`` is set once it is not, without our doing."""
+
+    connection: Any
+    lost: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def call(self, work: Callable[[], Answer], timeout_s: float) -> Answer:
+        """What ``work`` gives, which may wait for libvirt.
+
+        Raises HostError (``host.libvirt-lost``) where libvirt is gone or does not answer in
+        ``timeout_s`` seconds, and libvirt's own error where it refuses.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await in_thread(work)
+        except TimeoutError:
+            raise lost(f"it did not answer for {timeout_s:g} s") from None
+        except binding().libvirtError as error:
+            if self.lost.is_set() or not self.connection.isAlive():
+                raise lost(words_of(error)) from error
+            raise
+
+
+def lost(why: str) -> HostError:
+    """The error for a libvirt that has gone away."""
+    return HostError("host.libvirt-lost", f"The connection to libvirt is lost: {why}.")
+
+
+def words_of(error: Exception) -> str:
+    """What an error of libvirt says, without its last full stop."""
+    return (str(error).strip() or type(error).__name__).removesuffix(".")
+
+
+@asynccontextmanager
+async def connected(uri: str) -> AsyncIterator[Link]:
+    """A connection to the libvirt at ``uri``, until the block is left.
+
+    Raises HostError: ``host.missing-tool`` without libvirt-python, ``host.libvirt-unreachable``
+    where nobody answers there.
+    """
+    libvirt = binding()
+    _serve_events()
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(_OPEN_TIMEOUT_S):
+            link = Link(await in_thread(lambda: libvirt.open(uri)))
+            await in_thread(lambda: _watch(link, loop))
+    except TimeoutError:
+        raise _unreachable(uri, f"it did not answer for {_OPEN_TIMEOUT_S:g} s") from None
+    except libvirt.libvirtError as error:
+        raise _unreachable(uri, words_of(error)) from error
+    try:
+        yield link
+    finally:
+        with suppress(libvirt.libvirtError, TimeoutError):
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                await in_thread(lambda: _close(link))
+
+
+def _unreachable(uri: str, why: str) -> HostError:
+    message = f"--connect {uri}: libvirt does not answer: {why}."
+    return HostError("host.libvirt-unreachable", message, INSTALL_DAEMON)
+
+
+def _watch(link: Link, loop: asyncio.AbstractEventLoop) -> None:
+    def tell(*_: object) -> None:
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(link.lost.set)
+
+    link.connection.registerCloseCallback(tell, None)
+    link.connection.setKeepAlive(_KEEPALIVE_S, _KEEPALIVES)
+
+
+def _close(link: Link) -> None:
+    with suppress(binding().libvirtError):
+        link.connection.unregisterCloseCallback()
+    link.connection.close()
+
+
+@cache
+def _serve_events() -> None:
+    """Start libvirt's event loop, once in a process; it ends with that."""
+    libvirt = binding()
+    # What it would write to stderr is in its exceptions, too.
+    libvirt.registerErrorHandler(lambda _context, _error: None, None)
+    libvirt.virEventRegisterDefaultImpl()
+
+    def serve() -> None:
+        while True:
+            with suppress(libvirt.libvirtError):
+                libvirt.virEventRunDefaultImpl()
+
+    threading.Thread(target=serve, name="libvirt-events", daemon=True).start()
+
+
+async def in_thread(work: Callable[[], Answer]) -> Answer:
+    """What ``work`` gives or raises, done in a thread that holds up the end of nothing."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Answer] = loop.create_future()
+
+    def settle(step: Callable[[], None]) -> None:
+        # Nobody waits any more where the loop or the future is done with.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(lambda: None if future.done() else step())
+
+    def run() -> None:
+        try:
+            answer = work()
+        except Exception as error:
+            told = error
+            settle(lambda: future.set_exception(told))
+        else:
+            settle(lambda: future.set_result(answer))
+
+    threading.Thread(target=run, name="libvirt-call", daemon=True).start()
+    return await future

@@ -1,0 +1,28 @@
+"""The disk that takes what the guest writes."""
+
+from __future__ import annotations
+
+import asyncio
+
+from harness.errors import HostError
+from harness.machine.spec import MachineSpec
+from harness.programs import PDEATHSIG, find_program
+
+
+async def create_overlay(spec: MachineSpec) -> None:
+    """An empty qcow2 of the image's size, joined to the image only on QEMU's command line.
+
+    ``qemu-img`` is told the size and never sees the image. Raises HostError where it cannot.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *PDEATHSIG,
+        str(find_program("qemu-img")),
+        *("create", "-q", "-f", "qcow2", str(spec.overlay), str(spec.disk_size_bytes)),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, stderr = await process.communicate()
+    if process.returncode:
+        said = stderr.decode(errors="replace").strip()
+        raise HostError("host.no-space", f"The overlay could not be made: {said}.")

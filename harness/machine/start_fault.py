@@ -1,0 +1,37 @@
+"""Why a QEMU did not start, from what it said, and whose fault that is."""
+
+from __future__ import annotations
+
+import re
+
+from harness.errors import HostError
+
+# First match wins.
+_START_FAULTS: tuple[tuple[str, str, str], ...] = (
+    (
+        r"cannot set up guest memory|[Cc]annot allocate memory|out of memory",
+        "host.out-of-memory",
+        "Free some memory, or run fewer machines at once.",
+    ),
+    (r"No space left on device", "host.no-space", "Free some space, or set TMPDIR elsewhere."),
+    (
+        r"Failed to get (shared )?\"?(write|consistent read)\"? lock",
+        "host.image-changed",
+        "Another process has the image open for writing: stop that machine first.",
+    ),
+)
+# libvirt has QEMU put the time before its words.
+_PROLOGUE = re.compile(r"^(\d{4}-\d\d-\d\dT[\d:.]+Z )?qemu-system-x86_64: ")
+
+
+def start_fault(said: str, otherwise: str) -> HostError:
+    """The error for a QEMU that ended before its guest ran, from what it ``said``.
+
+    ``otherwise`` is told of one that said nothing.
+    """
+    lines = said.strip().splitlines()
+    last = _PROLOGUE.sub("", lines[-1]) if lines else otherwise
+    for pattern, finding_id, remedy in _START_FAULTS:
+        if re.search(pattern, said):
+            return HostError(finding_id, f"QEMU did not start: {last}", remedy)
+    return HostError("host.qemu-crashed", f"QEMU did not start: {last}")
