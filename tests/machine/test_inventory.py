@@ -14,9 +14,10 @@ from harness.case import Case
 from harness.examine import examine
 from harness.guest_network import GuestNetwork
 from harness.machine.acceleration import Acceleration
-from harness.machine.qemu import launch_qemu
+from harness.machine.backend import Backend
+from harness.machine.launch import launch
 from harness.provider.profile import load_profile
-from harness.seed import new_mac, new_seed, write_seed
+from harness.seed import new_seed, write_seed
 
 pytestmark = pytest.mark.boot
 
@@ -41,10 +42,10 @@ def listen(path: Path) -> Any:
     return asyncio.start_unix_server(accept, path)
 
 
-async def ask(folder: Path) -> dict[str, Any]:
+async def ask(folder: Path, backend: Backend) -> dict[str, Any]:
     """The answers of a machine around an empty disk, which is never started."""
     image = folder / "image.qcow2"
-    seed = new_seed(new_mac("00:50:56"), GuestNetwork())
+    seed = new_seed("00:50:56:12:34:56", GuestNetwork())
     profile = load_profile("contabo")
     case = Case(examine(str(image), profile), profile, "network", False, None, None, folder)
     spec = machine_spec(case, Acceleration("tcg", "max", 1.0, ""), seed, folder, None)
@@ -52,7 +53,7 @@ async def ask(folder: Path) -> dict[str, Any]:
     write_seed(seed, spec.seed)
     for path in (endpoints.serial_socket, endpoints.firmware_socket, endpoints.receiver_socket):
         await listen(path)
-    async with launch_qemu(spec, endpoints) as machine:
+    async with launch(backend, spec, endpoints) as machine:
         answers = {
             name: await machine.command(name)
             for name in ("query-status", "query-pci", "query-block", "query-chardev")
@@ -71,7 +72,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("inventory")
     image = folder / "image.qcow2"
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", image, "64M"], check=True)
-    return asyncio.run(ask(folder))
+    return asyncio.run(ask(folder, Backend()))
 
 
 def test_it_waits_before_its_first_instruction(answers: dict[str, Any]) -> None:

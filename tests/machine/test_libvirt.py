@@ -1,0 +1,220 @@
+"""Machines that libvirt starts, beside the same ones that harness starts itself."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.machine.backend import Backend
+from harness.result import replay
+from images.build import build
+from images.gallery.build import build_entry
+from images.gallery.entry import load_entry
+from tests.conftest import HARNESS, Ran, machines_of, wait_for
+from tests.machine.libvirtd import Libvirtd, own_libvirtd
+from tests.machine.test_inventory import ask
+
+pytestmark = pytest.mark.boot
+
+
+@pytest.fixture(scope="module", params=["session", "system"])
+def libvirtd(request: pytest.FixtureRequest) -> Iterator[Libvirtd]:
+    with (
+        tempfile.TemporaryDirectory(prefix="libvirtd-", dir="/var/tmp") as folder,
+        own_libvirtd(request.param, Path(folder)) as daemon,
+    ):
+        yield daemon
+
+
+@pytest.fixture(scope="module")
+def system() -> Iterator[Libvirtd]:
+    with (
+        tempfile.TemporaryDirectory(prefix="libvirtd-", dir="/var/tmp") as folder,
+        own_libvirtd("system", Path(folder)) as daemon,
+    ):
+        yield daemon
+
+
+@pytest.fixture
+def run_by(
+    tmp_path: Path, scratch: Path, program_env: dict[str, str]
+) -> Callable[..., subprocess.Popen[str]]:
+    """Start ``harness verify --json`` with a machine of libvirt's, or without one of its own."""
+
+    def start(image: Path, by: Libvirtd | None, *options: str) -> subprocess.Popen[str]:
+        run_dir = tmp_path / (by.kind if by else "qemu")
+        words = [HARNESS, "verify", image, "--json", "--accel", "tcg", "--run-dir", run_dir]
+        if by:
+            words = [*by.prefix, *words, "--backend", "libvirt", "--connect", by.uri]
+        env = {**program_env, **(by.env if by else {})}
+        return subprocess.Popen(
+            [*words, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
+        )
+
+    return start
+
+
+@pytest.fixture
+def verify_by(
+    tmp_path: Path, scratch: Path, run_by: Callable[..., subprocess.Popen[str]]
+) -> Callable[..., Ran]:
+    def verify(image: Path, by: Libvirtd | None, *options: str) -> Ran:
+        process = run_by(image, by, *options)
+        stdout, stderr = process.communicate()
+        assert "Traceback" not in stderr, stderr
+        run_dir = tmp_path / (by.kind if by else "qemu")
+        return Ran(process.returncode, stdout, stderr, run_dir, scratch)
+
+    return verify
+
+
+def verdict(ran: Ran) -> dict[str, Any]:
+    """What two backends must agree in."""
+    result = ran.result
+    return {
+        "brief": (ran.status, *ran.brief()),
+        "stages": sorted(set(result["timings_s"]) - {"verdict", "check"}),
+        "findings": sorted(
+            (row["id"], row["severity"], row["statement"]) for row in result["findings"]
+        ),
+        "counterfactual": result["counterfactual"],
+        "seen": {
+            (row["channel"], row["kind"])
+            for row in ran.evidence
+            if row["channel"] in ("serial", "firmware", "network", "receiver", "disk", "cpu")
+        },
+        "files": {path.name for path in ran.run_dir.iterdir() if path.suffix in (".log", ".pcap")},
+    }
+
+
+def nothing_is_left(ran: Ran, daemon: Libvirtd) -> bool:
+    logs = list(daemon.folder.glob("cache/libvirt/qemu/log/*"))
+    return (
+        machines_of(ran.scratch) == []
+        and list(ran.scratch.iterdir()) == []
+        and daemon.domains() == []
+        and logs == []
+    )
+
+
+def agree(verify_by: Callable[..., Ran], image: Path, daemon: Libvirtd, *options: str) -> Ran:
+    """Verify the image with both backends, and hold the one against the other."""
+    before = image.stat(), os.listxattr(image)
+    by_libvirt = verify_by(image, daemon, *options)
+    after = image.stat(), os.listxattr(image)
+    assert (before[0].st_uid, before[0].st_mode, before[0].st_ctime_ns, before[1]) == (
+        *(after[0].st_uid, after[0].st_mode, after[0].st_ctime_ns, after[1]),
+    ), "the image is neither written nor given to another"
+    assert verdict(by_libvirt) == verdict(verify_by(image, None, *options))
+    assert by_libvirt.result["tool"]["backend"] == "libvirt"
+    assert json.loads(replay(by_libvirt.run_dir).to_json()) == by_libvirt.result
+    assert nothing_is_left(by_libvirt, daemon)
+    return by_libvirt
+
+
+def test_both_backends_say_the_same_of_the_tiny_guest(
+    verify_by: Callable[..., Ran], tiny: Path, libvirtd: Libvirtd
+) -> None:
+    ran = agree(verify_by, tiny, libvirtd, "--until", "seed")
+    assert ran.brief() == ("pass", "seed", None)
+    assert (ran.run_dir / "screen-end.png").read_bytes().startswith(b"\x89PNG")
+    assert "<domain" in (ran.run_dir / "domain.xml").read_text()
+
+
+@pytest.mark.parametrize("mode", ["panic", "poweroff", "reboot"])
+def test_both_backends_say_the_same_of_guests_that_misbehave(
+    verify_by: Callable[..., Ran], system: Libvirtd, mode: str
+) -> None:
+    ran = agree(verify_by, build("tiny", f"tiny.mode={mode}"), system)
+    assert ran.brief()[0] == "fail"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["grub-rescue", "no-bootloader", "windows-7b-stand-in", "kernel-corrupt"]
+)
+def test_both_backends_say_the_same_of_the_gallery(
+    verify_by: Callable[..., Ran], system: Libvirtd, name: str
+) -> None:
+    ran = agree(verify_by, build_entry(name), system, "--no-counterfactual")
+    expected = load_entry(name).expected
+    assert (ran.brief()[0], ran.brief()[2]) == (expected.outcome, expected.cause)
+
+
+@pytest.mark.nightly
+def test_both_backends_say_the_same_of_debian_12(
+    verify_by: Callable[..., Ran], libvirtd: Libvirtd
+) -> None:
+    ran = agree(verify_by, build("debian-12"), libvirtd, "--until", "ready")
+    assert ran.brief() == ("pass", "ready", None)
+
+
+def test_a_disk_for_uefi_passes_on_libvirt(verify_by: Callable[..., Ran], system: Libvirtd) -> None:
+    ran = verify_by(build("tiny", firmware="uefi"), system, "--firmware", "uefi")
+    assert ran.brief() == ("pass", "network", None)
+    assert nothing_is_left(ran, system)
+
+
+def test_it_is_the_same_machine_to_the_last_device(tmp_path: Path, system: Libvirtd) -> None:
+    found = []
+    for backend in (Backend(), Backend("libvirt", system.uri)):
+        with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
+            folder = Path(name)
+            image = folder / "image.qcow2"
+            subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", image, "64M"], check=True)
+            answers = asyncio.run(ask(folder, backend))
+        del answers["query-chardev"], answers["network"]
+        found.append(json.loads(json.dumps(answers).replace(name, "FOLDER")))
+    direct, by_libvirt = found
+    for name, answer in direct.items():
+        assert by_libvirt[name] == answer, name
+
+
+def read(path: Path) -> str:
+    return path.read_text(errors="replace") if path.exists() else ""
+
+
+def test_a_libvirtd_that_is_killed_is_not_the_images_fault(
+    run_by: Callable[..., subprocess.Popen[str]],
+    tiny: Path,
+    tmp_path: Path,
+    scratch: Path,
+    libvirtd: Libvirtd,
+) -> None:
+    process = run_by(tiny, libvirtd)
+    run_dir = tmp_path / libvirtd.kind
+    wait_for(lambda: "Booting from Hard Disk" in read(run_dir / "firmware.log"))
+    libvirtd.end(signal.SIGKILL)
+    stdout, stderr = process.communicate(timeout=120)
+    libvirtd.start()
+    ran = Ran(process.returncode, stdout, stderr, run_dir, scratch)
+    assert "Traceback" not in stderr
+    assert ran.status == 4
+    assert (ran.result["outcome"], ran.result["cause"]) == ("error", "host.libvirt-lost")
+    assert json.loads(replay(run_dir).to_json()) == ran.result
+    assert nothing_is_left(ran, libvirtd)
+
+
+def test_a_killed_program_takes_its_domain_along(
+    run_by: Callable[..., subprocess.Popen[str]],
+    tiny: Path,
+    tmp_path: Path,
+    scratch: Path,
+    libvirtd: Libvirtd,
+) -> None:
+    process = run_by(tiny, libvirtd)
+    run_dir = tmp_path / libvirtd.kind
+    wait_for(lambda: "Booting from Hard Disk" in read(run_dir / "firmware.log"))
+    assert len(machines_of(scratch)) == 1
+    process.kill()
+    process.communicate(timeout=60)
+    wait_for(lambda: machines_of(scratch) == [] and libvirtd.domains() == [])
