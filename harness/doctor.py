@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass
 from typing import Literal
@@ -9,6 +10,7 @@ from typing import Literal
 from harness.errors import HostError
 from harness.machine.acceleration import probe
 from harness.machine.firmware import find_uefi
+from harness.machine.libvirt_link import INSTALL_BINDING, INSTALL_DAEMON, binding
 from harness.machine.scratch import MIN_FREE_BYTES, scratch_root
 from harness.programs import DEBIAN_PACKAGES, OPTIONAL_PROGRAMS, qemu_version
 
@@ -28,7 +30,7 @@ def examine_host() -> list[Check]:
     """Everything that a run needs of this host, in the order in which it is needed."""
     checks = [_program(name) for name in DEBIAN_PACKAGES]
     if all(check.state != "missing" for check in checks):
-        checks += [_qemu(), *_accelerators(), _uefi()]
+        checks += [_qemu(), *_accelerators(), _uefi(), _libvirt()]
     return [*checks, _space()]
 
 
@@ -82,6 +84,21 @@ def _uefi() -> Check:
     except HostError as error:
         return Check("UEFI", "note", str(error))
     return Check("UEFI", "ok", str(found.mapping.executable.filename))
+
+
+def _libvirt() -> Check:
+    """Only ``--backend libvirt`` needs it. No daemon is started, nor asked."""
+    try:
+        number = int(binding().getVersion())
+    except HostError:
+        return Check("libvirt", "note", f"only --backend libvirt needs it. {INSTALL_BINDING}")
+    # Debian's users do not have it on their PATH.
+    places = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin"
+    daemon = shutil.which("libvirtd", path=places) or shutil.which("virtqemud", path=places)
+    if daemon is None:
+        return Check("libvirt", "note", f"there is no libvirtd here. {INSTALL_DAEMON}")
+    version = f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"
+    return Check("libvirt", "ok", f"{version}, {daemon}")
 
 
 def _space() -> Check:

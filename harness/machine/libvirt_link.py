@@ -19,9 +19,12 @@ from harness.errors import HostError
 
 Answer = TypeVar("Answer")
 
-INSTALL_BINDING = "Install it: apt-get install gcc libvirt-dev pkg-config, then harness[libvirt]."
+INSTALL_BINDING = (
+    "Install it: apt-get install --no-install-recommends gcc libvirt-dev pkg-config python3-dev, "
+    "then pip install 'harness[libvirt]'."
+)
 INSTALL_DAEMON = (
-    "Is it running? Debian and Ubuntu: apt-get install --no-install-recommends "
+    "Install one, where there is none: apt-get install --no-install-recommends "
     "libvirt-daemon-system for qemu:///system, libvirt-daemon libvirt-daemon-driver-qemu for "
     "qemu:///session."
 )

@@ -96,6 +96,7 @@ class Libvirtd:
 @contextlib.contextmanager
 def own_libvirtd(kind: Kind, folder: Path) -> Iterator[Libvirtd]:
     """A libvirtd of this kind in ``folder``, whose path is short, for sockets."""
+    pytest.importorskip("libvirt")
     for program in ("libvirtd", "virsh", "unshare"):
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed")
