@@ -172,7 +172,7 @@ def start_rows(
         "check_s": round(image.took_s, 3),
         "tool": {
             "version": __version__,
-            "qemu": qemu_version() if acceleration else None,
+            "qemu": (acceleration.qemu or qemu_version()) if acceleration else None,
             "accel": acceleration.accelerator if acceleration else None,
             "backend": case.backend.name,
         },

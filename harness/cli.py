@@ -37,7 +37,8 @@ from harness.run_folder import new_run_dir
 
 if TYPE_CHECKING:
     from harness.installation import Installation
-    from harness.machine.backend import BackendName
+    from harness.machine.acceleration import Acceleration, Choice
+    from harness.machine.backend import Backend, BackendName
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -202,13 +203,15 @@ def verify(
     Of an installer's disc: whether the installer runs, finds its disk and uses the NIC. A link is
     looked at first, and downloaded only if nothing speaks against it.
     """
-    from harness.machine.acceleration import choose_acceleration
     from harness.machine.backend import choose_backend
     from harness.report.live import Progress
     from harness.report.transfer import Transfer
     from harness.run import boot
 
     backend = choose_backend(backend_name, connect)
+    if backend.name == "libvirt" and (install or hold_on_fail):
+        option = "--install" if install else "--hold-on-fail"
+        raise UsageError(f"{option}: is for --backend qemu.")
 
     if hold_on_fail:
         from harness.console.opening import check_terminal
@@ -231,7 +234,7 @@ def verify(
         if facts.passes and facts.path is None:
             with Transfer(Console(stderr=True)) as transfer:
                 facts = fetch(facts, image, profile, transfer, expected)
-        acceleration = choose_acceleration(accel) if facts.passes else None
+        acceleration = _acceleration(backend, accel) if facts.passes else None
     if installation and facts.passes:
         from harness.installation import check_disc
 
@@ -326,6 +329,17 @@ def _web_address(wished: str | None) -> str:
     from harness.console.web.serve import check_web
 
     return check_web(wished or "127.0.0.1")
+
+
+def _acceleration(backend: Backend, accel: Choice) -> Acceleration:
+    """The accelerator of the host that the machine runs on."""
+    if backend.is_remote:
+        from harness.machine.libvirt_remote import remote_acceleration
+
+        return remote_acceleration(backend.uri, accel)
+    from harness.machine.acceleration import choose_acceleration
+
+    return choose_acceleration(accel)
 
 
 def _expected(image: str, sha256: str | None, checksums: str | None) -> Checksum | str | None:

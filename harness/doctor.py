@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from dataclasses import dataclass
 from typing import Literal
@@ -10,7 +9,7 @@ from typing import Literal
 from harness.errors import HostError
 from harness.machine.acceleration import probe
 from harness.machine.firmware import find_uefi
-from harness.machine.libvirt_link import INSTALL_BINDING, INSTALL_DAEMON, binding
+from harness.machine.libvirt_link import INSTALL_BINDING, INSTALL_DAEMON, binding, daemon
 from harness.machine.scratch import MIN_FREE_BYTES, scratch_root
 from harness.programs import DEBIAN_PACKAGES, OPTIONAL_PROGRAMS, qemu_version
 
@@ -92,13 +91,10 @@ def _libvirt() -> Check:
         number = int(binding().getVersion())
     except HostError:
         return Check("libvirt", "note", f"only --backend libvirt needs it. {INSTALL_BINDING}")
-    # Debian's users do not have it on their PATH.
-    places = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin"
-    daemon = shutil.which("libvirtd", path=places) or shutil.which("virtqemud", path=places)
-    if daemon is None:
+    if (program := daemon()) is None:
         return Check("libvirt", "note", f"there is no libvirtd here. {INSTALL_DAEMON}")
     version = f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"
-    return Check("libvirt", "ok", f"{version}, {daemon}")
+    return Check("libvirt", "ok", f"{version}, {program}")
 
 
 def _space() -> Check:

@@ -58,12 +58,16 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Acceleration:
-    """The accelerator to use. ``note`` says why KVM is not, where it is not."""
+    """The accelerator to use. ``note`` says why KVM is not, where it is not.
+
+    ``qemu`` is the version of QEMU where that is another host's, "" for the one that is here.
+    """
 
     accelerator: Accelerator
     cpu_model: str
     slowness: float
     note: str
+    qemu: str = ""
 
 
 def choose_acceleration(choice: Choice) -> Acceleration:

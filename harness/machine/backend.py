@@ -19,6 +19,11 @@ class Backend:
     name: BackendName = "qemu"
     uri: str = ""
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether the machines run on another host."""
+        return self.uri.startswith("qemu+ssh:")
+
 
 def choose_backend(name: BackendName, uri: str | None) -> Backend:
     """The backend that was asked for. Raises UsageError for an address that cannot be meant.
@@ -33,12 +38,15 @@ def choose_backend(name: BackendName, uri: str | None) -> Backend:
     uri = uri or ("qemu:///system" if is_root else "qemu:///session")
     try:
         parts = urlsplit(uri)
+        _ = parts.port
     except ValueError as error:
         raise UsageError(f"--connect {uri}: is no address: {error}.") from error
     is_here = parts.scheme == "qemu+unix" or (parts.scheme == "qemu" and not parts.netloc)
-    if not is_here or parts.path not in ("/session", "/system"):
+    is_there = parts.scheme == "qemu+ssh" and bool(parts.hostname) and parts.path == "/system"
+    if not is_there and not (is_here and parts.path in ("/session", "/system")):
         raise UsageError(
-            f"--connect {uri}: harness reaches libvirt at qemu:///session and qemu:///system."
+            f"--connect {uri}: harness reaches libvirt at qemu:///session, qemu:///system and "
+            "qemu+ssh://[USER@]HOST[:PORT]/system."
         )
     if is_root and parts.path == "/session":
         raise UsageError(f"--connect {uri}: root has no session of libvirt: use qemu:///system.")

@@ -21,6 +21,10 @@ def launch(
     if backend.name == "qemu":
         return launch_qemu(spec, endpoints)
     # Here: libvirt-python is an extra that most do without.
+    if backend.is_remote:
+        from harness.machine.libvirt_remote import launch_remote_domain
+
+        return launch_remote_domain(backend.uri, spec, endpoints)
     from harness.machine.libvirt import launch_domain
 
     return launch_domain(backend.uri, spec, endpoints)

@@ -68,6 +68,9 @@ class DomainMachine(Machine):
         finally:
             for task in ways:
                 task.cancel()
+        # Where both are gone, or the way to both is, it is libvirt that is lost.
+        with suppress(binding().libvirtError):
+            await self.link.call(self.domain.state, _CALL_TIMEOUT_S)
         if self.link.lost.is_set():
             raise lost("it has ended, or was restarted")
         return End(None, qemu_words(last_words(self.log_file)))
@@ -92,37 +95,56 @@ async def launch_domain(
     """
     async with connected(uri) as link:
         await create_overlay(spec)
-        placement = await _place(link, uri, spec)
+        is_system = urlsplit(uri).path == "/system"
+        owner = (os.geteuid(), os.getegid()) if is_system else None
+        placement = await place(link, spec, owner, find_qemu(), sorted(os.sched_getaffinity(0)))
         xml = domain_xml(spec, endpoints, placement)
         log_file = _log_folder(uri) / f"{placement.name}.log"
-        qmp = QMPClient("harness")
-        await qmp.start_server(str(endpoints.qmp_socket))
-        domain = None
         try:
-            domain = await _start(link, qmp, xml)
-            yield DomainMachine(qmp, endpoints, Origin("domain.xml", xml), link, domain, log_file)
+            async with started(link, xml, endpoints) as (qmp, domain):
+                origin = Origin("domain.xml", xml)
+                yield DomainMachine(qmp, endpoints, origin, link, domain, log_file)
         finally:
-            await _end(link, qmp, domain)
             _take_log(log_file, endpoints.stderr_log)
 
 
-async def _place(link: Link, uri: str, spec: MachineSpec) -> Placement:
-    """How the domain is run, so that QEMU can reach what is ours and nothing changes its owner."""
+@asynccontextmanager
+async def started(
+    link: Link, xml: str, endpoints: Endpoints
+) -> AsyncIterator[tuple[QMPClient, Any]]:
+    """The domain ``xml``, paused, and the monitor that comes to us; gone when the block is left."""
+    qmp = QMPClient("harness")
+    await qmp.start_server(str(endpoints.qmp_socket))
+    domain = None
+    try:
+        domain = await _start(link, qmp, xml)
+        yield qmp, domain
+    finally:
+        await _end(link, qmp, domain)
+
+
+async def place(
+    link: Link,
+    spec: MachineSpec,
+    owner: tuple[int, int] | None,
+    emulator: Path,
+    processors: list[int],
+) -> Placement:
+    """How the domain is run, so that QEMU can reach what is ours and nothing changes its owner.
+
+    Under TCG the processors of the guest take turns on one of ``processors``, drawn by lot
+    (docs/decisions/0021).
+    """
     model = (await link.call(link.connection.getSecurityModel, _CALL_TIMEOUT_S))[0]
     name = uuid.uuid4()
     return Placement(
         name=f"harness-{name.hex[:12]}",
         uuid=str(name),
-        emulator=find_qemu(),
-        owner=(os.geteuid(), os.getegid()) if urlsplit(uri).path == "/system" else None,
+        emulator=emulator,
+        owner=owner,
         unconfined="" if model in ("", "none", "dac") else str(model),
-        processor=_one_processor() if spec.accelerator == "tcg" else None,
+        processor=secrets.choice(processors) if spec.accelerator == "tcg" else None,
     )
-
-
-def _one_processor() -> int:
-    """A processor of this host that all of a guest's take turns on (docs/decisions/0021)."""
-    return secrets.choice(sorted(os.sched_getaffinity(0)))
 
 
 async def _start(link: Link, qmp: QMPClient, xml: str) -> Any:

@@ -8,6 +8,8 @@ in threads that nobody has to wait for.
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -24,7 +26,7 @@ INSTALL_BINDING = (
     "then pip install 'harness[libvirt]'."
 )
 INSTALL_DAEMON = (
-    "Install one, where there is none: apt-get install --no-install-recommends "
+    "Install one: apt-get install --no-install-recommends "
     "libvirt-daemon-system for qemu:///system, libvirt-daemon libvirt-daemon-driver-qemu for "
     "qemu:///session."
 )
@@ -42,9 +44,8 @@ def binding() -> Any:
     try:
         import libvirt
     except ImportError as error:
-        raise HostError(
-            "host.missing-tool", "--backend libvirt: libvirt-python is missing.", INSTALL_BINDING
-        ) from error
+        message = f"--backend libvirt: libvirt-python is missing. {INSTALL_BINDING}"
+        raise HostError("host.missing-tool", message) from error
     return libvirt
 
 
@@ -109,8 +110,17 @@ async def connected(uri: str) -> AsyncIterator[Link]:
 
 
 def _unreachable(uri: str, why: str) -> HostError:
-    message = f"--connect {uri}: libvirt does not answer: {why}."
-    return HostError("host.libvirt-unreachable", message, INSTALL_DAEMON)
+    message = f"--connect {uri.partition('?')[0]}: libvirt does not answer: {why}."
+    if daemon() is None:
+        message += f" {INSTALL_DAEMON}"
+    return HostError("host.libvirt-unreachable", message)
+
+
+def daemon() -> str | None:
+    """The path of a daemon of libvirt on this host; None where none is installed."""
+    # Debian's users do not have it on their PATH.
+    places = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin"
+    return shutil.which("libvirtd", path=places) or shutil.which("virtqemud", path=places)
 
 
 def _watch(link: Link, loop: asyncio.AbstractEventLoop) -> None:

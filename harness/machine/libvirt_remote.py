@@ -1,0 +1,159 @@
+"""A machine as a domain of a libvirt on another host.
+
+QEMU's sockets there lead to ours, by ssh; its files are in a folder there, which is gone at the
+end. Who watches the machine does not notice, beyond what the way takes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HostError, UsageError
+from harness.machine.acceleration import TCG_CPU_MODEL, Acceleration, Choice
+from harness.machine.domain_xml import domain_xml
+from harness.machine.libvirt import DomainMachine, place, started
+from harness.machine.libvirt_link import connected
+from harness.machine.machine import Origin
+from harness.machine.remote_host import RemoteHost, libvirt_socket, logged_in
+from harness.machine.spec import DirectKernel, Endpoints, MachineSpec
+from harness.programs import MIN_QEMU
+
+_CALL_TIMEOUT_S = 60.0
+
+
+def remote_acceleration(uri: str, choice: Choice) -> Acceleration:
+    """The accelerator for ``choice`` on the host of ``uri``, and which QEMU is there.
+
+    Raises UsageError for ``auto``, HostError where that host is not reached or its QEMU too old.
+    """
+    if choice == "auto":
+        raise UsageError(
+            "--accel auto: asks this host; of the one at the other end of ssh say --accel kvm or "
+            "--accel tcg."
+        )
+
+    async def ask() -> str:
+        async with logged_in(uri) as host:
+            return host.qemu
+
+    version = asyncio.run(ask())
+    if tuple(int(part) for part in version.split(".")[:2]) < MIN_QEMU:
+        message = f"QEMU {'.'.join(map(str, MIN_QEMU))} or newer is needed there, not {version}."
+        raise HostError("host.missing-tool", message)
+    # How slow that host is tells its firmware, once it runs.
+    model = TCG_CPU_MODEL if choice == "tcg" else "host"
+    return Acceleration(choice, model, 1.0, "", version)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteMachine(DomainMachine):
+    """A machine on another host."""
+
+    host: RemoteHost
+
+    async def dump(self, command: str, **arguments: int | str) -> bytes:
+        """What QEMU writes to a file for ``command``, fetched from there."""
+        import asyncssh
+
+        path = str(self.host.folder / f"dump-{next(self._dumps)}")
+        try:
+            await self.command(command, filename=path, **arguments)
+            async with self.host.files.open(path, "rb") as file:
+                data: Any = await file.read()
+            await self.host.files.remove(path)
+        except asyncssh.Error as error:
+            raise OSError(str(error)) from error
+        return bytes(data)
+
+    async def knock_address(self) -> tuple[str, int]:
+        """Host and port of a forward here that leads to the one there."""
+        # Named, as a class with slots is made anew and a bare super() would mean the old one.
+        host, port = await super(RemoteMachine, self).knock_address()
+        forward = await self.host.connection.forward_local_port("127.0.0.1", 0, host, port)
+        return "127.0.0.1", forward.get_port()
+
+
+@asynccontextmanager
+async def launch_remote_domain(
+    uri: str, spec: MachineSpec, endpoints: Endpoints
+) -> AsyncIterator[RemoteMachine]:
+    """A machine on the host of ``uri``, stopped before its first instruction.
+
+    It is gone when the block is left, and all that was sent there with it. Raises HostError where
+    it does not start.
+    """
+    import asyncssh
+
+    async with AsyncExitStack() as stack:
+        host = await stack.enter_async_context(logged_in(uri))
+        try:
+            there = await _sent(host, spec)
+            ways = await _ways(host, endpoints)
+            socket = endpoints.qmp_socket.with_name("libvirt.sock")
+            await host.connection.forward_local_path(str(socket), libvirt_socket(uri))
+        except (asyncssh.Error, OSError, TimeoutError) as error:
+            what = f"The machine could not be brought to {uri.partition('?')[0]}: {error}."
+            raise HostError("host.libvirt-unreachable", what) from error
+        link = await stack.enter_async_context(connected(f"qemu+unix:///system?socket={socket}"))
+        online = (await link.call(link.connection.getCPUMap, _CALL_TIMEOUT_S))[1]
+        processors = [number for number, is_on in enumerate(online) if is_on]
+        placement = await place(link, there, host.owner, host.emulator, processors)
+        xml = domain_xml(there, ways, placement)
+        qmp, domain = await stack.enter_async_context(started(link, xml, endpoints))
+        endpoints.capture_file.touch()
+        following = asyncio.create_task(host.follow(ways.capture_file, endpoints.capture_file))
+        try:
+            yield RemoteMachine(
+                *(qmp, endpoints, Origin("domain.xml", xml), link, domain),
+                endpoints.stderr_log,
+                host,
+            )
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+
+
+async def _sent(host: RemoteHost, spec: MachineSpec) -> MachineSpec:
+    """The same machine with its files on that host."""
+    overlay = host.folder / "overlay.qcow2"
+    await host.run(
+        "qemu-img", "create", "-q", "-f", "qcow2", str(overlay), str(spec.disk_size_bytes)
+    )
+    flash, direct = spec.firmware, spec.direct
+    if flash:
+        flash = replace(
+            flash,
+            code=await host.send(flash.code, "uefi-code"),
+            variables=flash.variables and await host.send(flash.variables, "uefi-variables"),
+        )
+    if direct:
+        direct = DirectKernel(
+            await host.send(direct.kernel, "kernel"),
+            await host.send(direct.initrd, "initrd"),
+            direct.cmdline,
+        )
+    return replace(
+        spec,
+        image=spec.image and await host.send(spec.image, "image"),
+        disc=spec.disc and await host.send(spec.disc, "disc.iso"),
+        seed=await host.send(spec.seed, "seed.iso"),
+        overlay=overlay,
+        firmware=flash,
+        direct=direct,
+    )
+
+
+async def _ways(host: RemoteHost, endpoints: Endpoints) -> Endpoints:
+    """Sockets on that host that lead to ours here, and the files that QEMU writes there."""
+    there = {}
+    for name in (row.name for row in fields(Endpoints)):
+        here = getattr(endpoints, name)
+        there[name] = here and host.folder / Path(here).name
+        if name.endswith("_socket") and here:
+            await host.connection.forward_remote_path(str(there[name]), str(here))
+    return Endpoints(**there)
