@@ -61,6 +61,9 @@ class RemoteMachine(DomainMachine):
         import asyncssh
 
         path = str(self.host.folder / f"dump-{next(self._dumps)}")
+        if command == "screendump":
+            # A tenth of the bytes of a PPM.
+            arguments.setdefault("format", "png")
         try:
             await self.command(command, filename=path, **arguments)
             async with self.host.files.open(path, "rb") as file:

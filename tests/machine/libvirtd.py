@@ -20,6 +20,9 @@ from tests.conftest import wait_for
 
 Kind = Literal["session", "system"]
 
+# Debian's users do not have it on their PATH.
+_LIBVIRTD = shutil.which("libvirtd", path=f"{os.environ['PATH']}:/usr/sbin") or "libvirtd"
+
 _CONFIG = """\
 unix_sock_dir = "{folder}/sockets"
 auth_unix_rw = "none"
@@ -37,7 +40,7 @@ for place in run/libvirt var/lib/libvirt var/log/libvirt var/cache/libvirt etc/l
 done
 mount --bind "$0/passwd" /etc/passwd
 mount --bind "$0/group" /etc/group
-exec libvirtd --config "$0/libvirtd.conf" --pid-file "$0/pid"
+exec "$1" --config "$0/libvirtd.conf" --pid-file "$0/pid"
 """
 # A user who is not root, and may read what root may.
 _NOT_ROOT = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
@@ -58,9 +61,9 @@ class Libvirtd:
         """Start it; returns once it answers."""
         if self.kind == "system":
             words = ["unshare", "--mount", "--propagation", "private"]
-            words += ["sh", "-c", _COVER, str(self.folder)]
+            words += ["sh", "-c", _COVER, str(self.folder), _LIBVIRTD]
         else:
-            words = [*self.prefix, "libvirtd", "--config", str(self.folder / "session.conf")]
+            words = [*self.prefix, _LIBVIRTD, "--config", str(self.folder / "session.conf")]
         self._process = subprocess.Popen(
             words,
             stdout=subprocess.DEVNULL,
@@ -68,6 +71,8 @@ class Libvirtd:
             env={**os.environ, **self.env},
         )
         wait_for(self._answers)
+        # It asks every QEMU of the host what it can do, once: no machine of a test waits for that.
+        self._virsh("domcapabilities", "--virttype", "qemu")
 
     def _answers(self) -> bool:
         assert self._process is not None
@@ -76,14 +81,17 @@ class Libvirtd:
 
     def domains(self) -> list[str] | None:
         """The names of its domains; None where it does not answer."""
-        done = subprocess.run(
-            [*self.prefix, "virsh", "-c", self.uri, "list", "--all", "--name"],
+        done = self._virsh("list", "--all", "--name")
+        return done.stdout.split() if done.returncode == 0 else None
+
+    def _virsh(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*self.prefix, "virsh", "-c", self.uri, *words],
             capture_output=True,
             text=True,
             env={**os.environ, **self.env},
             check=False,
         )
-        return done.stdout.split() if done.returncode == 0 else None
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Send it a signal, and wait until it is gone."""
@@ -97,7 +105,7 @@ class Libvirtd:
 def own_libvirtd(kind: Kind, folder: Path) -> Iterator[Libvirtd]:
     """A libvirtd of this kind in ``folder``, whose path is short, for sockets."""
     pytest.importorskip("libvirt")
-    for program in ("libvirtd", "virsh", "unshare"):
+    for program in (_LIBVIRTD, "virsh", "unshare"):
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed")
     daemon = _system(folder) if kind == "system" else _session(folder)
@@ -114,10 +122,9 @@ def _system(folder: Path) -> Libvirtd:
     users = Path("/etc/passwd").read_text()
     groups = Path("/etc/group").read_text()
     # Debian's libvirtd wants it; the package that makes it sets up much more.
-    for name in ("libvirt-qemu",):
-        if not _is_known(name):
-            users += f"{name}:x:64055:64055::/:/bin/false\n"
-            groups += f"{name}:x:64055:\n"
+    if not _is_known("libvirt-qemu"):
+        users += "libvirt-qemu:x:64055:64055::/:/bin/false\n"
+        groups += "libvirt-qemu:x:64055:\n"
     (folder / "passwd").write_text(users)
     (folder / "group").write_text(groups)
     (folder / "libvirtd.conf").write_text(_CONFIG.format(folder=folder))
