@@ -53,6 +53,8 @@ _LINK_SETUP = SetupFacts(
 _LINK_DISC = Inspection(problem="of a link, the kernel and the initrd are not fetched")
 # Of the tables of a remote qcow2: with its header and first clusters, well below the budget.
 _REMOTE_L2_BYTES = 384 << 10
+# Where a provider has no limit, a server that never ends still meets one.
+_MAX_DOWNLOAD_BYTES = 16 << 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,7 @@ def fetch(
     # Here and below: the HTTP client takes a while to import, and most images are files.
     from harness.image.download import ChecksumError, Limits, download
 
-    limits = Limits(max_bytes=profile.images.max_size_bytes.value)
+    limits = Limits(max_bytes=profile.images.max_size_bytes.value or _MAX_DOWNLOAD_BYTES)
     try:
         got = asyncio.run(download(url, limits, progress, expected))
     except LinkError as error:

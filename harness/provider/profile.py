@@ -6,9 +6,9 @@ import datetime
 import tomllib
 from functools import cache
 from importlib import resources
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Generic, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harness.errors import UsageError, faults_in_words
 
@@ -36,48 +36,86 @@ class Claim(_Model, Generic[Value]):
     confidence: Confidence
 
 
+Chipset = Literal["pc", "q35"]
 Firmware = Literal["bios", "uefi"]
+DiskBus = Literal["virtio-scsi", "virtio-blk"]
+CdromBus = Literal["ide", "sata"]
+Addressing = Literal["static", "static-dual-stack", "dhcp"]
+SeedForm = Literal["nocloud", "configdrive"]
 
-PciAddress = Annotated[str, Field(pattern=r"^[0-9a-f]{2}\.[0-7]$")]
+PciAddress = Annotated[str, Field(pattern=r"^([0-9a-f]{2}:)?[0-9a-f]{2}\.[0-7]$")]
+"""``slot.function`` on the root bus, or ``bus:slot.function`` behind a PCI Express root port."""
 
 
 class Machine(_Model):
     """The hardware, in QEMU's words."""
 
-    chipset: Claim[Literal["pc"]]
+    chipset: Claim[Chipset]
     firmware: Claim[Firmware]
+    secure_boot: Claim[bool]
+    """Whether the firmware starts only what Microsoft's keys have signed."""
+    tpm: Claim[bool]
     cpus: Claim[Annotated[int, Field(ge=1, le=64)]]
     memory_mib: Claim[Annotated[int, Field(ge=256)]]
+    disk_bus: Claim[DiskBus]
     disk_address: Claim[PciAddress]
     nic_address: Claim[PciAddress]
     balloon_address: Claim[PciAddress]
     mac_prefix: Claim[Annotated[str, Field(pattern=r"^[0-9a-f]{2}:[0-9a-f]{2}:[0-9a-f]{2}$")]]
-    seed_bus: Claim[Literal["ide"]]
-    disc_bus: Claim[Literal["ide"]]
+    seed_bus: Claim[CdromBus]
+    disc_bus: Claim[CdromBus]
     """How the disc of an installer is attached: as a CD-ROM, tried after the empty disk."""
     target_size_bytes: Claim[Annotated[int, Field(ge=1 << 30)]]
     """The disk that such a disc installs to."""
 
+    @model_validator(mode="after")
+    def _is_one_machine(self) -> Self:
+        """Raise ValueError for hardware that cannot be put together."""
+        bus = {"pc": "ide", "q35": "sata"}[self.chipset.value]
+        for name in ("seed_bus", "disc_bus"):
+            if getattr(self, name).value != bus:
+                raise ValueError(f"{name} must be {bus}: that is what a {self.chipset.value} has")
+        if self.secure_boot.value and (self.firmware.value, self.chipset.value) != ("uefi", "q35"):
+            raise ValueError("secure_boot needs firmware uefi, and chipset q35 for its SMM")
+        addresses = (self.disk_address, self.nic_address, self.balloon_address)
+        if len({claim.value for claim in addresses}) < len(addresses):
+            raise ValueError("disk, NIC and balloon need an address each")
+        if self.chipset.value == "pc" and any(":" in claim.value for claim in addresses):
+            raise ValueError("a pc has no root ports: give addresses as slot.function")
+        return self
+
     @property
     def nic_name(self) -> str:
-        """What systemd calls the NIC in its slot (systemd.net-naming-scheme(7), "ens")."""
-        return f"ens{int(self.nic_address.value.partition('.')[0], 16)}"
+        """What systemd calls the NIC in its place (systemd.net-naming-scheme(7), "ens", "enp")."""
+        bus, _, place = self.nic_address.value.rpartition(":")
+        slot = int(place.partition(".")[0], 16)
+        return f"enp{int(bus, 16)}s{slot}" if bus else f"ens{slot}"
+
+
+class Seed(_Model):
+    """What the provider tells a new machine."""
+
+    form: Claim[SeedForm]
+    ssh_key: Claim[bool]
+    """Whether a public key that root or the image's user is let in by is in it."""
 
 
 class Network(_Model):
     """How a guest gets its address there."""
 
-    addressing: Claim[Literal["static"]]
+    addressing: Claim[Addressing]
     dhcp_guaranteed: Claim[bool]
 
 
 class Images(_Model):
-    """What may be uploaded."""
+    """What may be uploaded; None where nothing is known, or there is no such limit."""
 
-    formats: Claim[list[Literal["qcow2", "iso"]]]
-    max_size_bytes: Claim[Annotated[int, Field(gt=0)]]
-    quota_bytes: Claim[Annotated[int, Field(gt=0)]]
-    windows_permitted: Claim[bool]
+    formats: Claim[list[Literal["qcow2", "iso", "raw", "vmdk", "vhd", "vhdx", "vdi"]]]
+    archives: Claim[list[Literal["gzip", "bzip2"]]]
+    """What an upload may be packed with."""
+    max_size_bytes: Claim[Annotated[int, Field(gt=0)] | None]
+    quota_bytes: Claim[Annotated[int, Field(gt=0)] | None]
+    windows_permitted: Claim[bool | None]
 
 
 class Profile(_Model):
@@ -86,6 +124,7 @@ class Profile(_Model):
     name: str
     title: str
     machine: Machine
+    seed: Seed
     network: Network
     images: Images
 
