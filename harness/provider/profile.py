@@ -39,7 +39,7 @@ class Claim(_Model, Generic[Value]):
 Chipset = Literal["pc", "q35"]
 Firmware = Literal["bios", "uefi"]
 DiskBus = Literal["virtio-scsi", "virtio-blk"]
-CdromBus = Literal["ide", "sata"]
+SeedBus = Literal["ide", "sata", "virtio-blk"]
 Addressing = Literal["static", "static-dual-stack", "dhcp"]
 SeedForm = Literal["nocloud", "configdrive"]
 
@@ -62,8 +62,8 @@ class Machine(_Model):
     nic_address: Claim[PciAddress]
     balloon_address: Claim[PciAddress]
     mac_prefix: Claim[Annotated[str, Field(pattern=r"^[0-9a-f]{2}:[0-9a-f]{2}:[0-9a-f]{2}$")]]
-    seed_bus: Claim[CdromBus]
-    disc_bus: Claim[CdromBus]
+    seed_bus: Claim[SeedBus]
+    disc_bus: Claim[Literal["ide", "sata"]]
     """How the disc of an installer is attached: as a CD-ROM, tried after the empty disk."""
     target_size_bytes: Claim[Annotated[int, Field(ge=1 << 30)]]
     """The disk that such a disc installs to."""
@@ -73,8 +73,8 @@ class Machine(_Model):
         """Raise ValueError for hardware that cannot be put together."""
         bus = {"pc": "ide", "q35": "sata"}[self.chipset.value]
         for name in ("seed_bus", "disc_bus"):
-            if getattr(self, name).value != bus:
-                raise ValueError(f"{name} must be {bus}: that is what a {self.chipset.value} has")
+            if getattr(self, name).value not in (bus, "virtio-blk"):
+                raise ValueError(f"{name}: a {self.chipset.value} has {bus} of its own")
         if self.secure_boot.value and (self.firmware.value, self.chipset.value) != ("uefi", "q35"):
             raise ValueError("secure_boot needs firmware uefi, and chipset q35 for its SMM")
         addresses = (self.disk_address, self.nic_address, self.balloon_address)
@@ -108,14 +108,14 @@ class Network(_Model):
 
 
 class Images(_Model):
-    """What may be uploaded; None where nothing is known, or there is no such limit."""
+    """What may be uploaded. A claim that is left out is not known: there may be no such limit."""
 
     formats: Claim[list[Literal["qcow2", "iso", "raw", "vmdk", "vhd", "vhdx", "vdi"]]]
     archives: Claim[list[Literal["gzip", "bzip2"]]]
     """What an upload may be packed with."""
-    max_size_bytes: Claim[Annotated[int, Field(gt=0)] | None]
-    quota_bytes: Claim[Annotated[int, Field(gt=0)] | None]
-    windows_permitted: Claim[bool | None]
+    max_size_bytes: Claim[Annotated[int, Field(gt=0)]] | None = None
+    quota_bytes: Claim[Annotated[int, Field(gt=0)]] | None = None
+    windows_permitted: Claim[bool] | None = None
 
 
 class Profile(_Model):
