@@ -95,13 +95,15 @@ async def running(
     A fault of the host is recorded, and raised as HostError. Whatever was started or made outside
     the case's folder is gone at the end.
     """
-    by_dhcp = part.change is not None and part.change.thing == "addressing"
-    network = LEASED if by_dhcp else GuestNetwork()
+    addressing = case.profile.network.addressing.value
+    if part.change and part.change.thing == "addressing":
+        addressing = "dhcp"
     seed = new_seed(
         part.mac,
-        network,
-        "dhcp" if by_dhcp else "static",
+        LEASED if addressing == "dhcp" else GuestNetwork(),
+        addressing,
         case.profile.machine.nic_name,
+        form=case.profile.seed.form.value,
         authorized_key=part.authorized_key,
         root_password=part.root_password,
     )

@@ -12,7 +12,7 @@ from harness.checks.finding import INITRAMFS_TOOLS, Finding, finding
 from harness.diagnose.goal import Goal
 from harness.diagnose.held import Held, HeldFindings
 from harness.diagnose.last_words import LastWords
-from harness.diagnose.machine_state import MachineState
+from harness.diagnose.machine_state import IPV6_TAKEN, MachineState
 from harness.diagnose.reasons import reason_from_inspection
 from harness.diagnose.rules import (
     Channel,
@@ -68,6 +68,7 @@ class _Expected:
     """What the run's first observation says that the guest was told."""
 
     address: str = ""
+    address_v6: str = ""
     mac: str = ""
     phone_home_path: str = ""
     ready_path: str = ""
@@ -127,10 +128,11 @@ class Diagnosis:
         seed = data["seed"]
         self._expected = _Expected(
             address=seed["address"],
+            address_v6=seed.get("address_v6", ""),
             mac=seed["mac"],
             phone_home_path=seed["phone_home_path"],
             ready_path=seed["ready_path"],
-            goal=Goal(data["until"], data.get("medium", "disk")),
+            goal=Goal(data["until"], data.get("medium", "disk"), bool(seed.get("address_v6"))),
             strict=data["strict"],
             tags=tuple(data.get("tags", ())),
             whole_log=data.get("whole_log", False),
@@ -364,6 +366,9 @@ class Diagnosis:
 
     def _on_frame(self, data: Mapping[str, Any]) -> None:
         self.state.take_frame(data["what"], data["source"])
+        address_v6 = data["target" if data["what"] == "ipv6-probe" else "source"]
+        if address_v6 and address_v6 == self._expected.address_v6:
+            self.state.signs.add(IPV6_TAKEN)
         if self._goal.medium == "disc":
             self._on_nic_used()
         elif (
@@ -439,6 +444,9 @@ class Diagnosis:
 
     def _finish_incomplete(self) -> None:
         """The network is proved, and what was asked for beyond it did not come."""
+        if self._goal.until == "network":
+            self._pass()
+            return
         if self._called:
             statement = "The network is up, and cloud-init did not say how it ended."
             found = finding("seed.failed", statement, self._words.of("serial"))
@@ -449,6 +457,13 @@ class Diagnosis:
         self._pass()
 
     def _pass(self) -> None:
+        wanted = self._expected.address_v6 if self._goal.medium == "disk" else ""
+        if wanted and IPV6_TAKEN not in self.state.signs:
+            statement = (
+                f"The guest never took {wanted}, which the seed gives it beside "
+                f"{self._expected.address}."
+            )
+            self.findings.append(finding("network.ipv6-unconfigured", statement))
         warning = next((row for row in self.findings if row.severity == "warning"), None)
         if self._expected.strict and warning:
             self._end("fail", warning.id)

@@ -110,7 +110,7 @@ class Network(_Model):
 class Images(_Model):
     """What may be uploaded. A claim that is left out is not known: there may be no such limit."""
 
-    formats: Claim[list[Literal["qcow2", "iso", "raw", "vmdk", "vhd", "vhdx", "vdi"]]]
+    formats: Claim[list[Literal["qcow2", "iso", "raw", "vmdk", "vpc", "vhdx", "vdi"]]]
     archives: Claim[list[Literal["gzip", "bzip2"]]]
     """What an upload may be packed with."""
     max_size_bytes: Claim[Annotated[int, Field(gt=0)]] | None = None
