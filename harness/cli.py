@@ -29,8 +29,8 @@ from harness.errors import HarnessError, HostError, UsageError
 from harness.examine import ImageFacts, examine, fetch, unexamined
 from harness.image.checksums import Checksum
 from harness.image.link import is_url
-from harness.options import ACCEL, COUNTERFACTUAL, RULES
-from harness.provider.profile import Firmware, Profile, load_profile
+from harness.options import ACCEL, COUNTERFACTUAL, JSON, RULES, with_profile
+from harness.provider.profile import Profile
 from harness.report.text import print_result
 from harness.result import Result, replay
 from harness.run_folder import new_run_dir
@@ -40,17 +40,6 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_JSON = click.option(
-    "--json", "as_json", is_flag=True, help="Print the result object on stdout, and nothing else."
-)
-_PROVIDER = click.option(
-    "--provider", default="contabo", show_default=True, help="Whose limits and machine."
-)
-_FIRMWARE = click.option(
-    "--firmware",
-    type=click.Choice(["bios", "uefi"]),
-    help="The machine's firmware.  [default: the provider's]",
-)
 _RUN_DIR = click.option(
     "--run-dir",
     type=click.Path(path_type=Path),
@@ -66,7 +55,10 @@ class _Commands(click.Group):
     That of the matrix takes as long to import as all of a check.
     """
 
-    _elsewhere: ClassVar[dict[str, str]] = {"matrix": "harness.matrix_command"}
+    _elsewhere: ClassVar[dict[str, str]] = {
+        "matrix": "harness.matrix_command",
+        "providers": "harness.providers_command",
+    }
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Their names, in the order of the alphabet."""
@@ -92,8 +84,7 @@ def cli() -> None:
 def _run_options(command: Command) -> Command:
     """The options of every command that boots."""
     options = [
-        _PROVIDER,
-        _FIRMWARE,
+        with_profile,
         ACCEL,
         click.option(
             "--until",
@@ -122,7 +113,7 @@ def _run_options(command: Command) -> Command:
         COUNTERFACTUAL,
         RULES,
         _STRICT,
-        _JSON,
+        JSON,
     ]
     for option in reversed(options):
         command = option(command)
@@ -180,8 +171,7 @@ def verify(
     own_answers: Path | None,
     archive: str | None,
     hold_on_fail: bool,
-    provider: str,
-    firmware: Firmware | None,
+    profile: Profile,
     accel: Literal["auto", "kvm", "tcg"],
     until: Until,
     run_dir: Path | None,
@@ -209,7 +199,6 @@ def verify(
             raise UsageError("--hold-on-fail and --install: give one of them.")
         check_terminal("--hold-on-fail")
     expected = _expected(image, sha256, checksums)
-    profile = load_profile(provider).with_firmware(firmware)
     own_rules = read_rules(rules)
     with _faults_as_result(image, profile, as_json=as_json):
         # Of a link only what says whether it is worth a download.
@@ -254,8 +243,7 @@ def verify(
 
 @cli.command("console")
 @click.argument("target", metavar="IMAGE_OR_URL_OR_RUN")
-@_PROVIDER
-@_FIRMWARE
+@with_profile
 @ACCEL
 @_RUN_DIR
 @click.option("--web", is_flag=True, help="Serve it to a browser, by a link that opens once.")
@@ -266,8 +254,7 @@ def verify(
 )
 def console_command(
     target: str,
-    provider: str,
-    firmware: Firmware | None,
+    profile: Profile,
     accel: Literal["auto", "kvm", "tcg"],
     run_dir: Path | None,
     web: bool,
@@ -295,7 +282,6 @@ def console_command(
     from harness.machine.acceleration import choose_acceleration
     from harness.report.transfer import Transfer
 
-    profile = load_profile(provider).with_firmware(firmware)
     facts = examine(target, profile, inside=not is_url(target))
     if facts.passes and facts.path is None:
         with Transfer(Console(stderr=True)) as transfer:
@@ -343,8 +329,7 @@ def _plan(facts: ImageFacts, own_answers: Path | None, archive: str | None) -> I
 
 @cli.command()
 @click.argument("image", metavar="IMAGE_OR_URL")
-@_PROVIDER
-@_FIRMWARE
+@with_profile
 @click.option(
     "--run-dir",
     type=click.Path(path_type=Path),
@@ -356,11 +341,10 @@ def _plan(facts: ImageFacts, own_answers: Path | None, archive: str | None) -> I
     help="Look at the system on the disk, too, and predict its boot.  [default: inside]",
 )
 @_STRICT
-@_JSON
+@JSON
 def check(
     image: str,
-    provider: str,
-    firmware: Firmware | None,
+    profile: Profile,
     run_dir: Path | None,
     inside: bool,
     strict: bool,
@@ -370,7 +354,6 @@ def check(
 
     Of a link only what is needed is fetched: with --no-inside, less than a megabyte.
     """
-    profile = load_profile(provider).with_firmware(firmware)
     with _faults_as_result(image, profile, as_json=as_json):
         facts = examine(image, profile, inside=inside)
     case = Case(facts, profile, "network", strict, None, None, run_dir)
@@ -408,7 +391,7 @@ def explain_command(finding_id: str | None, as_markdown: bool) -> None:
     help="Judge a screenshot (PNG or PPM) from anywhere, in place of a run.",
 )
 @RULES
-@_JSON
+@JSON
 def replay_command(
     run: Path | None,
     serial: Path | None,

@@ -35,7 +35,7 @@ LAYERS = [
     {"report"},
     {"console"},
     {"options"},
-    {"matrix_command"},
+    {"matrix_command", "providers_command"},
     {"cli", "pytest_plugin"},
     {"__main__"},
 ]

@@ -6,7 +6,8 @@ import datetime
 import tomllib
 from functools import cache
 from importlib import resources
-from typing import Annotated, Generic, Literal, Self, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -18,6 +19,12 @@ Confidence = Literal["measured", "documented", "reported", "inferred", "chosen",
 """How a claim is known: read off the real hardware; said by the provider; said by users; concluded
 from other claims; picked by us because nothing hangs on it; not known."""
 
+
+DEFAULT = "contabo"
+"""The provider that is meant where none is named."""
+
+# A shipped one has 5 KB.
+_MAX_PROFILE_BYTES = 1 << 20
 
 FIRMWARE_OPTION = "--firmware"
 """The source of a firmware that is not the provider's."""
@@ -121,8 +128,8 @@ class Images(_Model):
 class Profile(_Model):
     """One provider."""
 
-    name: str
-    title: str
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,39}$")]
+    title: Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
     machine: Machine
     seed: Seed
     network: Network
@@ -132,15 +139,15 @@ class Profile(_Model):
         """The same provider with the firmware that was asked for; None leaves its own."""
         if firmware is None or firmware == self.machine.firmware.value:
             return self
-        claim = Claim[Firmware](
-            value=firmware,
-            source=FIRMWARE_OPTION,
-            date=datetime.datetime.now(tz=datetime.UTC).date(),
-            confidence="chosen",
-        )
-        return self.model_copy(
-            update={"machine": self.machine.model_copy(update={"firmware": claim})}
-        )
+        asked: dict[str, Any] = {
+            "source": FIRMWARE_OPTION,
+            "date": datetime.datetime.now(tz=datetime.UTC).date(),
+            "confidence": "chosen",
+        }
+        claims: dict[str, Any] = {"firmware": Claim[Firmware](value=firmware, **asked)}
+        if firmware == "bios":
+            claims["secure_boot"] = Claim[bool](value=False, **asked)
+        return self.model_copy(update={"machine": self.machine.model_copy(update=claims)})
 
     @property
     def firmware_in_words(self) -> str:
@@ -151,21 +158,40 @@ class Profile(_Model):
 
 
 @cache
+def shipped_profiles() -> tuple[str, ...]:
+    """The names of the profiles that ship, the default first."""
+    names = sorted(
+        entry.name.removesuffix(".toml")
+        for entry in resources.files(__package__).iterdir()
+        if entry.name.endswith(".toml")
+    )
+    return (DEFAULT, *(name for name in names if name != DEFAULT))
+
+
+@cache
 def load_profile(name: str) -> Profile:
     """The profile that ships under ``name``.
 
     Raises UsageError where there is none; a shipped profile that does not validate is a bug.
     """
-    folder = resources.files(__package__)
-    shipped = sorted(
-        entry.name.removesuffix(".toml")
-        for entry in folder.iterdir()
-        if entry.name.endswith(".toml")
-    )
+    shipped = shipped_profiles()
     if name not in shipped:
         raise UsageError(f"--provider {name}: no such profile; there is {', '.join(shipped)}.")
-    text = (folder / f"{name}.toml").read_text(encoding="utf-8")
+    text = (resources.files(__package__) / f"{name}.toml").read_text(encoding="utf-8")
     return parse_profile(text, f"{name}.toml")
+
+
+def read_profile(path: Path) -> Profile:
+    """The profile in a file of the user's own; raises UsageError that says what is wrong in it."""
+    try:
+        text = path.read_bytes()[: _MAX_PROFILE_BYTES + 1].decode("utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}: name a profile in TOML.") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: byte {error.start}: not UTF-8, so no TOML.") from error
+    if len(text) > _MAX_PROFILE_BYTES:
+        raise UsageError(f"{path}: larger than {_MAX_PROFILE_BYTES} bytes: no profile is.")
+    return parse_profile(text, str(path))
 
 
 def parse_profile(text: str, location: str) -> Profile:
