@@ -13,6 +13,8 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, TypeVar
@@ -30,7 +32,7 @@ from harness.examine import ImageFacts, examine, fetch, unexamined
 from harness.image.checksums import Checksum
 from harness.image.link import is_url
 from harness.options import ACCEL, COUNTERFACTUAL, JSON, RULES, with_profile
-from harness.provider.profile import Profile
+from harness.provider.profile import Profile, load_profile, shipped_profiles
 from harness.report.text import print_result
 from harness.result import Result, replay
 from harness.run_folder import new_run_dir
@@ -162,6 +164,12 @@ def _sha256(_: click.Context, __: click.Parameter, value: str | None) -> str | N
     is_flag=True,
     help="Freeze the machine where it fails, and open the console on it (docs/console.md).",
 )
+@click.option(
+    "--all-providers",
+    is_flag=True,
+    help="Try it at every provider that is known, and at that of --provider-file: a table. What "
+    "would be the same boot is booted once.",
+)
 @_run_options
 def verify(
     image: str,
@@ -171,6 +179,7 @@ def verify(
     own_answers: Path | None,
     archive: str | None,
     hold_on_fail: bool,
+    all_providers: bool,
     profile: Profile,
     accel: Literal["auto", "kvm", "tcg"],
     until: Until,
@@ -200,6 +209,21 @@ def verify(
         check_terminal("--hold-on-fail")
     expected = _expected(image, sha256, checksums)
     own_rules = read_rules(rules)
+    if all_providers:
+        if install or hold_on_fail:
+            raise UsageError("--all-providers: goes with neither --install nor --hold-on-fail.")
+        blank = Case(
+            unexamined(image),
+            profile,
+            until,
+            strict,
+            silence_s,
+            timeout_s,
+            run_dir,
+            own_rules,
+            counterfactual,
+        )
+        _verify_everywhere(image, expected, blank, accel, as_json=as_json)
     with _faults_as_result(image, profile, as_json=as_json):
         # Of a link only what says whether it is worth a download.
         facts = examine(image, profile, inside=not is_url(image))
@@ -303,6 +327,47 @@ def _web_address(wished: str | None) -> str:
     from harness.console.web.serve import check_web
 
     return check_web(wished or "127.0.0.1")
+
+
+def _verify_everywhere(
+    image: str,
+    expected: Checksum | str | None,
+    blank: Case,
+    accel: Literal["auto", "kvm", "tcg"],
+    *,
+    as_json: bool,
+) -> NoReturn:
+    """Try the image at every provider as ``blank`` says, print the table, and leave."""
+    from harness.every_provider import as_json as everywhere_as_json
+    from harness.every_provider import exit_status, try_everywhere
+    from harness.machine.acceleration import choose_acceleration
+    from harness.report.everywhere import print_everywhere
+    from harness.report.live import Progress
+    from harness.report.transfer import Transfer
+
+    base = blank.run_dir or new_run_dir(image)
+    profiles = [load_profile(name) for name in shipped_profiles()]
+    if blank.profile.name not in shipped_profiles():
+        profiles.append(blank.profile)
+
+    def case_of(profile: Profile) -> Case:
+        progress.title(profile.title)
+        facts = examine(image, profile, inside=not is_url(image))
+        if facts.medium == "disc" and blank.until != "network":
+            raise UsageError(f"--until {blank.until}: is for a disk image.")
+        if facts.passes and facts.path is None:
+            with Transfer(Console(stderr=True)) as transfer:
+                facts = fetch(facts, image, profile, transfer, expected)
+        return replace(blank, image=facts, profile=profile, run_dir=base / profile.name)
+
+    with Progress(Console(stderr=True)) as progress:
+        acceleration = cache(lambda: choose_acceleration(accel))
+        rows = try_everywhere(profiles, case_of, acceleration, progress, lambda _: None)
+    if as_json:
+        click.echo(everywhere_as_json(rows))
+    else:
+        print_everywhere(Console(), image, rows)
+    sys.exit(exit_status(rows))
 
 
 def _expected(image: str, sha256: str | None, checksums: str | None) -> Checksum | str | None:

@@ -30,7 +30,7 @@ LAYERS = [
     {"case"},
     {"boot"},
     {"run", "doctor"},
-    {"session"},
+    {"session", "every_provider"},
     {"matrix"},
     {"report"},
     {"console"},
