@@ -72,6 +72,7 @@ class _Expected:
     mac: str = ""
     phone_home_path: str = ""
     ready_path: str = ""
+    login: bool = False
     goal: Goal = Goal()
     strict: bool = False
     tags: tuple[str, ...] = ()
@@ -99,6 +100,8 @@ class Diagnosis:
     _restarts: int = 0
     _serial_offset: int = -1
     _called: bool = False
+    _finished: bool = False
+    _locked_out: bool = False
     _now_s: float = 0.0
 
     def feed(self, observation: Observation) -> Verdict | None:
@@ -132,6 +135,7 @@ class Diagnosis:
             mac=seed["mac"],
             phone_home_path=seed["phone_home_path"],
             ready_path=seed["ready_path"],
+            login=seed.get("login", False),
             goal=Goal(data["until"], data.get("medium", "disk"), bool(seed.get("address_v6"))),
             strict=data["strict"],
             tags=tuple(data.get("tags", ())),
@@ -399,10 +403,31 @@ class Diagnosis:
     def _on_ready(self, fields: Mapping[str, str]) -> None:
         errors = fields.get("errors", "[]")
         if errors != "[]":
-            statement = "cloud-init used the seed and ended with errors."
-            self.findings.append(finding("seed.failed", statement, (printable(errors),)))
+            self._on_seed_errors([errors])
+        self._reach("seed")
+        self._finished = True
+        if not self._expected.login or self._locked_out:
+            self._reach("ready")
+
+    def _on_seed_errors(self, errors: Iterable[str]) -> None:
+        statement = "cloud-init used the seed and ended with errors."
+        self.findings.append(finding("seed.failed", statement, tuple(map(printable, errors))))
+
+    def _on_login(self, data: Mapping[str, Any]) -> None:
+        """It was let in by the seed's key, and cloud-init has ended."""
+        self._reach("network")
+        errors = data["cloud_init"]["errors"]
+        if errors and not self._finished:
+            self._on_seed_errors(errors)
         self._reach("seed")
         self._reach("ready")
+
+    def _on_locked_out(self, data: Mapping[str, Any]) -> None:
+        self._locked_out = True
+        statement = f"Nobody is let in by the key that the seed gives: {data['reason']}."
+        self.findings.append(finding("seed.key-refused", statement.replace("..", ".")))
+        if self._finished:
+            self._reach("ready")
 
     # The host
 
@@ -557,6 +582,8 @@ _HANDLERS: dict[tuple[str, str], _Handler] = {
     ("network", "frame"): Diagnosis._on_frame,
     ("network", "banner"): Diagnosis._on_banner,
     ("receiver", "call"): Diagnosis._on_call,
+    ("ssh", "login"): Diagnosis._on_login,
+    ("ssh", "failed"): Diagnosis._on_locked_out,
     ("host", "qemu-ended"): Diagnosis._on_qemu_ended,
     ("host", "fault"): Diagnosis._on_host_fault,
     _OVERRIDING: Diagnosis._on_image_changed,
