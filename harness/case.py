@@ -185,6 +185,7 @@ def start_rows(
         "strict": case.strict,
         "seed": {
             "address": str(seed.network.guest) if seed else "",
+            "addressing": seed.addressing if seed else "",
             "address_v6": seed.address_v6 if seed else "",
             "mac": seed.mac if seed else "",
             "phone_home_path": seed.phone_home_path if seed else "",

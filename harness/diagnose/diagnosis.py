@@ -69,6 +69,7 @@ class _Expected:
 
     address: str = ""
     address_v6: str = ""
+    by_dhcp: bool = False
     mac: str = ""
     phone_home_path: str = ""
     ready_path: str = ""
@@ -132,6 +133,7 @@ class Diagnosis:
         self._expected = _Expected(
             address=seed["address"],
             address_v6=seed.get("address_v6", ""),
+            by_dhcp=seed.get("addressing") == "dhcp",
             mac=seed["mac"],
             phone_home_path=seed["phone_home_path"],
             ready_path=seed["ready_path"],
@@ -508,6 +510,8 @@ class Diagnosis:
         facts = {
             "waited": waited,
             "stage": self.timeline.furthest,
+            "giver": "DHCP" if self._expected.by_dhcp else "the seed",
+            "promised": "" if self._expected.by_dhcp else ", which the provider does not promise",
             "addresses": f" (it used {others})" if others else "",
             "nic": _NIC_USED if self.state.frames else "",
             "line": printable(match.text, 120),

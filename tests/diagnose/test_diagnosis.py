@@ -558,3 +558,14 @@ def test_a_guest_that_lets_nobody_in_is_ready_and_warned_of(call_first: bool) ->
         script.call(f"/{NONCE}/ready", errors="[]", datasource="x")
     assert said(script) == ("pass", "ready", None)
     assert warned(script) == ["seed.key-refused"]
+
+
+def test_where_dhcp_is_promised_nothing_else_is_said() -> None:
+    for addressing, words in (("dhcp", "DHCP gives it"), ("static", "does not promise")):
+        script = Script(addressing=addressing).linux().serial("cloud-init[1]: finished at x")
+        script.frame("dhcp-discover", "0.0.0.0")
+        verdict = script.silence().judge().verdict
+        assert verdict
+        assert verdict.cause == "network.unconfigured"
+        assert words in verdict.findings[-1].statement
+        assert ("does not promise" in verdict.findings[-1].statement) is (addressing == "static")
