@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from harness.case import Case, Recorder, start_rows
 from harness.diagnose.counterfactual import Change
@@ -27,12 +28,17 @@ from harness.machine.spec import Endpoints, Flash, MachineSpec
 from harness.observe.clock import Clock, Disc
 from harness.observe.console import ConsoleInput, observe_console
 from harness.observe.lifecycle import follow_events, follow_process
+from harness.observe.login import observe_login
 from harness.observe.network import FrameObserver, follow_capture, knock
 from harness.observe.receiver import observe_receiver
 from harness.observe.sampler import sample
 from harness.observe.screen import read_screens, take_screenshot
+from harness.observe.ssh import new_key
 from harness.result import LAST_SCREEN_FILE
 from harness.seed import Seed, new_seed, write_seed
+
+# In the scratch folder of a boot, where the provider puts a key into the seed.
+_KEY_FILE = "id_ed25519_of_seed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,23 +101,37 @@ async def running(
     A fault of the host is recorded, and raised as HostError. Whatever was started or made outside
     the case's folder is gone at the end.
     """
-    by_dhcp = part.change is not None and part.change.thing == "addressing"
-    network = LEASED if by_dhcp else GuestNetwork()
+    addressing = case.profile.network.addressing.value
+    if part.change and part.change.thing == "addressing":
+        addressing = "dhcp"
+    key = None
+    if case.profile.seed.ssh_key.value and not part.authorized_key:
+        key = new_key()
+        part = replace(part, authorized_key=key.public)
     seed = new_seed(
         part.mac,
-        network,
-        "dhcp" if by_dhcp else "static",
+        LEASED if addressing == "dhcp" else GuestNetwork(),
+        addressing,
         case.profile.machine.nic_name,
+        form=case.profile.seed.form.value,
         authorized_key=part.authorized_key,
         root_password=part.root_password,
     )
     change = part.change.name if part.change else ""
     rows = start_rows(
-        case, acceleration, seed, change, part.name, unattended=part.prepared is not None
+        case,
+        acceleration,
+        seed,
+        change,
+        part.name,
+        unattended=part.prepared is not None,
+        login=key is not None and case.until == "ready",
     )
     for channel, kind, data in rows:
         recorder.log.record(channel, kind, **data)
     with _faults_of_host(case, recorder), scratch_folder(sockets=True) as scratch:
+        if key:
+            key.write(scratch / _KEY_FILE)
         async with _switched_on(case, acceleration, seed, recorder, part, scratch) as run:
             yield run
 
@@ -169,6 +189,13 @@ async def _switched_on(
             disc=_disc_of(case, part),
         )
         await stack.enter_async_context(_watching(machine, line, case, recorder, clock, part))
+        key_file = scratch / _KEY_FILE
+        if key_file.exists() and case.until == "ready":
+            login = observe_login(
+                *(log, key_file, await machine.knock_address(), recorder.network_proved),
+                *(seed.ready_path, acceleration.slowness),
+            )
+            await stack.enter_async_context(_duty(recorder, "login", login))
         log.power_on()
         log.record("machine", "power-on")
         await machine.power_on()
@@ -262,6 +289,20 @@ async def _watching(
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             frames.close()
+
+
+@asynccontextmanager
+async def _duty(
+    recorder: Recorder, name: str, work: Coroutine[Any, Any, None]
+) -> AsyncIterator[None]:
+    """One more observer, at work until the block is left."""
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(_report_to(recorder))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def _report_to(recorder: Recorder) -> Callable[[asyncio.Task[None]], None]:

@@ -82,7 +82,7 @@ class Recorder:
     def _take(self, observation: Observation) -> None:
         stage = self.diagnosis.timeline.furthest
         # The lines of a console are on disk and judged; only the few facts are kept in memory.
-        if observation.channel in ("run", "image", "counterfactual", "part"):
+        if observation.channel in ("run", "image", "counterfactual", "part", "ssh"):
             self.observations.append(observation)
         if self.diagnosis.feed(observation):
             self.decided.set()
@@ -155,12 +155,13 @@ def start_rows(
     part: str = "",
     *,
     unattended: bool = False,
+    login: bool = False,
 ) -> list[tuple[str, str, dict[str, Any]]]:
     """The first observations: all that the diagnosis must know of the run.
 
     ``change`` is what is changed in the machine, "" where it is the provider's; ``part`` which
     boot of an installation it is, "" where it is the first or the only one. ``unattended`` is an
-    installer that was told its answers.
+    installer that was told its answers; with ``login`` the guest is logged in to, with its key.
     """
     image = case.image
     start: dict[str, Any] = {
@@ -186,9 +187,12 @@ def start_rows(
         "strict": case.strict,
         "seed": {
             "address": str(seed.network.guest) if seed else "",
+            "addressing": seed.addressing if seed else "",
+            "address_v6": seed.address_v6 if seed else "",
             "mac": seed.mac if seed else "",
             "phone_home_path": seed.phone_home_path if seed else "",
             "ready_path": seed.ready_path if seed else "",
+            "login": login,
         },
     }
     own = [("run", "rules", {"location": path, "text": text}) for path, text in case.rules]

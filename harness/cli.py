@@ -13,6 +13,8 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, TypeVar
@@ -29,8 +31,8 @@ from harness.errors import HarnessError, HostError, UsageError
 from harness.examine import ImageFacts, examine, fetch, unexamined
 from harness.image.checksums import Checksum
 from harness.image.link import is_url
-from harness.options import ACCEL, BACKEND, CONNECT, COUNTERFACTUAL, RULES
-from harness.provider.profile import Firmware, Profile, load_profile
+from harness.options import ACCEL, BACKEND, CONNECT, COUNTERFACTUAL, JSON, RULES, with_profile
+from harness.provider.profile import Profile, load_profile, shipped_profiles
 from harness.report.text import print_result
 from harness.result import Result, replay
 from harness.run_folder import new_run_dir
@@ -42,17 +44,6 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_JSON = click.option(
-    "--json", "as_json", is_flag=True, help="Print the result object on stdout, and nothing else."
-)
-_PROVIDER = click.option(
-    "--provider", default="contabo", show_default=True, help="Whose limits and machine."
-)
-_FIRMWARE = click.option(
-    "--firmware",
-    type=click.Choice(["bios", "uefi"]),
-    help="The machine's firmware.  [default: the provider's]",
-)
 _RUN_DIR = click.option(
     "--run-dir",
     type=click.Path(path_type=Path),
@@ -68,7 +59,10 @@ class _Commands(click.Group):
     That of the matrix takes as long to import as all of a check.
     """
 
-    _elsewhere: ClassVar[dict[str, str]] = {"matrix": "harness.matrix_command"}
+    _elsewhere: ClassVar[dict[str, str]] = {
+        "matrix": "harness.matrix_command",
+        "providers": "harness.providers_command",
+    }
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Their names, in the order of the alphabet."""
@@ -94,8 +88,7 @@ def cli() -> None:
 def _run_options(command: Command) -> Command:
     """The options of every command that boots."""
     options = [
-        _PROVIDER,
-        _FIRMWARE,
+        with_profile,
         ACCEL,
         BACKEND,
         CONNECT,
@@ -126,7 +119,7 @@ def _run_options(command: Command) -> Command:
         COUNTERFACTUAL,
         RULES,
         _STRICT,
-        _JSON,
+        JSON,
     ]
     for option in reversed(options):
         command = option(command)
@@ -175,6 +168,12 @@ def _sha256(_: click.Context, __: click.Parameter, value: str | None) -> str | N
     is_flag=True,
     help="Freeze the machine where it fails, and open the console on it (docs/console.md).",
 )
+@click.option(
+    "--all-providers",
+    is_flag=True,
+    help="Try it at every provider that is known, and at that of --provider-file: a table. What "
+    "would be the same boot is booted once.",
+)
 @_run_options
 def verify(
     image: str,
@@ -184,8 +183,8 @@ def verify(
     own_answers: Path | None,
     archive: str | None,
     hold_on_fail: bool,
-    provider: str,
-    firmware: Firmware | None,
+    all_providers: bool,
+    profile: Profile,
     accel: Literal["auto", "kvm", "tcg"],
     backend_name: BackendName,
     connect: str | None,
@@ -209,9 +208,10 @@ def verify(
     from harness.run import boot
 
     backend = choose_backend(backend_name, connect)
-    if backend.name == "libvirt" and (install or hold_on_fail):
-        option = "--install" if install else "--hold-on-fail"
-        raise UsageError(f"{option}: is for --backend qemu.")
+    if backend.name == "libvirt" and (install or hold_on_fail or all_providers):
+        raise UsageError(
+            "--backend libvirt: goes with none of --install, --hold-on-fail and --all-providers."
+        )
 
     if hold_on_fail:
         from harness.console.opening import check_terminal
@@ -220,8 +220,22 @@ def verify(
             raise UsageError("--hold-on-fail and --install: give one of them.")
         check_terminal("--hold-on-fail")
     expected = _expected(image, sha256, checksums)
-    profile = load_profile(provider).with_firmware(firmware)
     own_rules = read_rules(rules)
+    if all_providers:
+        if install or hold_on_fail:
+            raise UsageError("--all-providers: goes with neither --install nor --hold-on-fail.")
+        blank = Case(
+            unexamined(image),
+            profile,
+            until,
+            strict,
+            silence_s,
+            timeout_s,
+            run_dir,
+            own_rules,
+            counterfactual,
+        )
+        _verify_everywhere(image, expected, blank, accel, as_json=as_json)
     with _faults_as_result(image, profile, as_json=as_json):
         # Of a link only what says whether it is worth a download.
         facts = examine(image, profile, inside=not is_url(image))
@@ -266,8 +280,7 @@ def verify(
 
 @cli.command("console")
 @click.argument("target", metavar="IMAGE_OR_URL_OR_RUN")
-@_PROVIDER
-@_FIRMWARE
+@with_profile
 @ACCEL
 @_RUN_DIR
 @click.option("--web", is_flag=True, help="Serve it to a browser, by a link that opens once.")
@@ -278,8 +291,7 @@ def verify(
 )
 def console_command(
     target: str,
-    provider: str,
-    firmware: Firmware | None,
+    profile: Profile,
     accel: Literal["auto", "kvm", "tcg"],
     run_dir: Path | None,
     web: bool,
@@ -307,7 +319,6 @@ def console_command(
     from harness.machine.acceleration import choose_acceleration
     from harness.report.transfer import Transfer
 
-    profile = load_profile(provider).with_firmware(firmware)
     facts = examine(target, profile, inside=not is_url(target))
     if facts.passes and facts.path is None:
         with Transfer(Console(stderr=True)) as transfer:
@@ -342,6 +353,47 @@ def _acceleration(backend: Backend, accel: Choice) -> Acceleration:
     return choose_acceleration(accel)
 
 
+def _verify_everywhere(
+    image: str,
+    expected: Checksum | str | None,
+    blank: Case,
+    accel: Literal["auto", "kvm", "tcg"],
+    *,
+    as_json: bool,
+) -> NoReturn:
+    """Try the image at every provider as ``blank`` says, print the table, and leave."""
+    from harness.every_provider import as_json as everywhere_as_json
+    from harness.every_provider import exit_status, try_everywhere
+    from harness.machine.acceleration import choose_acceleration
+    from harness.report.everywhere import print_everywhere
+    from harness.report.live import Progress
+    from harness.report.transfer import Transfer
+
+    base = blank.run_dir or new_run_dir(image)
+    profiles = [load_profile(name) for name in shipped_profiles()]
+    if blank.profile.name not in shipped_profiles():
+        profiles.append(blank.profile)
+
+    def case_of(profile: Profile) -> Case:
+        progress.title(profile.title)
+        facts = examine(image, profile, inside=not is_url(image))
+        if facts.medium == "disc" and blank.until != "network":
+            raise UsageError(f"--until {blank.until}: is for a disk image.")
+        if facts.passes and facts.path is None:
+            with Transfer(Console(stderr=True)) as transfer:
+                facts = fetch(facts, image, profile, transfer, expected)
+        return replace(blank, image=facts, profile=profile, run_dir=base / profile.name)
+
+    with Progress(Console(stderr=True)) as progress:
+        acceleration = cache(lambda: choose_acceleration(accel))
+        rows = try_everywhere(profiles, case_of, acceleration, progress, lambda _: None)
+    if as_json:
+        click.echo(everywhere_as_json(rows))
+    else:
+        print_everywhere(Console(), image, rows)
+    sys.exit(exit_status(rows))
+
+
 def _expected(image: str, sha256: str | None, checksums: str | None) -> Checksum | str | None:
     """What a download must be, or the checksum file that says it; None where nothing was given.
 
@@ -366,8 +418,7 @@ def _plan(facts: ImageFacts, own_answers: Path | None, archive: str | None) -> I
 
 @cli.command()
 @click.argument("image", metavar="IMAGE_OR_URL")
-@_PROVIDER
-@_FIRMWARE
+@with_profile
 @click.option(
     "--run-dir",
     type=click.Path(path_type=Path),
@@ -379,11 +430,10 @@ def _plan(facts: ImageFacts, own_answers: Path | None, archive: str | None) -> I
     help="Look at the system on the disk, too, and predict its boot.  [default: inside]",
 )
 @_STRICT
-@_JSON
+@JSON
 def check(
     image: str,
-    provider: str,
-    firmware: Firmware | None,
+    profile: Profile,
     run_dir: Path | None,
     inside: bool,
     strict: bool,
@@ -393,7 +443,6 @@ def check(
 
     Of a link only what is needed is fetched: with --no-inside, less than a megabyte.
     """
-    profile = load_profile(provider).with_firmware(firmware)
     with _faults_as_result(image, profile, as_json=as_json):
         facts = examine(image, profile, inside=inside)
     case = Case(facts, profile, "network", strict, None, None, run_dir)
@@ -431,7 +480,7 @@ def explain_command(finding_id: str | None, as_markdown: bool) -> None:
     help="Judge a screenshot (PNG or PPM) from anywhere, in place of a run.",
 )
 @RULES
-@_JSON
+@JSON
 def replay_command(
     run: Path | None,
     serial: Path | None,

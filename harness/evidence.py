@@ -88,10 +88,14 @@ class EvidenceLog:
         """Write one observation down, then tell the subscribers of it."""
         # Rounded here, so that the file says exactly what the subscribers are told.
         observation = Observation(round(self.now_s(), 4), channel, kind, data)
+        self.repeat(observation)
+        return observation
+
+    def repeat(self, observation: Observation) -> None:
+        """Write down what another log has already, at the time that it has there; and tell it."""
         self._file.write(observation.to_json() + "\n")
         for subscriber in self._subscribers:
             subscriber(observation)
-        return observation
 
 
 def read_evidence(path: Path) -> Iterator[Observation]:

@@ -53,6 +53,8 @@ _LINK_SETUP = SetupFacts(
 _LINK_DISC = Inspection(problem="of a link, the kernel and the initrd are not fetched")
 # Of the tables of a remote qcow2: with its header and first clusters, well below the budget.
 _REMOTE_L2_BYTES = 384 << 10
+# Where a provider has no limit, a server that never ends still meets one.
+_MAX_DOWNLOAD_BYTES = 16 << 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,8 @@ def fetch(
     # Here and below: the HTTP client takes a while to import, and most images are files.
     from harness.image.download import ChecksumError, Limits, download
 
-    limits = Limits(max_bytes=profile.images.max_size_bytes.value)
+    limit = profile.images.max_size_bytes
+    limits = Limits(max_bytes=limit.value if limit else _MAX_DOWNLOAD_BYTES)
     try:
         got = asyncio.run(download(url, limits, progress, expected))
     except LinkError as error:
@@ -189,7 +192,7 @@ def _examine_file(path: Path, profile: Profile) -> ImageFacts:
 def _look_inside(facts: ImageFacts, location: str, profile: Profile) -> ImageFacts:
     """The same, and what is on the disk or disc in it, where the container is sound."""
     if facts.passes and facts.disc:
-        return _look_into_disc(facts, facts.disc, location)
+        return _look_into_disc(facts, facts.disc, location, profile)
     if not facts.passes or facts.format != "qcow2":
         return facts
     found = inspect(location)
@@ -199,7 +202,7 @@ def _look_inside(facts: ImageFacts, location: str, profile: Profile) -> ImageFac
         prediction = Prediction(unknown=(printable(found.problem, 300),))
         return replace(facts, findings=(*facts.findings, unread), prediction=prediction)
     rows = check_inside(found.disk, profile)
-    prediction = predict(found.disk, rows, profile.machine.firmware.value)
+    prediction = predict(found.disk, rows, profile)
     if prediction.will_boot is None:
         unknown = tuple(printable(row, 300) for row in prediction.unknown)
         statement = "Not all was found inside the disk that a prediction needs."
@@ -210,53 +213,57 @@ def _look_inside(facts: ImageFacts, location: str, profile: Profile) -> ImageFac
         findings=(*facts.findings, *rows),
         bytes_read=facts.bytes_read + found.bytes_read,
         prediction=prediction,
-        inside=(*facts.inside, *what_was_seen(found.disk)),
+        inside=(*facts.inside, *what_was_seen(found.disk, profile)),
         tags=found.disk.linux.tags if found.disk.linux else (),
         drivers=found.disk.linux.drivers if found.disk.linux else {},
     )
 
 
-def _look_into_disc(facts: ImageFacts, disc: DiscFacts, location: str) -> ImageFacts:
+def _look_into_disc(
+    facts: ImageFacts, disc: DiscFacts, location: str, profile: Profile
+) -> ImageFacts:
     """The same, and how the disc starts; whether the system that it starts finds the disk."""
     system = windows_on(disc)
     if system is None:
-        return _look_for_linux(facts, disc, location)
+        return _look_for_linux(facts, disc, location, profile)
     setup = _LINK_SETUP if is_url(location) else inspect_setup(Path(location))
-    rows = _check_setup(setup, system)
+    rows = _check_setup(setup, system, profile)
     unknown = tuple(row.statement for row in rows if row.id == "windows.inside-unread")
     return replace(
         facts,
         findings=(*facts.findings, *rows),
         bytes_read=facts.bytes_read + setup.bytes_read,
         prediction=Prediction(unknown=unknown),
-        inside=what_is_on_disc(disc, setup.windows),
+        inside=what_is_on_disc(disc, profile, setup.windows),
     )
 
 
-def _look_for_linux(facts: ImageFacts, disc: DiscFacts, location: str) -> ImageFacts:
+def _look_for_linux(
+    facts: ImageFacts, disc: DiscFacts, location: str, profile: Profile
+) -> ImageFacts:
     """The same, and how the disc starts; of a Linux, where the drivers of its installer are."""
     of_link = is_url(location)
     if not may_start_linux(disc) or (of_link and not knows_linux(disc)):
-        return replace(facts, inside=what_is_on_disc(disc))
+        return replace(facts, inside=what_is_on_disc(disc, profile))
     found = _LINK_DISC if of_link else inspect_disc(Path(location))
     linux = found.disc
     if linux is None:
         rows = [unread(found.problem, _LINK_REMEDY if of_link else "")] if found.problem else []
         unknown: tuple[str, ...] = (printable(found.problem, 300),) if found.problem else ()
     else:
-        rows, unknown = check_disc_linux(linux, disc), unknown_of_disc(linux)
+        rows, unknown = check_disc_linux(linux, disc, profile), unknown_of_disc(linux, profile)
     return replace(
         facts,
         findings=(*facts.findings, *rows),
         bytes_read=facts.bytes_read + found.bytes_read,
         prediction=Prediction(unknown=unknown),
-        inside=what_is_on_disc(disc, linux=linux),
+        inside=what_is_on_disc(disc, profile, linux=linux),
         drivers=places_on_disc(linux) if linux and not linux.problem else {},
         later=linux.later if linux else "",
     )
 
 
-def _check_setup(setup: SetupFacts, system: System) -> list[Finding]:
+def _check_setup(setup: SetupFacts, system: System, profile: Profile) -> list[Finding]:
     """What speaks against the Windows that a disc starts, or why nothing is said of its drivers."""
     if setup.windows is None:
         problem = printable(setup.problem, 300)
@@ -264,7 +271,7 @@ def _check_setup(setup: SetupFacts, system: System) -> list[Finding]:
         evidence: tuple[str, ...] = (setup.remedy,) if setup.remedy else ()
         return [finding("windows.inside-unread", statement, evidence, setup.remedy)]
     what = "The installer" if system.kind == "installer" else f"The {system.family}"
-    rows = list(check_setup(setup.windows, what))
+    rows = list(check_setup(setup.windows, what, profile))
     if rows and setup.brings:
         brings = printable(" and ".join(setup.brings), 200)
         statement = (

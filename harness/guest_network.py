@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +11,8 @@ class GuestNetwork:
     """The closed network of a run: the guest, and a receiver for its call; nothing else.
 
     The addresses are of TEST-NET-3 (RFC 5737, section 3), which no image has a reason to hold
-    already. ``router`` answers ARP and forwards nothing.
+    already. ``router`` answers ARP and forwards nothing. Those of IPv6 (RFC 3849) are only told to
+    the guest: nobody answers it there.
     """
 
     subnet: IPv4Network = IPv4Network("203.0.113.0/24")
@@ -22,6 +23,9 @@ class GuestNetwork:
     dhcp_start: IPv4Address = IPv4Address("203.0.113.100")
     receiver_port: int = 80
     knock_port: int = 22
+    subnet_v6: IPv6Network = IPv6Network("2001:db8:113::/64")
+    router_v6: IPv6Address = IPv6Address("2001:db8:113::1")
+    guest_v6: IPv6Address = IPv6Address("2001:db8:113::10")
 
 
 LEASED = GuestNetwork(guest=IPv4Address("203.0.113.100"))

@@ -69,6 +69,17 @@ class Counterfactual(_Model):
     statement: str
 
 
+class Guest(_Model):
+    """What the guest says of itself to who logs in with the seed's key."""
+
+    os: str
+    kernel: str
+    root_device: str
+    root_transport: str
+    nics: tuple[dict[str, str], ...]
+    cloud_init: dict[str, Any]
+
+
 class Result(_Model):
     """The whole answer. ``stage`` is null where nothing was booted.
 
@@ -85,6 +96,7 @@ class Result(_Model):
     prediction: Prediction = Prediction()
     inside: tuple[Seen, ...] = ()
     counterfactual: Counterfactual | None = None
+    guest: Guest | None = None
     timings_s: dict[str, float]
     run_dir: str | None
     tool: Tool
@@ -144,6 +156,7 @@ def compose(diagnosis: Diagnosis, observations: list[Observation], run_dir: Path
         raise UsageError(f"{run_dir}: the evidence holds no start of a run.")
     digest = _data_of(observations, "image", "digest") or {}
     second = _data_of(observations, "counterfactual", "result")
+    login = _data_of(observations, "ssh", "login")
     timings_s = {str(stage): round(t_s, 3) for stage, t_s in verdict.stages_s.items()}
     return Result(
         image=Image(**start["image"], sha256=digest.get("sha256")),
@@ -155,6 +168,7 @@ def compose(diagnosis: Diagnosis, observations: list[Observation], run_dir: Path
         prediction=Prediction.model_validate(start["prediction"]),
         inside=tuple(Seen.model_validate(row) for row in start["inside"]),
         counterfactual=Counterfactual(**second) if second else None,
+        guest=Guest(**{name: login[name] for name in Guest.model_fields}) if login else None,
         timings_s={"check": start["check_s"], **timings_s, "verdict": round(verdict.at_s, 3)},
         run_dir=str(run_dir) if run_dir else None,
         tool=Tool(**start["tool"], firmware=start.get("firmware", "bios")),

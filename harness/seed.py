@@ -1,9 +1,10 @@
-"""The seed: what the provider's cloud-init drive tells a new machine (NoCloud).
+"""The seed: what the provider's drive tells a new machine, in the form that it has there.
 
-Four files on an ISO 9660 labelled ``cidata``: cloud-init documentation, "Reference, Datasources,
-NoCloud". The network configuration is version 2, a static address for the NIC with this MAC. It
-names the NIC as the guest finds it there: cloud-init of 2020 (Debian 11) does not look for the name
-by the MAC, and takes the one that is written for that of the device.
+NoCloud is four files on an ISO 9660 labelled ``cidata`` (cloud-init documentation, "Reference,
+Datasources, NoCloud"). Its network configuration is version 2, for the NIC with this MAC. It names
+the NIC as the guest finds it there: cloud-init of 2020 (Debian 11) does not look for the name by
+the MAC, and takes the one that is written for that of the device. The other form is
+:mod:`harness.config_drive`.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from harness.config_drive import CONFIG_DRIVE_LABEL, config_drive_files
 from harness.data_disc import write_data_disc
 from harness.guest_network import GuestNetwork
+from harness.provider.profile import Addressing, SeedForm
 
 LABEL = "cidata"
 
@@ -32,10 +34,16 @@ class Seed:
     nonce: str
     mac: str
     network: GuestNetwork
-    addressing: Literal["static", "dhcp"] = "static"
+    addressing: Addressing = "static"
+    form: SeedForm = "nocloud"
     authorized_key: str = ""
     nic_name: str = ""
     root_password: str = ""
+
+    @property
+    def address_v6(self) -> str:
+        """The IPv6 address that it gives the guest; "" where it gives none."""
+        return str(self.network.guest_v6) if self.addressing == "static-dual-stack" else ""
 
     @property
     def phone_home_path(self) -> str:
@@ -56,9 +64,10 @@ def new_mac(prefix: str) -> str:
 def new_seed(
     mac: str,
     network: GuestNetwork,
-    addressing: Literal["static", "dhcp"] = "static",
+    addressing: Addressing = "static",
     nic_name: str = "",
     *,
+    form: SeedForm = "nocloud",
     authorized_key: str = "",
     root_password: str = "",
 ) -> Seed:
@@ -69,6 +78,7 @@ def new_seed(
         mac=mac,
         network=network,
         addressing=addressing,
+        form=form,
         authorized_key=authorized_key,
         nic_name=nic_name,
         root_password=root_password,
@@ -83,12 +93,7 @@ def seed_files(seed: Seed) -> dict[str, str]:
     net = seed.network
     return {
         "meta-data": f"instance-id: {seed.instance_id}\nlocal-hostname: harness\n",
-        "user-data": _USER_DATA.format(
-            call=f"http://{net.receiver}{seed.phone_home_path}",
-            ready=f"http://{net.receiver}{seed.ready_path}",
-        )
-        + (_LOGIN.format(key=seed.authorized_key) if seed.authorized_key else "")
-        + (_CONSOLE_LOGIN.format(password=seed.root_password) if seed.root_password else ""),
+        "user-data": _user_data(seed),
         "vendor-data": "#cloud-config\n{}\n",
         "network-config": _NETWORK_CONFIGS[seed.addressing].format(
             key=seed.nic_name or "nic0",
@@ -97,8 +102,22 @@ def seed_files(seed: Seed) -> dict[str, str]:
             address=f"{net.guest}/{net.subnet.prefixlen}",
             router=net.router,
             nameserver=net.nameserver,
+            address_v6=f"{net.guest_v6}/{net.subnet_v6.prefixlen}",
+            router_v6=net.router_v6,
         ),
     }
+
+
+def _user_data(seed: Seed) -> str:
+    net = seed.network
+    return (
+        _USER_DATA.format(
+            call=f"http://{net.receiver}{seed.phone_home_path}",
+            ready=f"http://{net.receiver}{seed.ready_path}",
+        )
+        + (_LOGIN.format(key=seed.authorized_key) if seed.authorized_key else "")
+        + (_CONSOLE_LOGIN.format(password=seed.root_password) if seed.root_password else "")
+    )
 
 
 # The second call is made from the background: cloud-init is not over while this runs.
@@ -157,10 +176,34 @@ _NETWORK_CONFIGS = {
       addresses:
         - {nameserver}
 """,
+    "static-dual-stack": _NIC
+    + """\
+    addresses:
+      - {address}
+      - {address_v6}
+    routes:
+      - to: 0.0.0.0/0
+        via: {router}
+      - to: ::/0
+        via: {router_v6}
+    nameservers:
+      addresses:
+        - {nameserver}
+""",
 }
 
 
 def write_seed(seed: Seed, path: Path) -> None:
     """Write the ISO to ``path``."""
-    files = {name: text.encode() for name, text in seed_files(seed).items()}
-    write_data_disc(LABEL, files, path)
+    label, files = LABEL, seed_files(seed)
+    if seed.form == "configdrive":
+        label = CONFIG_DRIVE_LABEL
+        files = config_drive_files(
+            seed.instance_id,
+            _user_data(seed),
+            seed.authorized_key,
+            seed.mac,
+            seed.addressing,
+            seed.network,
+        )
+    write_data_disc(label, {name: text.encode() for name, text in files.items()}, path)

@@ -44,6 +44,19 @@ def test_the_nic_has_the_name_that_the_guest_gives_it(seed: Seed) -> None:
     assert config["ethernets"][name]["match"] == {"macaddress": seed.mac}
 
 
+def test_both_families_of_addresses() -> None:
+    both = new_seed(new_mac("00:50:56"), GuestNetwork(), "static-dual-stack")
+    config = yaml.safe_load(seed_files(both)["network-config"])
+    (nic,) = config["ethernets"].values()
+    assert nic["addresses"] == ["203.0.113.10/24", "2001:db8:113::10/64"]
+    assert [row["to"] for row in nic["routes"]] == ["0.0.0.0/0", "::/0"]
+    assert both.address_v6 == "2001:db8:113::10"
+
+
+def test_one_family_alone_has_no_second_address(seed: Seed) -> None:
+    assert seed.address_v6 == ""
+
+
 def test_the_guest_is_told_to_call_with_the_nonce(seed: Seed) -> None:
     text = seed_files(seed)["user-data"]
     assert text.startswith("#cloud-config\n")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from harness.checks.windows import check_setup
+from harness.provider.profile import load_profile
 from harness.windows_setup import SetupFacts, inspect_setup
 from tests.checks.test_corpus import CORPUS
 from tests.image.discs import bios_loader, genisoimage, tree, xorriso
@@ -101,7 +102,7 @@ def ids(result: dict[str, Any]) -> list[str]:
 
 def inside(facts: SetupFacts) -> list[str]:
     assert facts.windows, facts.problem
-    return [row.id for row in check_setup(facts.windows, "The installer")]
+    return [row.id for row in check_setup(facts.windows, "The installer", load_profile("contabo"))]
 
 
 def test_a_disc_without_drivers(bare_disc: Path) -> None:

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Callable, Iterator
 
 from harness.checks.finding import Finding, finding
+from harness.errors import UsageError
 from harness.guest_text import printable
 from harness.image.container import Container
 from harness.image.link import is_url, name_in_url
@@ -37,29 +38,45 @@ _UNPACK = {
     "cpio": "cpio --extract --file {image}",
     "wim": "wimlib-imagex info {image}",
 }
+LOOKED_INTO = ("qcow2", "iso")
+"""The formats that are looked into, and booted."""
+
 _CONVERT = "qemu-img convert -p -f {format} -O qcow2 {image} image.qcow2"
 
 _SUFFIXES = {".qcow2": "qcow2", ".iso": "iso"}
 
 
 def check_container(container: Container, location: str, profile: Profile) -> list[Finding]:
-    """What is wrong with the kind of file that this is; nothing where the provider takes it."""
+    """What is wrong with the kind of file that this is; nothing where the provider takes it.
+
+    Raises UsageError where the provider takes it, and harness does not look into such files.
+    """
     image = shlex.quote(location)
     if container.polyglot:
         titles = " and ".join(reading.title for reading in container.polyglot)
         statement = f"The file can be read as {titles}: what a provider makes of it is chance."
         remedy = "Make the image anew with one tool; do not upload this file."
         return [finding("format.polyglot", statement, _where(container), remedy)]
-    if container.format in profile.images.formats.value:
+    images = profile.images
+    article = "an" if container.title[0] in "aeiouAEIOULX" else "a"
+    if container.format in (*images.formats.value, *images.archives.value):
+        if container.format not in LOOKED_INTO:
+            unpack = _UNPACK.get(container.format, _CONVERT)
+            raise UsageError(
+                f"{printable(location, 200)}: is {article} {container.title}, which "
+                f"{profile.title} takes, and harness does not look into: try what this makes: "
+                + unpack.format(format=container.format, image=image)
+            )
         return _check_name(container, location)
-    takes = " or ".join(profile.images.formats.value)
+    takes = " or ".join(images.formats.value)
     if container.kind == "archive":
+        unpacks = " and ".join(images.archives.value)
         statement = (
-            f"The file is a {container.title}; {profile.title} takes {takes} and unpacks nothing."
+            f"The file is {article} {container.title}; {profile.title} takes {takes} and unpacks "
+            f"{f'{unpacks} only' if unpacks else 'nothing'}."
         )
         command = _UNPACK[container.format].format(image=image)
         return [finding("format.archive", statement, _where(container), command)]
-    article = "an" if container.title[0] in "aeiouAEIOULX" else "a"
     statement = f"The file is {article} {container.title}; {profile.title} takes {takes}."
     remedy = "Name the disk image itself, in the format qcow2 or iso."
     if container.format == "udf":

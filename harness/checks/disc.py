@@ -69,15 +69,18 @@ def describe_disc(facts: DiscFacts) -> str:
 
 
 def what_is_on_disc(
-    facts: DiscFacts, windows: WindowsFacts | None = None, linux: DiscLinux | None = None
+    facts: DiscFacts,
+    profile: Profile,
+    windows: WindowsFacts | None = None,
+    linux: DiscLinux | None = None,
 ) -> tuple[Seen, ...]:
     """How a disc starts, and what drivers the system has that it starts. Made printable."""
     rows = [("boot path", _boot_path(facts.boot_entries))]
     if windows:
         rows.append(("installer", f"{windows.name} (boot.wim, {windows.volume})"))
-        rows += drivers_in_words(windows)
+        rows += drivers_in_words(windows, profile)
     if linux:
-        rows += linux_in_words(linux)
+        rows += linux_in_words(linux, profile)
     return tuple(Seen(topic=topic, statement=printable(text, 300)) for topic, text in rows)
 
 
@@ -178,7 +181,7 @@ def _no_installer(facts: DiscFacts, _: Profile) -> Iterator[Finding]:
 
 def _windows(facts: DiscFacts, profile: Profile) -> Iterator[Finding]:
     policy = profile.images.windows_permitted
-    if policy.value is False and windows_on(facts):
+    if policy and not policy.value and windows_on(facts):
         statement = f"The disc is of Windows; {profile.title} does not permit own Windows images."
         yield finding("windows.licence", statement, (policy.source,))
 

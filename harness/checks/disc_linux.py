@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.checks.finding import Finding, finding
+from harness.checks.hardware import NIC_DRIVERS, disk_needs
 from harness.guest_text import printable
 from harness.image.disc import DiscFacts
 from harness.image.system import DiscLinux, Place
+from harness.provider.profile import Profile
 
-_DISK = ("virtio_pci", "virtio_scsi", "sd_mod")
-_NIC = ("virtio_pci", "virtio_net")
 _REMEDY = (
     "Take a disc whose kernel or initrd has {names}, a newer one of the same distribution say; or "
     "add the modules to the initrd and make the disc again."
@@ -32,11 +32,11 @@ def knows_linux(facts: DiscFacts) -> bool:
     return any(row.starts for row in facts.systems)
 
 
-def check_disc_linux(linux: DiscLinux, facts: DiscFacts) -> list[Finding]:
+def check_disc_linux(linux: DiscLinux, facts: DiscFacts, profile: Profile) -> list[Finding]:
     """What speaks against the Linux that a disc starts, or why nothing is said of its drivers."""
     if linux.problem:
         return [unread(linux.problem)]
-    return [*_kernel(linux), *_missing(linux, facts)]
+    return [*_kernel(linux), *_missing(linux, facts, profile)]
 
 
 def unread(problem: str, remedy: str = "") -> Finding:
@@ -45,11 +45,15 @@ def unread(problem: str, remedy: str = "") -> Finding:
     return finding("linux.inside-unread", statement, (remedy,) if remedy else (), remedy)
 
 
-def unknown_of_disc(linux: DiscLinux) -> tuple[str, ...]:
+def unknown_of_disc(linux: DiscLinux, profile: Profile) -> tuple[str, ...]:
     """What would have to be known to say that the installer sees the disk and the NIC."""
     if linux.problem:
         return (printable(linux.problem, 300),)
-    open_names = [name for name in dict.fromkeys((*_DISK, *_NIC)) if not _is_settled(linux, name)]
+    open_names = [
+        name
+        for name in dict.fromkeys((*disk_needs(profile).drivers, *NIC_DRIVERS))
+        if not _is_settled(linux, name)
+    ]
     return tuple(
         printable(f"whether the installer gets {name}: {_place(linux, name)}", 300)
         for name in open_names
@@ -64,7 +68,7 @@ def places_on_disc(linux: DiscLinux) -> dict[str, Place]:
     }
 
 
-def linux_in_words(linux: DiscLinux) -> Iterator[tuple[str, str]]:
+def linux_in_words(linux: DiscLinux, profile: Profile) -> Iterator[tuple[str, str]]:
     """Topic and what was seen of it; nothing where nothing was read."""
     if not linux.kernel:
         return
@@ -76,7 +80,7 @@ def linux_in_words(linux: DiscLinux) -> Iterator[tuple[str, str]]:
         + (f": {known}" if known else ""),
     )
     if not linux.problem:
-        yield "disk", _in_words(linux, _DISK)
+        yield "disk", _in_words(linux, disk_needs(profile).drivers)
         yield "network", _in_words(linux, ("virtio_net",))
 
 
@@ -115,12 +119,13 @@ def _kernel(linux: DiscLinux) -> Iterator[Finding]:
         yield finding("linux.kernel-damaged", statement, evidence, _DAMAGED_REMEDY)
 
 
-def _missing(linux: DiscLinux, facts: DiscFacts) -> Iterator[Finding]:
+def _missing(linux: DiscLinux, facts: DiscFacts, profile: Profile) -> Iterator[Finding]:
     """What is proved not to be there: nothing on the disc may bring it, either."""
     what = _what(facts)
+    disk = disk_needs(profile)
     rows = (
-        ("linux.virtio-scsi-missing", _DISK, "disk"),
-        ("linux.virtio-net-missing", _NIC, "NIC"),
+        (disk.linux_missing, disk.drivers, "disk"),
+        ("linux.virtio-net-missing", NIC_DRIVERS, "NIC"),
     )
     for finding_id, names, device in rows:
         absent = [name for name in names if places_on_disc(linux)[name] == "missing"]

@@ -8,14 +8,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from harness.checks.finding import Finding, finding, in_words_of
+from harness.checks.hardware import datasource, disk_needs, seed_needs
 from harness.checks.windows import check_drivers, drivers_in_words
 from harness.guest_text import printable
 from harness.image.system import Blacklisted, DiskFacts, LinuxFacts
-from harness.provider.profile import Firmware, Profile
+from harness.provider.profile import Profile
 
 _NEEDED_ARCHITECTURE = "x86-64"
-_DISK_DRIVERS = ("virtio_pci", "virtio_scsi", "sd_mod")
-_SEED_DRIVERS = ("ata_piix", "sr_mod", "isofs")
 _EARLY = ("built in", "initramfs")
 _AT_ALL = ("built in", "initramfs", "root")
 
@@ -27,6 +26,7 @@ _BLOCKING = frozenset(
         *("arch.not-x86-64", "linux.no-kernel", "linux.virtio-scsi-missing"),
         *("linux.kernel-damaged", "linux.boot-waits", "linux.no-init", "linux.root-damaged"),
         *("linux.root-device-name", "linux.root-missing", "windows.virtio-scsi-missing"),
+        *("linux.virtio-blk-missing", "windows.virtio-blk-missing"),
     }
 )
 
@@ -53,7 +53,7 @@ class Seen(BaseModel):
     statement: str
 
 
-def what_was_seen(facts: DiskFacts) -> tuple[Seen, ...]:
+def what_was_seen(facts: DiskFacts, profile: Profile) -> tuple[Seen, ...]:
     """The parts of a boot in their order, each with what is there. Made printable."""
     efi = f"; \\EFI\\BOOT: {', '.join(facts.efi_architectures)}" if facts.efi_architectures else ""
     rows = [("boot path", facts.bios_evidence + efi)]
@@ -61,14 +61,14 @@ def what_was_seen(facts: DiskFacts) -> tuple[Seen, ...]:
     if linux:
         files = ", ".join((linux.kernel, *linux.initrds)) if linux.kernel else "none"
         rows.append(("kernel", f"{files} ({linux.config or 'the only one in /boot'})"))
-        rows.append(("disk", _places(linux, _disk_drivers(linux))))
+        rows.append(("disk", _places(linux, _disk_drivers(linux, profile))))
         rows.append(("network", _places(linux, ["virtio_net"])))
-        rows.append(("seed", _places(linux, list(_SEED_DRIVERS))))
+        rows.append(("seed", _places(linux, list(seed_needs(profile).drivers))))
         hidden = facts.encrypted and not linux.root_type
         in_words = "not seen: the root is encrypted" if hidden else _cloud_init_in_words(linux)
         rows.append(("cloud-init", in_words))
     elif facts.windows:
-        rows += drivers_in_words(facts.windows)
+        rows += drivers_in_words(facts.windows, profile)
     return tuple(Seen(topic=topic, statement=printable(text, 300)) for topic, text in rows)
 
 
@@ -112,7 +112,7 @@ def check_inside(facts: DiskFacts, profile: Profile) -> list[Finding]:
     if facts.linux:
         # Behind an encryption there may be all that is not seen.
         rows = _LINUX_CHECKS if facts.linux.root_type or not facts.encrypted else _BOOT_CHECKS
-        found += [row for check in rows for row in check(facts.linux, facts)]
+        found += [row for check in rows for row in check(facts.linux, facts, profile)]
     return [in_words_of(row, facts.linux.tags if facts.linux else ()) for row in found]
 
 
@@ -135,14 +135,14 @@ def describe_disk(facts: DiskFacts) -> str:
     return printable(f"{system}; {how}", 300)
 
 
-def predict(facts: DiskFacts, findings: list[Finding], firmware: Firmware = "bios") -> Prediction:
+def predict(facts: DiskFacts, findings: list[Finding], profile: Profile) -> Prediction:
     """The boot that is to be expected of a disk about which this was found. Never a guess."""
     because = tuple(
         row.id for row in findings if row.id in _BLOCKING and not _boots_anyway(facts, row)
     )
     if because:
         return Prediction(will_boot=False, because=because)
-    unknown = tuple(_unknown(facts, firmware))
+    unknown = tuple(_unknown(facts, profile))
     return Prediction(will_boot=None if unknown else True, unknown=unknown)
 
 
@@ -151,15 +151,13 @@ def _boots_anyway(facts: DiskFacts, row: Finding) -> bool:
     linux = facts.linux
     if row.id == "arch.not-x86-64" and linux:
         return linux.kernel_architecture == "i386" and linux.architecture in ("i386", "")
-    if row.id == "linux.root-device-name" and linux:
-        return all("(nofail)" in place for place in linux.device_names)
-    return False
+    return row.id == "linux.root-device-name" and all("(nofail)" in line for line in row.evidence)
 
 
-def _unknown(facts: DiskFacts, firmware: Firmware) -> Iterator[str]:
+def _unknown(facts: DiskFacts, profile: Profile) -> Iterator[str]:
     """What would have to be known for a prediction."""
     yield from facts.unread
-    if facts.bios_starts is None and firmware == "bios":
+    if facts.bios_starts is None and profile.machine.firmware.value == "bios":
         yield facts.bios_evidence
     if facts.windows and facts.windows.fault:
         yield facts.windows.fault
@@ -175,7 +173,9 @@ def _unknown(facts: DiskFacts, firmware: Firmware) -> Iterator[str]:
     if linux.root_type and linux.init and not linux.init_is_program:
         yield f"what {linux.init} does, which is a script"
     yield from (
-        f"where {name} is" for name in _disk_drivers(linux) if linux.drivers.get(name) == "unknown"
+        f"where {name} is"
+        for name in _disk_drivers(linux, profile)
+        if linux.drivers.get(name) == "unknown"
     )
 
 
@@ -252,17 +252,18 @@ def _windows(facts: DiskFacts, profile: Profile) -> Iterator[Finding]:
     windows = facts.windows
     if windows is None:
         return
-    yield from check_drivers(windows)
-    if profile.images.windows_permitted.value is False:
+    yield from check_drivers(windows, profile)
+    policy = profile.images.windows_permitted
+    if policy and not policy.value:
         statement = f"The system is Windows; {profile.title} does not permit own Windows images."
-        evidence = (f"{windows.volume}: ntoskrnl.exe", profile.images.windows_permitted.source)
+        evidence = (f"{windows.volume}: ntoskrnl.exe", policy.source)
         yield finding("windows.licence", statement, evidence)
 
 
 # Linux
 
 
-def _kernel(linux: LinuxFacts, facts: DiskFacts) -> Iterator[Finding]:
+def _kernel(linux: LinuxFacts, facts: DiskFacts, _: Profile) -> Iterator[Finding]:
     if linux.kernel and not linux.kernel_found:
         statement = (
             f"The boot loader names a kernel that is not there: {printable(linux.kernel, 200)}."
@@ -280,7 +281,7 @@ def _kernel(linux: LinuxFacts, facts: DiskFacts) -> Iterator[Finding]:
         yield finding("linux.boot-waits", statement, (f"{linux.config}: timeout=-1",))
 
 
-def _root(linux: LinuxFacts, facts: DiskFacts) -> Iterator[Finding]:
+def _root(linux: LinuxFacts, facts: DiskFacts, _: Profile) -> Iterator[Finding]:
     if linux.root_type and not linux.init:
         statement = "There is no init on the root file system: nothing can be its first program."
         yield finding("linux.no-init", statement, ("/sbin/init, /etc/init, /bin/init, /bin/sh",))
@@ -290,24 +291,25 @@ def _root(linux: LinuxFacts, facts: DiskFacts) -> Iterator[Finding]:
             yield finding("linux.root-damaged", statement, (f"{volume.type}, UUID {volume.uuid}",))
 
 
-def _disk_drivers(linux: LinuxFacts) -> list[str]:
+def _disk_drivers(linux: LinuxFacts, profile: Profile) -> list[str]:
     root = [linux.root_type] if linux.root_type in linux.drivers else []
-    return [*_DISK_DRIVERS, *root]
+    return [*disk_needs(profile).drivers, *root]
 
 
-def _virtio_scsi(linux: LinuxFacts, _: DiskFacts) -> Iterator[Finding]:
+def _virtio_disk(linux: LinuxFacts, _: DiskFacts, profile: Profile) -> Iterator[Finding]:
     """Everything that stands between the kernel and its root must be there before the root is."""
+    missing, needed = disk_needs(profile).linux_missing, _disk_drivers(linux, profile)
     if not linux.kernel_found or linux.initramfs_fault:
         return
     if linux.initrds_missing:
         names = printable(", ".join(linux.initrds_missing), 200)
         statement = f"The boot loader names an initramfs that is not there: {names}."
         remedy = "Write the initramfs again, and the boot loader's configuration after it."
-        yield finding("linux.virtio-scsi-missing", statement, (printable(linux.config),), remedy)
+        yield finding(missing, statement, (printable(linux.config),), remedy)
         return
     absent = {
         name: linux.drivers[name]
-        for name in _disk_drivers(linux)
+        for name in needed
         if linux.drivers[name] not in (*_EARLY, "unknown")
     }
     if absent:
@@ -318,12 +320,12 @@ def _virtio_scsi(linux: LinuxFacts, _: DiskFacts) -> Iterator[Finding]:
             for name, place in absent.items()
         )
         images = tuple(printable(path) for path in (linux.kernel, *linux.initrds))
-        yield finding("linux.virtio-scsi-missing", statement, (*evidence, *images))
+        yield finding(missing, statement, (*evidence, *images))
         return
-    for row in _held_back(linux, _disk_drivers(linux), early=True):
+    for row in _held_back(linux, needed, early=True):
         statement = f"{row.driver} is kept from loading by {printable(row.by)}."
         remedy = f"Take {row.driver} out of {printable(row.by)}, and write the initramfs again."
-        yield finding("linux.virtio-scsi-missing", statement, (printable(row.by),), remedy)
+        yield finding(missing, statement, (printable(row.by),), remedy)
 
 
 def _held_back(linux: LinuxFacts, names: Any, *, early: bool) -> Iterator[Blacklisted]:
@@ -334,7 +336,7 @@ def _held_back(linux: LinuxFacts, names: Any, *, early: bool) -> Iterator[Blackl
             yield row
 
 
-def _virtio_net(linux: LinuxFacts, _: DiskFacts) -> Iterator[Finding]:
+def _virtio_net(linux: LinuxFacts, _: DiskFacts, __: Profile) -> Iterator[Finding]:
     if linux.drivers["virtio_net"] == "missing":
         statement = "The kernel has no virtio_net: the system will not see its NIC."
         yield finding("linux.virtio-net-missing", statement, (f"kernel {linux.kernel_version}",))
@@ -345,16 +347,17 @@ def _virtio_net(linux: LinuxFacts, _: DiskFacts) -> Iterator[Finding]:
         yield finding("linux.virtio-net-missing", statement, (printable(row.by),), remedy)
 
 
-def _seed_drive(linux: LinuxFacts, _: DiskFacts) -> Iterator[Finding]:
-    missing = [name for name in _SEED_DRIVERS if linux.drivers[name] == "missing"]
-    held = [row.driver for row in _held_back(linux, _SEED_DRIVERS, early=False)]
+def _seed_drive(linux: LinuxFacts, _: DiskFacts, profile: Profile) -> Iterator[Finding]:
+    seed = seed_needs(profile)
+    missing = [name for name in seed.drivers if linux.drivers[name] == "missing"]
+    held = [row.driver for row in _held_back(linux, seed.drivers, early=False)]
     if missing or held:
         names = ", ".join(dict.fromkeys([*missing, *held]))
-        statement = f"The seed is on an IDE CD-ROM, and the system cannot read it: no {names}."
+        statement = f"The seed is on {seed.title}, and the system cannot read it: no {names}."
         yield finding("linux.seed-drive-missing", statement, (f"kernel {linux.kernel_version}",))
 
 
-def _cloud_init(linux: LinuxFacts, _: DiskFacts) -> Iterator[Finding]:
+def _cloud_init(linux: LinuxFacts, _: DiskFacts, profile: Profile) -> Iterator[Finding]:
     cloud = linux.cloud_init
     if not cloud.installed:
         instead = f"; in its place there is {cloud.stand_in}" if cloud.stand_in else ""
@@ -371,11 +374,13 @@ def _cloud_init(linux: LinuxFacts, _: DiskFacts) -> Iterator[Finding]:
     elif not cloud.enabled:
         statement = "cloud-init is installed, and nothing starts it."
         yield finding("linux.cloud-init-missing", statement)
-    if cloud.datasources is not None and "NoCloud" not in cloud.datasources:
+    wanted = datasource(profile)
+    if cloud.datasources is not None and wanted not in cloud.datasources:
         named = printable(", ".join(cloud.datasources), 100)
-        statement = f"cloud-init looks for {named} only, and not for NoCloud, which the seed is."
+        statement = f"cloud-init looks for {named} only, and not for {wanted}, which the seed is."
         evidence = (f"{cloud.datasources_in}: datasource_list: [{named}]",)
-        yield finding("linux.datasource-excluded", statement, evidence)
+        remedy = f"Add {wanted} to datasource_list."
+        yield finding("linux.datasource-excluded", statement, evidence, remedy)
     if cloud.network_disabled_by:
         statement = (
             f"cloud-init may not configure the network: {printable(cloud.network_disabled_by)}."
@@ -389,10 +394,12 @@ def _cloud_init(linux: LinuxFacts, _: DiskFacts) -> Iterator[Finding]:
         yield finding("linux.instance-used", statement, evidence)
 
 
-def _names(linux: LinuxFacts, facts: DiskFacts) -> Iterator[Finding]:
-    if linux.device_names:
-        statement = "A disk is named by a name that it does not have on virtio-scsi."
-        evidence = tuple(printable(row, 200) for row in linux.device_names)
+def _names(linux: LinuxFacts, facts: DiskFacts, profile: Profile) -> Iterator[Finding]:
+    disk = disk_needs(profile)
+    wrong = [row for row in linux.device_names if disk.device not in row]
+    if wrong:
+        statement = f"A disk is named by a name that it does not have on {disk.title}."
+        evidence = tuple(printable(row, 200) for row in wrong)
         yield finding("linux.root-device-name", statement, evidence)
     known = {name for row in facts.volumes for name in (row.uuid.lower(), row.label)}
     absent = [row for row in linux.mounts_needed if not known & _spellings(row)]
@@ -407,7 +414,7 @@ def _spellings(spec: str) -> set[str]:
     return {name, name.lower()}
 
 
-def _serial(linux: LinuxFacts, _: DiskFacts) -> Iterator[Finding]:
+def _serial(linux: LinuxFacts, _: DiskFacts, __: Profile) -> Iterator[Finding]:
     if linux.config and not linux.serial_console:
         statement = "The kernel writes nothing to the serial console: a failure will be mute there."
         yield finding("linux.serial-console-missing", statement, (printable(linux.cmdline, 300),))
@@ -416,7 +423,7 @@ def _serial(linux: LinuxFacts, _: DiskFacts) -> Iterator[Finding]:
 _DISK_CHECKS: tuple[Callable[[DiskFacts, Profile], Iterator[Finding]], ...] = (
     *(_encrypted, _boot_path, _architecture, _windows),
 )
-_BOOT_CHECKS: tuple[Callable[[LinuxFacts, DiskFacts], Iterator[Finding]], ...] = (
-    *(_kernel, _root, _virtio_scsi, _names, _serial),
+_BOOT_CHECKS: tuple[Callable[[LinuxFacts, DiskFacts, Profile], Iterator[Finding]], ...] = (
+    *(_kernel, _root, _virtio_disk, _names, _serial),
 )
 _LINUX_CHECKS = (*_BOOT_CHECKS, _virtio_net, _seed_drive, _cloud_init)

@@ -12,14 +12,15 @@ def check_size(
     """Findings about the file's size and the disk's, both in bytes, None where not known."""
     findings = []
     limit, quota = profile.images.max_size_bytes, profile.images.quota_bytes
-    largest = max(file_size_bytes or 0, virtual_size_bytes or 0)
-    if largest > limit.value:
+    file_bytes = file_size_bytes or 0
+    largest = max(file_bytes, virtual_size_bytes or 0)
+    if limit and largest > limit.value:
         what = "disk" if largest != file_size_bytes else "file"
         statement = (
             f"The {what} is {largest} bytes large; {profile.title} installs at most {limit.value}."
         )
         findings.append(finding("size.over-limit", statement, (limit.source,)))
-    if file_size_bytes is not None and file_size_bytes > quota.value:
+    if quota and file_bytes > quota.value:
         statement = (
             f"The file of {file_size_bytes} bytes does not fit the {quota.value} bytes of image "
             f"storage that {profile.title} starts with."

@@ -5,54 +5,64 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.checks.finding import Finding, finding
+from harness.checks.hardware import disk_needs
 from harness.guest_text import printable
 from harness.image.system import DriverFacts, WindowsFacts
+from harness.provider.profile import Profile
 
 _DISC_REMEDY = (
-    "Add vioscsi and NetKVM of virtio-win to the image of sources/boot.wim that starts (2 on "
+    "Add {driver} and NetKVM of virtio-win to the image of sources/boot.wim that starts (2 on "
     "Microsoft's discs), and to install.wim for the system that it installs. On Windows: dism "
     "/Mount-Image /ImageFile:boot.wim /Index:2 /MountDir:M, dism /Image:M /Add-Driver /Driver:DIR, "
     "dism /Unmount-Image /MountDir:M /Commit. Loading them from a second CD needs a provider that "
     "attaches one."
 )
-_DISC_NIC_REMEDY = "Add NetKVM of virtio-win to the same images as vioscsi, in the same way."
+_DISC_NIC_REMEDY = "Add NetKVM of virtio-win to the same images as {driver}, in the same way."
 
 
-def check_drivers(windows: WindowsFacts) -> Iterator[Finding]:
+def check_drivers(windows: WindowsFacts, profile: Profile) -> Iterator[Finding]:
     """What a Windows on a disk lacks; nothing where its registry was not read."""
     name = printable(windows.name, 80)
-    if _lacks_disk(windows):
-        statement = f"{name} has no driver for a virtio-scsi disk at boot."
-        yield _missing("windows.virtio-scsi-missing", statement, windows.disk)
+    needs, disk = disk_needs(profile), _disk(windows, profile)
+    if _lacks_disk(disk):
+        statement = f"{name} has no driver for a {needs.title} disk at boot."
+        yield _missing(needs.windows_missing, statement, disk)
     if _lacks_nic(windows):
         yield _missing(
             "windows.virtio-net-missing", f"{name} has no driver for a virtio NIC.", windows.nic
         )
 
 
-def check_setup(windows: WindowsFacts, what: str) -> Iterator[Finding]:
+def check_setup(windows: WindowsFacts, what: str, profile: Profile) -> Iterator[Finding]:
     """What ``what``, the system that a disc starts, lacks; nothing where nothing was read.
 
     It runs from memory, and its disk has time: Windows PE also loads what only waits in the driver
     store (Microsoft, KB 2686316).
     """
     image = f"boot.wim, {printable(windows.volume, 120)}"
-    if _lacks_disk(windows) and not _waits(windows.disk):
+    needs, disk = disk_needs(profile), _disk(windows, profile)
+    driver = disk.service if disk else ""
+    if _lacks_disk(disk) and not _waits(disk):
         statement = (
-            f"{what} on this disc has no driver for a virtio-scsi disk: it will show no disk to "
+            f"{what} on this disc has no driver for a {needs.title} disk: it will show no disk to "
             "install to."
         )
-        yield _missing("windows.virtio-scsi-missing", statement, windows.disk, image, _DISC_REMEDY)
+        remedy = _DISC_REMEDY.format(driver=driver)
+        yield _missing(needs.windows_missing, statement, disk, image, remedy)
     if _lacks_nic(windows):
         statement = f"{what} on this disc has no driver for a virtio NIC."
         yield _missing(
-            "windows.virtio-net-missing", statement, windows.nic, image, _DISC_NIC_REMEDY
+            "windows.virtio-net-missing",
+            statement,
+            windows.nic,
+            image,
+            _DISC_NIC_REMEDY.format(driver=driver),
         )
 
 
-def drivers_in_words(windows: WindowsFacts) -> Iterator[tuple[str, str]]:
+def drivers_in_words(windows: WindowsFacts, profile: Profile) -> Iterator[tuple[str, str]]:
     """Topic and what was seen of it; nothing where nothing was read."""
-    for topic, driver in (("disk", windows.disk), ("network", windows.nic)):
+    for topic, driver in (("disk", _disk(windows, profile)), ("network", windows.nic)):
         if driver:
             yield topic, ", ".join(_evidence(driver))
 
@@ -64,9 +74,13 @@ def _missing(
     return finding(finding_id, statement, evidence, remedy)
 
 
-def _lacks_disk(windows: WindowsFacts) -> bool:
-    """Whether its disk driver is not there, not bound to the device, or not started at boot."""
-    driver = windows.disk
+def _disk(windows: WindowsFacts, profile: Profile) -> DriverFacts | None:
+    """Its driver for the disk that the provider has; None where nothing was read."""
+    return windows.block if profile.machine.disk_bus.value == "virtio-blk" else windows.disk
+
+
+def _lacks_disk(driver: DriverFacts | None) -> bool:
+    """Whether a disk driver is not there, not bound to the device, or not started at boot."""
     return driver is not None and not (driver.file and driver.bound_by and driver.start == 0)
 
 

@@ -13,8 +13,8 @@ from harness.errors import UsageError
 from harness.guest_text import printable
 from harness.machine.qemu_args import DISK_NODE
 from harness.observe.screen import take_screenshot
+from harness.observe.ssh import command_words
 from harness.session.live import Live
-from harness.session.ssh import command_words
 
 _ANSWER_CHARS = 2000
 _QMP_NAME = re.compile(r"[a-z_][\w-]*", re.IGNORECASE)

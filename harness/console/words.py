@@ -26,6 +26,7 @@ _FRAMES = {
     "udp": "{source} to {target} (UDP)",
     "icmp": "{source} to {target} (ICMP)",
     "ipv4": "{source} to {target} (IPv4)",
+    "ipv6-probe": "takes {target} (IPv6)",
     "icmpv6": "{source} to {target} (ICMPv6)",
     "ipv6": "{source} to {target} (IPv6)",
     "dhcp-discover": "asks for a DHCP server",

@@ -12,7 +12,7 @@ from harness.checks.finding import INITRAMFS_TOOLS, Finding, finding
 from harness.diagnose.goal import Goal
 from harness.diagnose.held import Held, HeldFindings
 from harness.diagnose.last_words import LastWords
-from harness.diagnose.machine_state import MachineState
+from harness.diagnose.machine_state import IPV6_TAKEN, MachineState
 from harness.diagnose.reasons import reason_from_inspection
 from harness.diagnose.rules import (
     Channel,
@@ -68,9 +68,12 @@ class _Expected:
     """What the run's first observation says that the guest was told."""
 
     address: str = ""
+    address_v6: str = ""
+    by_dhcp: bool = False
     mac: str = ""
     phone_home_path: str = ""
     ready_path: str = ""
+    login: bool = False
     goal: Goal = Goal()
     strict: bool = False
     tags: tuple[str, ...] = ()
@@ -98,6 +101,8 @@ class Diagnosis:
     _restarts: int = 0
     _serial_offset: int = -1
     _called: bool = False
+    _finished: bool = False
+    _locked_out: bool = False
     _now_s: float = 0.0
 
     def feed(self, observation: Observation) -> Verdict | None:
@@ -127,10 +132,13 @@ class Diagnosis:
         seed = data["seed"]
         self._expected = _Expected(
             address=seed["address"],
+            address_v6=seed.get("address_v6", ""),
+            by_dhcp=seed.get("addressing") == "dhcp",
             mac=seed["mac"],
             phone_home_path=seed["phone_home_path"],
             ready_path=seed["ready_path"],
-            goal=Goal(data["until"], data.get("medium", "disk")),
+            login=seed.get("login", False),
+            goal=Goal(data["until"], data.get("medium", "disk"), bool(seed.get("address_v6"))),
             strict=data["strict"],
             tags=tuple(data.get("tags", ())),
             whole_log=data.get("whole_log", False),
@@ -364,6 +372,9 @@ class Diagnosis:
 
     def _on_frame(self, data: Mapping[str, Any]) -> None:
         self.state.take_frame(data["what"], data["source"])
+        address_v6 = data["target" if data["what"] == "ipv6-probe" else "source"]
+        if address_v6 and address_v6 == self._expected.address_v6:
+            self.state.signs.add(IPV6_TAKEN)
         if self._goal.medium == "disc":
             self._on_nic_used()
         elif (
@@ -394,10 +405,31 @@ class Diagnosis:
     def _on_ready(self, fields: Mapping[str, str]) -> None:
         errors = fields.get("errors", "[]")
         if errors != "[]":
-            statement = "cloud-init used the seed and ended with errors."
-            self.findings.append(finding("seed.failed", statement, (printable(errors),)))
+            self._on_seed_errors([errors])
+        self._reach("seed")
+        self._finished = True
+        if not self._expected.login or self._locked_out:
+            self._reach("ready")
+
+    def _on_seed_errors(self, errors: Iterable[str]) -> None:
+        statement = "cloud-init used the seed and ended with errors."
+        self.findings.append(finding("seed.failed", statement, tuple(map(printable, errors))))
+
+    def _on_login(self, data: Mapping[str, Any]) -> None:
+        """It was let in by the seed's key, and cloud-init has ended."""
+        self._reach("network")
+        errors = data["cloud_init"]["errors"]
+        if errors and not self._finished:
+            self._on_seed_errors(errors)
         self._reach("seed")
         self._reach("ready")
+
+    def _on_locked_out(self, data: Mapping[str, Any]) -> None:
+        self._locked_out = True
+        statement = f"Nobody is let in by the key that the seed gives: {data['reason']}."
+        self.findings.append(finding("seed.key-refused", statement.replace("..", ".")))
+        if self._finished:
+            self._reach("ready")
 
     # The host
 
@@ -440,6 +472,9 @@ class Diagnosis:
 
     def _finish_incomplete(self) -> None:
         """The network is proved, and what was asked for beyond it did not come."""
+        if self._goal.until == "network":
+            self._pass()
+            return
         if self._called:
             statement = "The network is up, and cloud-init did not say how it ended."
             found = finding("seed.failed", statement, self._words.of("serial"))
@@ -450,6 +485,13 @@ class Diagnosis:
         self._pass()
 
     def _pass(self) -> None:
+        wanted = self._expected.address_v6 if self._goal.medium == "disk" else ""
+        if wanted and IPV6_TAKEN not in self.state.signs:
+            statement = (
+                f"The guest never took {wanted}, which the seed gives it beside "
+                f"{self._expected.address}."
+            )
+            self.findings.append(finding("network.ipv6-unconfigured", statement))
         warning = next((row for row in self.findings if row.severity == "warning"), None)
         if self._expected.strict and warning:
             self._end("fail", warning.id)
@@ -469,6 +511,8 @@ class Diagnosis:
         facts = {
             "waited": waited,
             "stage": self.timeline.furthest,
+            "giver": "DHCP" if self._expected.by_dhcp else "the seed",
+            "promised": "" if self._expected.by_dhcp else ", which the provider does not promise",
             "addresses": f" (it used {others})" if others else "",
             "nic": _NIC_USED if self.state.frames else "",
             "line": printable(match.text, 120),
@@ -543,6 +587,8 @@ _HANDLERS: dict[tuple[str, str], _Handler] = {
     ("network", "frame"): Diagnosis._on_frame,
     ("network", "banner"): Diagnosis._on_banner,
     ("receiver", "call"): Diagnosis._on_call,
+    ("ssh", "login"): Diagnosis._on_login,
+    ("ssh", "failed"): Diagnosis._on_locked_out,
     ("host", "qemu-ended"): Diagnosis._on_qemu_ended,
     ("host", "fault"): Diagnosis._on_host_fault,
     _OVERRIDING: Diagnosis._on_image_changed,

@@ -15,6 +15,8 @@ Medium = Literal["disk", "disc"]
 
 DISK_SEEN = "disk-seen"
 """The sign that the kernel has its disk: said by a rule, or by what is read from the disk."""
+IPV6_TAKEN = "ipv6-taken"
+"""The sign that the guest has taken the IPv6 address that the seed gives it."""
 
 
 @dataclass(slots=True)

@@ -13,18 +13,20 @@ _EXPLAINS = {
         *("linux.no-kernel", "linux.kernel-damaged", "linux.boot-waits"),
         *("disk.no-bootloader", "disk.empty", "firmware."),
     ),
-    "boot.kernel-panic": ("linux.virtio-scsi-missing", "arch."),
+    "boot.kernel-panic": ("linux.virtio-scsi-missing", "linux.virtio-blk-missing", "arch."),
     "boot.disk-not-found": (
-        *("linux.virtio-scsi-missing", "linux.root-device-name"),
-        "windows.virtio-scsi-missing",
+        *("linux.virtio-scsi-missing", "linux.virtio-blk-missing", "linux.root-device-name"),
+        *("windows.virtio-scsi-missing", "windows.virtio-blk-missing"),
     ),
     "boot.initramfs-shell": (
         *("linux.root-damaged", "linux.no-init"),
         *("linux.root-missing", "linux.root-device-name", "disk.encrypted"),
     ),
-    "boot.hung": ("linux.root-missing", "linux.virtio-scsi-missing"),
+    "boot.hung": (
+        *("linux.root-missing", "linux.virtio-scsi-missing", "linux.virtio-blk-missing"),
+    ),
     "boot.emergency-mode": ("linux.root-device-name", "linux.root-missing"),
-    "boot.bugcheck": ("windows.virtio-scsi-missing",),
+    "boot.bugcheck": ("windows.virtio-scsi-missing", "windows.virtio-blk-missing"),
     "network.silent": (
         *("linux.virtio-net-missing", "linux.seed-drive-missing", "linux.cloud-init-missing"),
         *("linux.network-config-disabled", "linux.datasource-excluded", "linux.instance-used"),

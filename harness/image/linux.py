@@ -12,7 +12,7 @@ from harness.image.kernel import HEAD_BYTES, elf_architecture, payload_fault, re
 from harness.image.system import DRIVERS, FAMILIES, Blacklisted, LinuxFacts, Place
 from harness.image.tree import Tree
 
-_DEVICE_NAME = re.compile(r"/dev/(?:[vhx]d[a-z]|xvd[a-z]|nvme|sd[b-z])")
+_DEVICE_NAME = re.compile(r"/dev/(?:[vhsx]d[a-z]|xvd[a-z]|nvme)")
 _MODPROBE_FOLDERS = ("/etc/modprobe.d", "/usr/lib/modprobe.d", "/lib/modprobe.d", "/run/modprobe.d")
 
 
@@ -264,7 +264,7 @@ def _modprobe(text: str, by: str, *, early: bool) -> list[Blacklisted]:
 
 
 def _device_names(tree: Tree, cmdline: str) -> list[str]:
-    """Where a disk is named by a name that it does not have on virtio-scsi."""
+    """Where a disk is named by its device, which is another one on another bus."""
     rows = []
     root = re.search(r"(?:^|\s)root=(\S+)", cmdline)
     if root and _DEVICE_NAME.match(root[1]):

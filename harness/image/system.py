@@ -42,6 +42,7 @@ DRIVERS = {
     "virtio_pci": "CONFIG_VIRTIO_PCI",
     "virtio_scsi": "CONFIG_SCSI_VIRTIO",
     "sd_mod": "CONFIG_BLK_DEV_SD",
+    "virtio_blk": "CONFIG_VIRTIO_BLK",
     "virtio_net": "CONFIG_VIRTIO_NET",
     "ata_piix": "CONFIG_ATA_PIIX",
     "sr_mod": "CONFIG_BLK_DEV_SR",
@@ -84,7 +85,7 @@ class LinuxFacts(_Model):
     system, "" where there is none, and ``init_is_program`` tells it from a script, which may do
     anything.
     ``modules`` is the folder with the kernel's modules.
-    ``device_names`` are places that name a disk by a name that changes;
+    ``device_names`` are places that name a disk by its device;
     ``mounts_needed`` are ``UUID=`` and ``LABEL=`` of file systems that the boot waits for.
     """
 
@@ -154,12 +155,16 @@ class DriverFacts(_Model):
 
 
 class WindowsFacts(_Model):
-    """A Windows. ``fault`` says why its registry could not be read; then nothing else is known."""
+    """A Windows. ``disk`` is its driver for virtio-scsi, ``block`` that for virtio-blk.
+
+    ``fault`` says why its registry could not be read; then nothing else is known.
+    """
 
     volume: str
     name: str = ""
     control_set: str = ""
     disk: DriverFacts | None = None
+    block: DriverFacts | None = None
     nic: DriverFacts | None = None
     fault: str = ""
 

@@ -1,10 +1,10 @@
-r"""Windows on a disk or in a WIM: which, and whether it finds a virtio-scsi disk and a virtio NIC.
+r"""Windows on a disk or in a WIM: which, and whether it finds a virtio disk and a virtio NIC.
 
 Windows starts a disk driver at boot only if its service says ``Start`` 0 and the device's PCI id is
 bound to it: until Windows 7 in ``Control\CriticalDeviceDatabase``, since Windows 8 in
 ``DriverDatabase\DeviceIds`` (as virt-v2v writes it: libguestfs-common,
 mlcustomize/inject_virtio_win.ml). The ids are those of the transitional devices, which the
-provider has: 1AF4:1004 for the disk, 1AF4:1000 for the NIC.
+provider has: 1AF4:1004 for a virtio-scsi disk, 1AF4:1001 for virtio-blk, 1AF4:1000 for the NIC.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from regipy.registry import RegistryHive
 from harness.image.system import DriverFacts, WindowsFacts
 
 _HIVE_BYTES = 256 << 20
-_DISK_ID, _NIC_ID = "VEN_1AF4&DEV_1004", "VEN_1AF4&DEV_1000"
+_SCSI_ID, _BLOCK_ID = "VEN_1AF4&DEV_1004", "VEN_1AF4&DEV_1001"
+_NIC_ID = "VEN_1AF4&DEV_1000"
 _KERNEL = "/Windows/System32/ntoskrnl.exe"
 _SYSTEM = "/Windows/System32/config/SYSTEM"
 _SOFTWARE = "/Windows/System32/config/SOFTWARE"
@@ -55,7 +56,8 @@ def read_windows(tree: Files, volume: str) -> WindowsFacts:
             volume=volume,
             name=_product(tree),
             control_set=control_set,
-            disk=_driver(tree, system, control_set, "vioscsi", _DISK_ID),
+            disk=_driver(tree, system, control_set, "vioscsi", _SCSI_ID),
+            block=_driver(tree, system, control_set, "viostor", _BLOCK_ID),
             nic=_driver(tree, system, control_set, "netkvm", _NIC_ID),
         )
     except Exception as error:  # regipy raises what construct, struct and its own code raise

@@ -18,6 +18,9 @@ _MAX_FRAME_BYTES = 1 << 17
 # IEEE 802 numbers (ether types), RFC 826 (ARP), RFC 9293 (TCP flags), RFC 2131 and 2132 (DHCP).
 _ARP, _IPV4, _IPV6 = 0x0806, 0x0800, 0x86DD
 _TCP, _UDP, _ICMP, _ICMPV6 = 6, 17, 1, 58
+# RFC 4861, 4.3: its target is at byte 8. From "::" it asks whether anybody has the address that its
+# sender is about to take (RFC 4862, 5.4.2).
+_NEIGHBOR_SOLICITATION = 135
 _SYN, _RST, _ACK = 0x02, 0x04, 0x10
 _DHCP_CLIENT, _DHCP_SERVER = 68, 67
 _DHCP_COOKIE = b"\x63\x82\x53\x63"
@@ -134,4 +137,8 @@ def _dhcp_kind(message: bytes) -> str:
 def _ipv6(mac: str, packet: bytes) -> Frame:
     next_header = packet[6]
     source, target = (str(IPv6Address(packet[at : at + 16])) for at in (8, 24))
-    return Frame(mac, "icmpv6" if next_header == _ICMPV6 else "ipv6", source, target)
+    if next_header != _ICMPV6:
+        return Frame(mac, "ipv6", source, target)
+    if source == "::" and packet[40:41] == bytes([_NEIGHBOR_SOLICITATION]):
+        return Frame(mac, "ipv6-probe", source, str(IPv6Address(packet[48:64])))
+    return Frame(mac, "icmpv6", source, target)

@@ -6,9 +6,10 @@ import datetime
 import tomllib
 from functools import cache
 from importlib import resources
-from typing import Annotated, Generic, Literal, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harness.errors import UsageError, faults_in_words
 
@@ -18,6 +19,12 @@ Confidence = Literal["measured", "documented", "reported", "inferred", "chosen",
 """How a claim is known: read off the real hardware; said by the provider; said by users; concluded
 from other claims; picked by us because nothing hangs on it; not known."""
 
+
+DEFAULT = "contabo"
+"""The provider that is meant where none is named."""
+
+# A shipped one has 5 KB.
+_MAX_PROFILE_BYTES = 1 << 20
 
 FIRMWARE_OPTION = "--firmware"
 """The source of a firmware that is not the provider's."""
@@ -36,56 +43,95 @@ class Claim(_Model, Generic[Value]):
     confidence: Confidence
 
 
+Chipset = Literal["pc", "q35"]
 Firmware = Literal["bios", "uefi"]
+DiskBus = Literal["virtio-scsi", "virtio-blk"]
+SeedBus = Literal["ide", "sata", "virtio-blk"]
+Addressing = Literal["static", "static-dual-stack", "dhcp"]
+SeedForm = Literal["nocloud", "configdrive"]
 
-PciAddress = Annotated[str, Field(pattern=r"^[0-9a-f]{2}\.[0-7]$")]
+PciAddress = Annotated[str, Field(pattern=r"^([0-9a-f]{2}:)?[0-9a-f]{2}\.[0-7]$")]
+"""``slot.function`` on the root bus, or ``bus:slot.function`` behind a PCI Express root port."""
 
 
 class Machine(_Model):
     """The hardware, in QEMU's words."""
 
-    chipset: Claim[Literal["pc"]]
+    chipset: Claim[Chipset]
     firmware: Claim[Firmware]
+    secure_boot: Claim[bool]
+    """Whether the firmware starts only what Microsoft's keys have signed."""
+    tpm: Claim[bool]
     cpus: Claim[Annotated[int, Field(ge=1, le=64)]]
     memory_mib: Claim[Annotated[int, Field(ge=256)]]
+    disk_bus: Claim[DiskBus]
     disk_address: Claim[PciAddress]
     nic_address: Claim[PciAddress]
     balloon_address: Claim[PciAddress]
     mac_prefix: Claim[Annotated[str, Field(pattern=r"^[0-9a-f]{2}:[0-9a-f]{2}:[0-9a-f]{2}$")]]
-    seed_bus: Claim[Literal["ide"]]
-    disc_bus: Claim[Literal["ide"]]
+    seed_bus: Claim[SeedBus]
+    disc_bus: Claim[Literal["ide", "sata"]]
     """How the disc of an installer is attached: as a CD-ROM, tried after the empty disk."""
     target_size_bytes: Claim[Annotated[int, Field(ge=1 << 30)]]
     """The disk that such a disc installs to."""
 
+    @model_validator(mode="after")
+    def _is_one_machine(self) -> Self:
+        """Raise ValueError for hardware that cannot be put together."""
+        bus = {"pc": "ide", "q35": "sata"}[self.chipset.value]
+        for name in ("seed_bus", "disc_bus"):
+            if getattr(self, name).value not in (bus, "virtio-blk"):
+                raise ValueError(f"{name}: a {self.chipset.value} has {bus} of its own")
+        if self.secure_boot.value and (self.firmware.value, self.chipset.value) != ("uefi", "q35"):
+            raise ValueError("secure_boot needs firmware uefi, and chipset q35 for its SMM")
+        addresses = (self.disk_address, self.nic_address, self.balloon_address)
+        if len({claim.value for claim in addresses}) < len(addresses):
+            raise ValueError("disk, NIC and balloon need an address each")
+        if self.chipset.value == "pc" and any(":" in claim.value for claim in addresses):
+            raise ValueError("a pc has no root ports: give addresses as slot.function")
+        return self
+
     @property
     def nic_name(self) -> str:
-        """What systemd calls the NIC in its slot (systemd.net-naming-scheme(7), "ens")."""
-        return f"ens{int(self.nic_address.value.partition('.')[0], 16)}"
+        """What systemd calls the NIC in its place (systemd.net-naming-scheme(7), "ens", "enp")."""
+        bus, _, place = self.nic_address.value.rpartition(":")
+        slot = int(place.partition(".")[0], 16)
+        return f"enp{int(bus, 16)}s{slot}" if bus else f"ens{slot}"
+
+
+class Seed(_Model):
+    """What the provider tells a new machine."""
+
+    form: Claim[SeedForm]
+    ssh_key: Claim[bool]
+    """Whether a public key that root or the image's user is let in by is in it."""
 
 
 class Network(_Model):
     """How a guest gets its address there."""
 
-    addressing: Claim[Literal["static"]]
+    addressing: Claim[Addressing]
     dhcp_guaranteed: Claim[bool]
 
 
 class Images(_Model):
-    """What may be uploaded."""
+    """What may be uploaded. A claim that is left out is not known: there may be no such limit."""
 
-    formats: Claim[list[Literal["qcow2", "iso"]]]
-    max_size_bytes: Claim[Annotated[int, Field(gt=0)]]
-    quota_bytes: Claim[Annotated[int, Field(gt=0)]]
-    windows_permitted: Claim[bool]
+    formats: Claim[list[Literal["qcow2", "iso", "raw", "vmdk", "vpc", "vhdx", "vdi"]]]
+    archives: Claim[list[Literal["gzip", "bzip2"]]]
+    """What an upload may be packed with."""
+    max_size_bytes: Claim[Annotated[int, Field(gt=0)]] | None = None
+    quota_bytes: Claim[Annotated[int, Field(gt=0)]] | None = None
+    windows_permitted: Claim[bool] | None = None
 
 
 class Profile(_Model):
     """One provider."""
 
-    name: str
-    title: str
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,39}$")]
+    title: Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
     machine: Machine
+    seed: Seed
     network: Network
     images: Images
 
@@ -93,15 +139,15 @@ class Profile(_Model):
         """The same provider with the firmware that was asked for; None leaves its own."""
         if firmware is None or firmware == self.machine.firmware.value:
             return self
-        claim = Claim[Firmware](
-            value=firmware,
-            source=FIRMWARE_OPTION,
-            date=datetime.datetime.now(tz=datetime.UTC).date(),
-            confidence="chosen",
-        )
-        return self.model_copy(
-            update={"machine": self.machine.model_copy(update={"firmware": claim})}
-        )
+        asked: dict[str, Any] = {
+            "source": FIRMWARE_OPTION,
+            "date": datetime.datetime.now(tz=datetime.UTC).date(),
+            "confidence": "chosen",
+        }
+        claims: dict[str, Any] = {"firmware": Claim[Firmware](value=firmware, **asked)}
+        if firmware == "bios":
+            claims["secure_boot"] = Claim[bool](value=False, **asked)
+        return self.model_copy(update={"machine": self.machine.model_copy(update=claims)})
 
     @property
     def firmware_in_words(self) -> str:
@@ -112,21 +158,40 @@ class Profile(_Model):
 
 
 @cache
+def shipped_profiles() -> tuple[str, ...]:
+    """The names of the profiles that ship, the default first."""
+    names = sorted(
+        entry.name.removesuffix(".toml")
+        for entry in resources.files(__package__).iterdir()
+        if entry.name.endswith(".toml")
+    )
+    return (DEFAULT, *(name for name in names if name != DEFAULT))
+
+
+@cache
 def load_profile(name: str) -> Profile:
     """The profile that ships under ``name``.
 
     Raises UsageError where there is none; a shipped profile that does not validate is a bug.
     """
-    folder = resources.files(__package__)
-    shipped = sorted(
-        entry.name.removesuffix(".toml")
-        for entry in folder.iterdir()
-        if entry.name.endswith(".toml")
-    )
+    shipped = shipped_profiles()
     if name not in shipped:
         raise UsageError(f"--provider {name}: no such profile; there is {', '.join(shipped)}.")
-    text = (folder / f"{name}.toml").read_text(encoding="utf-8")
+    text = (resources.files(__package__) / f"{name}.toml").read_text(encoding="utf-8")
     return parse_profile(text, f"{name}.toml")
+
+
+def read_profile(path: Path) -> Profile:
+    """The profile in a file of the user's own; raises UsageError that says what is wrong in it."""
+    try:
+        text = path.read_bytes()[: _MAX_PROFILE_BYTES + 1].decode("utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}: name a profile in TOML.") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: byte {error.start}: not UTF-8, so no TOML.") from error
+    if len(text) > _MAX_PROFILE_BYTES:
+        raise UsageError(f"{path}: larger than {_MAX_PROFILE_BYTES} bytes: no profile is.")
+    return parse_profile(text, str(path))
 
 
 def parse_profile(text: str, location: str) -> Profile:

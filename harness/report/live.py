@@ -61,6 +61,10 @@ class Progress:
         if verdict and not decided and verdict.stage:
             self._say_verdict(verdict)
 
+    def title(self, text: str) -> None:
+        """Print what the lines from here on are about."""
+        self._console.print(Text(f"\n{printable(text, 120)}", "bold"))
+
     def _begin(self, start: Observation) -> None:
         """A boot begins: the first one, one with something changed, or one of an installation."""
         self._diagnosis = Diagnosis()
@@ -68,8 +72,7 @@ class Progress:
         self._written_bytes = self._frames = 0
         change, part = start.data.get("change", ""), start.data.get("part", "")
         if change or part:
-            title = f"once more, with {change}" if change else str(part)
-            self._console.print(Text(f"\n{printable(title, 120)}", "bold"))
+            self.title(f"once more, with {change}" if change else str(part))
 
     def _take_traffic(self, observation: Observation) -> None:
         if (observation.channel, observation.kind) == ("disk", "writes"):

@@ -13,7 +13,7 @@ from harness.checks.finding import Finding
 from harness.diagnose.diagnosis import Outcome
 from harness.diagnose.stages import DISC_LADDER, DISK_LADDER
 from harness.guest_text import printable
-from harness.result import CONSOLE_LOG, LAST_SCREEN_FILE, Counterfactual, Result
+from harness.result import CONSOLE_LOG, LAST_SCREEN_FILE, Counterfactual, Guest, Result
 
 OUTCOME_STYLES: dict[Outcome, str] = {
     "pass": "bold green",
@@ -152,6 +152,8 @@ def _facts(result: Result) -> RenderableType:
         rows["leads to"] = printable(str(image.final_url))
     if image.content:
         rows["content"] = printable(image.content)
+    if result.guest:
+        rows["guest"] = printable(_guest(result.guest), 300)
     if expected := _expected(result):
         rows["expected"] = expected
     if tool.backend != CONSOLE_LOG:
@@ -166,6 +168,15 @@ def _facts(result: Result) -> RenderableType:
         # Folded, not cut: a path is there to be copied.
         table.add_row(Text(f"  {name}", "dim"), Text(value, overflow="fold"))
     return table
+
+
+def _guest(guest: Guest) -> str:
+    """What the guest says of itself, in one line."""
+    root = f"root on {guest.root_transport} ({guest.root_device})" if guest.root_transport else ""
+    nics = ", ".join(f"{row['name']} by {row['driver']}" for row in guest.nics)
+    cloud_init = guest.cloud_init
+    ended = f"cloud-init {cloud_init['status']}, {cloud_init['datasource']}"
+    return "; ".join(filter(None, (guest.os, f"kernel {guest.kernel}", root, nics, ended)))
 
 
 def _expected(result: Result) -> str:

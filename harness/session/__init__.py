@@ -1,10 +1,10 @@
 """A running machine for scripts, notebooks and tests: what ``harness.open`` gives."""
 
+from harness.observe.ssh import Said
 from harness.session.follow import StageError, StageTimeoutError
 from harness.session.live import LiveMachine, Network
 from harness.session.opening import RefusedError, open_machine
 from harness.session.serial import Serial
-from harness.session.ssh import Said
 
 __all__ = [
     "LiveMachine",

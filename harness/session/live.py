@@ -19,12 +19,12 @@ from harness.errors import HostError, UsageError
 from harness.evidence import Subscriber
 from harness.machine.acceleration import Acceleration
 from harness.observe.screen import read_screen_now, take_screenshot
+from harness.observe.ssh import Said, command_words, new_key, run_command
 from harness.result import LAST_SCREEN_FILE, Result, compose
 from harness.seed import new_mac
 from harness.session.follow import Follow
 from harness.session.loop import LoopThread
 from harness.session.serial import Serial, SerialReader
-from harness.session.ssh import Said, command_words, new_key, run_command
 
 
 @dataclass(frozen=True, slots=True)

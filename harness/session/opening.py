@@ -14,7 +14,7 @@ from harness.examine import ImageFacts, examine, fetch
 from harness.guest_text import printable
 from harness.image.link import is_url
 from harness.machine.acceleration import Choice, choose_acceleration
-from harness.provider.profile import Firmware, Profile, load_profile
+from harness.provider.profile import Firmware, Profile, load_profile, read_profile
 from harness.run_folder import new_run_dir
 from harness.session.live import LiveMachine, live
 from harness.session.loop import LoopThread
@@ -37,7 +37,7 @@ class RefusedError(HarnessError):
 @contextmanager
 def open_machine(
     image: str | Path,
-    provider: str = "contabo",
+    provider: str | Path = "contabo",
     firmware: Firmware | None = None,
     accel: Choice = "auto",
     run_dir: str | Path | None = None,
@@ -45,13 +45,15 @@ def open_machine(
 ) -> Iterator[LiveMachine]:
     """A machine of the provider around ``image`` (a path, a link), switched on; gone at the end.
 
-    The image is never written to. ``until`` is how far the boot must come for a pass in the result;
-    the machine runs on whatever that is. ``run_dir`` is a new folder of the user's where it is
-    None. Raises RefusedError where the provider would not take the image, UsageError for what is
-    no image, HostError where this host cannot run it.
+    ``provider`` is a name, or the Path of a profile of one's own. The image is never written to.
+    ``until`` is how far the boot must come for a pass in the result; the machine runs on whatever
+    that is. ``run_dir`` is a new folder of the user's where it is None. Raises RefusedError where
+    the provider would not take the image, UsageError for what is no image, HostError where this
+    host cannot run it.
     """
     location = str(image)
-    profile = load_profile(provider).with_firmware(firmware)
+    chosen = read_profile(provider) if isinstance(provider, Path) else load_profile(provider)
+    profile = chosen.with_firmware(firmware)
     facts = _look_at(location, profile)
     if facts.medium == "disc" and until != "network":
         raise UsageError(f"until={until!r}: is for a disk image; a disc's installer reads no seed.")

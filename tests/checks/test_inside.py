@@ -45,7 +45,7 @@ def said(image: Path, firmware: Firmware = "bios") -> tuple[bool | None, list[st
     with LocalFile(image) as source:
         facts = read_disk(Qcow2Disk(source, read_qcow2(source)))
     rows = check_inside(facts, profile)
-    return predict(facts, rows, firmware).will_boot, [row.id for row in rows]
+    return predict(facts, rows, profile).will_boot, [row.id for row in rows]
 
 
 @pytest.fixture

@@ -15,10 +15,16 @@ class Script:
     """Observations of a run, one second apart."""
 
     def __init__(
-        self, until: str = "network", *, strict: bool = False, firmware: str = "bios"
+        self,
+        until: str = "network",
+        *,
+        strict: bool = False,
+        firmware: str = "bios",
+        **more_seed: Any,
     ) -> None:
         self.rows: list[Observation] = []
         seed = {
+            **more_seed,
             "address": GUEST,
             "mac": MAC,
             "phone_home_path": f"/{NONCE}/phone-home",
@@ -40,8 +46,10 @@ class Script:
             self.add("firmware", "line", text=line, offset=0)
         return self
 
-    def frame(self, what: str, source: str = GUEST, mac: str = MAC) -> "Script":
-        return self.add("network", "frame", what=what, source=source, target="", mac=mac, number=1)
+    def frame(self, what: str, source: str = GUEST, mac: str = MAC, target: str = "") -> "Script":
+        return self.add(
+            "network", "frame", what=what, source=source, target=target, mac=mac, number=1
+        )
 
     def call(self, path: str, **fields: str) -> "Script":
         return self.add("receiver", "call", path=path, fields=fields)
@@ -458,3 +466,106 @@ def test_a_disk_for_a_bios_only_is_the_cause_of_a_boot_that_ends_in_uefi() -> No
     row = Finding(id="firmware.bios-only", severity="error", statement="It was found on the disk.")
     script.add("check", "finding", finding=row.model_dump()).serial(_SHELL)
     assert said(script) == ("fail", "firmware", "firmware.bios-only")
+
+
+GUEST_V6 = "2001:db8:113::10"
+
+
+def both() -> Script:
+    return Script(address_v6=GUEST_V6).linux()
+
+
+def warned(script: Script) -> list[str]:
+    verdict = script.judge().verdict
+    assert verdict
+    return [row.id for row in verdict.findings]
+
+
+@pytest.mark.parametrize(
+    ("what", "source", "target"), [("ipv6-probe", "::", GUEST_V6), ("icmpv6", GUEST_V6, "ff02::2")]
+)
+def test_a_guest_with_two_addresses_has_its_network_with_both(
+    what: str, source: str, target: str
+) -> None:
+    script = both().frame("arp-reply")
+    assert said(script) == (None,)
+    script.frame(what, source, target=target)
+    assert said(script) == ("pass", "network", None)
+    assert warned(script) == []
+
+
+def test_the_other_family_first() -> None:
+    script = both().frame("ipv6-probe", "::", target=GUEST_V6)
+    assert said(script) == (None,)
+    assert said(script.frame("arp-reply")) == ("pass", "network", None)
+
+
+def test_another_ipv6_address_is_not_the_seeds() -> None:
+    script = both().frame("arp-reply").frame("ipv6-probe", "::", target="fe80::1")
+    assert said(script) == (None,)
+
+
+def test_a_guest_that_called_back_without_the_second_address_is_warned_of() -> None:
+    script = both().frame("arp-reply").call(f"/{NONCE}/phone-home")
+    assert said(script) == ("pass", "seed", None)
+    assert warned(script) == ["network.ipv6-unconfigured"]
+
+
+def test_a_guest_that_falls_silent_without_the_second_address_is_warned_of() -> None:
+    script = both().frame("arp-reply").silence()
+    assert said(script) == ("pass", "network", None)
+    assert warned(script) == ["network.ipv6-unconfigured"]
+
+
+def test_without_the_second_address_it_is_no_pass_that_is_strict() -> None:
+    script = Script(strict=True, address_v6=GUEST_V6).linux()
+    script.frame("arp-reply").silence()
+    assert said(script) == ("fail", "network", "network.ipv6-unconfigured")
+
+
+LOGIN: dict[str, Any] = {"cloud_init": {"errors": []}}
+
+
+def with_key() -> Script:
+    return Script("ready", login=True).linux().call(f"/{NONCE}/phone-home")
+
+
+def test_ready_is_confirmed_by_a_login() -> None:
+    script = with_key().call(f"/{NONCE}/ready", errors="[]", datasource="x")
+    assert said(script) == (None,)
+    assert said(script.add("ssh", "login", **LOGIN)) == ("pass", "ready", None)
+    assert warned(script) == []
+
+
+def test_a_login_proves_it_without_the_call() -> None:
+    assert said(with_key().add("ssh", "login", **LOGIN)) == ("pass", "ready", None)
+
+
+def test_a_login_tells_of_cloud_inits_errors() -> None:
+    script = with_key().add("ssh", "login", cloud_init={"errors": ["a module failed"]})
+    assert said(script) == ("pass", "ready", None)
+    assert warned(script) == ["seed.failed"]
+
+
+@pytest.mark.parametrize("call_first", [True, False])
+def test_a_guest_that_lets_nobody_in_is_ready_and_warned_of(call_first: bool) -> None:
+    script = with_key()
+    if call_first:
+        script.call(f"/{NONCE}/ready", errors="[]", datasource="x")
+    script.add("ssh", "failed", reason="nothing answers on its port.")
+    if not call_first:
+        assert said(script) == (None,)
+        script.call(f"/{NONCE}/ready", errors="[]", datasource="x")
+    assert said(script) == ("pass", "ready", None)
+    assert warned(script) == ["seed.key-refused"]
+
+
+def test_where_dhcp_is_promised_nothing_else_is_said() -> None:
+    for addressing, words in (("dhcp", "DHCP gives it"), ("static", "does not promise")):
+        script = Script(addressing=addressing).linux().serial("cloud-init[1]: finished at x")
+        script.frame("dhcp-discover", "0.0.0.0")
+        verdict = script.silence().judge().verdict
+        assert verdict
+        assert verdict.cause == "network.unconfigured"
+        assert words in verdict.findings[-1].statement
+        assert ("does not promise" in verdict.findings[-1].statement) is (addressing == "static")

@@ -84,10 +84,11 @@ def disk(work: Path, system: bytes, registry: str = "", *files: str) -> Path:
 def said(image: Path) -> tuple[bool | None, list[str]]:
     with LocalFile(image) as source:
         facts = read_disk(source)
-    rows = check_inside(facts, load_profile("contabo"))
+    profile = load_profile("contabo")
+    rows = check_inside(facts, profile)
     # mkntfs writes a boot sector that only says that it is none; that is not what is tried here.
     rows = [row for row in rows if row.id != "disk.no-bootloader"]
-    return predict(facts, rows).will_boot, [row.id for row in rows]
+    return predict(facts, rows, profile).will_boot, [row.id for row in rows]
 
 
 def service(name: str, start: int, image: str) -> str:

@@ -1,4 +1,5 @@
 import struct
+from ipaddress import IPv6Address
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,17 @@ def dhcp(kind: int) -> bytes:
     return struct.pack("!HHHH", 68, 67, 0, 0) + bytes(236) + options
 
 
+GUEST_V6 = IPv6Address("2001:db8:113::10").packed
+
+
+def probe(source: bytes = bytes(16)) -> bytes:
+    """The question whether anybody has the guest's address (RFC 4862, 5.4.2)."""
+    everybody = IPv6Address("ff02::1:ff00:10").packed
+    solicitation = bytes([135, 0, 0, 0]) + bytes(4) + GUEST_V6
+    header = struct.pack("!IHBB", 6 << 28, len(solicitation), 58, 255)
+    return ethernet(0x86DD, header + source + everybody + solicitation)
+
+
 @pytest.mark.parametrize(
     ("frame", "kind", "source"),
     [
@@ -54,6 +66,8 @@ def dhcp(kind: int) -> bytes:
         (ipv4(1, bytes(8)), "icmp", "203.0.113.10"),
         (ethernet(0x86DD, struct.pack("!IHBB", 6 << 28, 0, 58, 255) + bytes(32)), "icmpv6", "::"),
         (ethernet(0x88CC, bytes(20)), "other", ""),
+        (probe(), "ipv6-probe", "::"),
+        (probe(source=GUEST_V6), "icmpv6", "2001:db8:113::10"),
     ],
 )
 def test_frames_are_told_apart(frame: bytes, kind: str, source: str) -> None:
@@ -90,3 +104,11 @@ def test_what_is_no_capture_is_refused(tmp_path: Path) -> None:
     huge = capture()[:24] + struct.pack("<IIII", 0, 0, 1 << 30, 1 << 30)
     with pytest.raises(ValueError, match="1073741824"):
         list(CaptureReader().feed(huge))
+
+
+def test_a_probe_says_which_address_is_about_to_be_taken() -> None:
+    assert read_frame(probe()).target == "2001:db8:113::10"
+
+
+def test_a_probe_that_is_cut_short_is_something_else() -> None:
+    assert read_frame(probe()[:70]).kind == "other"

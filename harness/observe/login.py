@@ -1,0 +1,128 @@
+"""A login by the key that the seed gives the guest, and what the guest says of itself there."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from harness.evidence import EvidenceLog, Observation
+from harness.guest_text import printable
+from harness.observe.ssh import USER, run_command
+
+# A guest whose cloud-init is done and that lets nobody in for so long will not.
+_PATIENCE_S = 60.0
+_MAX_NICS = 8
+_MAX_VALUE_CHARS = 300
+
+# POSIX sh and what every busybox has. It waits for cloud-init's own end.
+_ASK = r"""
+device=$(awk '$5 == "/" { print $3; exit }' /proc/self/mountinfo)
+echo "root=$(readlink -f "/sys/dev/block/$device")"
+for nic in /sys/class/net/*; do
+    [ -e "$nic/device" ] || continue
+    echo "nic=${nic##*/} $(cat "$nic/address") $(readlink -f "$nic/device/driver")"
+done
+echo "kernel=$(uname -r)"
+echo "os=$(. /etc/os-release && echo "$PRETTY_NAME")"
+cloud-init status --wait >/dev/null 2>&1
+echo "exit=$?"
+echo "status=$(cloud-init status 2>/dev/null | head -n 1)"
+echo "result=$(tr -d '\n' < /run/cloud-init/result.json)"
+"""
+
+# What a path below /sys/devices says of the bus of a disk, the first that is in it. A virtio device
+# with a SCSI host is virtio-scsi, one with a block device of its own virtio-blk.
+_TRANSPORTS = (
+    (re.compile(r"/virtio\d+/host\d+/"), "virtio-scsi"),
+    (re.compile(r"/virtio\d+/block/"), "virtio-blk"),
+    (re.compile(r"/ata\d+/"), "ata"),
+    (re.compile(r"/nvme/"), "nvme"),
+)
+
+
+async def observe_login(
+    log: EvidenceLog,
+    key_file: Path,
+    address: tuple[str, int],
+    network_proved: asyncio.Event,
+    ready_path: str,
+    slowness: float,
+) -> None:
+    """Log in once the network is proved, and record what the guest says; or that it lets nobody in.
+
+    It is given up a minute (times ``slowness``) after the call to ``ready_path``.
+    """
+    ready = asyncio.Event()
+
+    def hear(observation: Observation) -> None:
+        if observation.channel == "receiver" and observation.data.get("path") == ready_path:
+            ready.set()
+
+    log.subscribe(hear)
+    await network_proved.wait()
+    asking = asyncio.create_task(run_command(key_file, *address, _ASK, timeout_s=86_400.0))
+    called = asyncio.create_task(ready.wait())
+    try:
+        await asyncio.wait({asking, called}, return_when=asyncio.FIRST_COMPLETED)
+        async with asyncio.timeout(None if asking.done() else _PATIENCE_S * slowness):
+            said = await asking
+        log.record("ssh", "login", user=USER, **read_answer(said.stdout))
+    except (TimeoutError, ConnectionError) as error:
+        why = printable(str(error), 200) or "it let nobody in after cloud-init had ended"
+        log.record("ssh", "failed", reason=why)
+    finally:
+        asking.cancel()
+        called.cancel()
+
+
+def read_answer(text: str) -> dict[str, Any]:
+    """What the guest answered, as the evidence has it: hostile text, bounded.
+
+    ``root_transport`` is "" where the root file system is on no disk whose bus is told.
+    """
+    rows = list(_rows(text))
+    values = dict(rows)
+    nics = [_nic(value) for name, value in rows if name == "nic"][:_MAX_NICS]
+    root = values.get("root", "")
+    transport = next((name for pattern, name in _TRANSPORTS if pattern.search(root)), "")
+    return {
+        "os": values.get("os", ""),
+        "kernel": values.get("kernel", ""),
+        "root_device": root.rpartition("/")[2] if transport else "",
+        "root_transport": transport,
+        "nics": nics,
+        "cloud_init": {
+            "exit": values.get("exit", ""),
+            "status": values.get("status", "").removeprefix("status: "),
+            **_result(values.get("result", "")),
+        },
+    }
+
+
+def _rows(text: str) -> Iterator[tuple[str, str]]:
+    for line in text.splitlines():
+        name, found, value = line.partition("=")
+        if found:
+            limit = 4096 if name == "result" else _MAX_VALUE_CHARS
+            yield name, value[:limit]
+
+
+def _nic(value: str) -> dict[str, str]:
+    name, mac, driver = (*value.split(), "", "", "")[:3]
+    return {"name": name, "mac": mac, "driver": driver.rpartition("/")[2]}
+
+
+def _result(text: str) -> dict[str, Any]:
+    """The datasource and the errors in cloud-init's ``result.json``; neither where it has none."""
+    try:
+        result = json.loads(text)["v1"]
+        return {
+            "datasource": str(result["datasource"])[:_MAX_VALUE_CHARS],
+            "errors": [str(row)[:_MAX_VALUE_CHARS] for row in result["errors"]][:_MAX_NICS],
+        }
+    except (ValueError, TypeError, KeyError):
+        return {"datasource": "", "errors": []}
