@@ -84,9 +84,10 @@ def words_of(error: Exception) -> str:
 
 
 @asynccontextmanager
-async def connected(uri: str) -> AsyncIterator[Link]:
+async def connected(uri: str, asked: str | None = None) -> AsyncIterator[Link]:
     """A connection to the libvirt at ``uri``, until the block is left.
 
+    ``asked`` is the address that the user knows it by, where another leads there.
     Raises HostError: ``host.missing-tool`` without libvirt-python, ``host.libvirt-unreachable``
     where nobody answers there.
     """
@@ -98,9 +99,9 @@ async def connected(uri: str) -> AsyncIterator[Link]:
             link = Link(await in_thread(lambda: libvirt.open(uri)))
             await in_thread(lambda: _watch(link, loop))
     except TimeoutError:
-        raise _unreachable(uri, f"it did not answer for {_OPEN_TIMEOUT_S:g} s") from None
+        raise _unreachable(asked or uri, f"it did not answer for {_OPEN_TIMEOUT_S:g} s") from None
     except libvirt.libvirtError as error:
-        raise _unreachable(uri, words_of(error)) from error
+        raise _unreachable(asked or uri, words_of(error)) from error
     try:
         yield link
     finally:
@@ -111,7 +112,7 @@ async def connected(uri: str) -> AsyncIterator[Link]:
 
 def _unreachable(uri: str, why: str) -> HostError:
     message = f"--connect {uri.partition('?')[0]}: libvirt does not answer: {why}."
-    if daemon() is None:
+    if not uri.startswith("qemu+ssh:") and daemon() is None:
         message += f" {INSTALL_DAEMON}"
     return HostError("host.libvirt-unreachable", message)
 

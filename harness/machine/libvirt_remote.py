@@ -102,7 +102,8 @@ async def launch_remote_domain(
         except (asyncssh.Error, OSError, TimeoutError) as error:
             what = f"The machine could not be brought to {uri.partition('?')[0]}: {error}."
             raise HostError("host.libvirt-unreachable", what) from error
-        link = await stack.enter_async_context(connected(f"qemu+unix:///system?socket={socket}"))
+        here = f"qemu+unix:///system?socket={socket}"
+        link = await stack.enter_async_context(connected(here, uri))
         online = (await link.call(link.connection.getCPUMap, _CALL_TIMEOUT_S))[1]
         processors = [number for number, is_on in enumerate(online) if is_on]
         placement = await place(link, there, host.owner, host.emulator, processors)
