@@ -30,7 +30,12 @@ auth_unix_ro = "none"
 log_outputs = "3:file:{folder}/libvirtd.log"
 """
 # QEMU is another user's unless its domain says whose, as on a host that was set up for it.
-_QEMU_CONFIG = 'user = "nobody"\ngroup = "{group}"\nstdio_handler = "file"\n'
+_QEMU_CONFIG = """\
+user = "nobody"
+group = "{group}"
+stdio_handler = "file"
+namespaces = []
+"""
 # What a daemon of root has outside its folder is covered, for it alone.
 _COVER = """\
 set -e
@@ -40,6 +45,10 @@ for place in run/libvirt var/lib/libvirt var/log/libvirt var/cache/libvirt etc/l
 done
 mount --bind "$0/passwd" /etc/passwd
 mount --bind "$0/group" /etc/group
+# A KVM that root may use and nobody may not: libvirt would ask QEMU again at each turn what it can.
+: > "$0/kvm"
+chmod 0 "$0/kvm"
+[ ! -e /dev/kvm ] || mount --bind "$0/kvm" /dev/kvm
 exec "$1" --config "$0/libvirtd.conf" --pid-file "$0/pid"
 """
 # A user who is not root, and may read what root may.
