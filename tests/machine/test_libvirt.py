@@ -28,6 +28,9 @@ from tests.machine.test_inventory import ask
 
 pytestmark = pytest.mark.boot
 
+# Each is two boots.
+_MORE = ("panic", "reboot")
+
 
 @pytest.fixture(scope="module", params=["session", "system"])
 def libvirtd(request: pytest.FixtureRequest) -> Iterator[Libvirtd]:
@@ -135,7 +138,9 @@ def test_both_backends_say_the_same_of_the_tiny_guest(
     assert "<domain" in (ran.run_dir / "domain.xml").read_text()
 
 
-@pytest.mark.parametrize("mode", ["panic", "poweroff", "reboot"])
+@pytest.mark.parametrize(
+    "mode", ["poweroff", *(pytest.param(mode, marks=pytest.mark.nightly) for mode in _MORE)]
+)
 def test_both_backends_say_the_same_of_guests_that_misbehave(
     verify_by: Callable[..., Ran], system: Libvirtd, mode: str
 ) -> None:
@@ -143,7 +148,7 @@ def test_both_backends_say_the_same_of_guests_that_misbehave(
     assert ran.brief()[0] == "fail"
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "name", ["grub-rescue", "no-bootloader", "windows-7b-stand-in", "kernel-corrupt"]
 )
