@@ -24,6 +24,7 @@ from harness.machine.firmware import find_uefi, uefi_flash
 from harness.machine.qemu import Machine, launch_qemu
 from harness.machine.scratch import scratch_folder
 from harness.machine.spec import Endpoints, Flash, MachineSpec
+from harness.machine.tpm import running_tpm
 from harness.observe.clock import Clock, Disc
 from harness.observe.console import ConsoleInput, observe_console
 from harness.observe.lifecycle import follow_events, follow_process
@@ -162,6 +163,8 @@ async def _switched_on(
             observe_console(log, "firmware", endpoints.firmware_socket, folder / "firmware.log")
         )
         await stack.enter_async_context(observe_receiver(log, endpoints.receiver_socket, archive))
+        if case.profile.machine.tpm.value:
+            spec = replace(spec, tpm=await stack.enter_async_context(running_tpm(scratch)))
         machine = await stack.enter_async_context(launch_qemu(spec, endpoints))
         command = shlex.join(machine.command_line) + "\n"
         (case.folder / "qemu.command").write_text(command, encoding="utf-8")
@@ -341,7 +344,8 @@ def _flash(case: Case, scratch: Path) -> Flash | None:
     hardware = case.profile.machine
     if hardware.firmware.value == "bios":
         return None
-    return uefi_flash(find_uefi(hardware.chipset.value), scratch)
+    firmware = find_uefi(hardware.chipset.value, secure_boot=hardware.secure_boot.value)
+    return uefi_flash(firmware, scratch)
 
 
 def machine_spec(
@@ -371,5 +375,7 @@ def machine_spec(
         nic_address=hardware.nic_address.value,
         balloon_address=hardware.balloon_address.value,
         network=seed.network,
+        disk_bus=hardware.disk_bus.value,
+        seed_bus=hardware.seed_bus.value,
         firmware=flash,
     )
