@@ -25,6 +25,7 @@ from harness.machine.launch import launch
 from harness.machine.machine import Machine
 from harness.machine.scratch import scratch_folder
 from harness.machine.spec import Endpoints, Flash, MachineSpec
+from harness.machine.tpm import running_tpm
 from harness.observe.clock import Clock, Disc
 from harness.observe.console import ConsoleInput, observe_console
 from harness.observe.lifecycle import follow_events, follow_process
@@ -182,6 +183,8 @@ async def _switched_on(
             observe_console(log, "firmware", endpoints.firmware_socket, folder / "firmware.log")
         )
         await stack.enter_async_context(observe_receiver(log, endpoints.receiver_socket, archive))
+        if case.profile.machine.tpm.value:
+            spec = replace(spec, tpm=await stack.enter_async_context(running_tpm(scratch)))
         machine = await stack.enter_async_context(launch(case.backend, spec, endpoints))
         (folder / machine.origin.file_name).write_text(machine.origin.text, encoding="utf-8")
         clock = Clock(
@@ -381,7 +384,8 @@ def _flash(case: Case, scratch: Path) -> Flash | None:
     hardware = case.profile.machine
     if hardware.firmware.value == "bios":
         return None
-    return uefi_flash(find_uefi(hardware.chipset.value), scratch)
+    firmware = find_uefi(hardware.chipset.value, secure_boot=hardware.secure_boot.value)
+    return uefi_flash(firmware, scratch)
 
 
 def machine_spec(
@@ -411,5 +415,7 @@ def machine_spec(
         nic_address=hardware.nic_address.value,
         balloon_address=hardware.balloon_address.value,
         network=seed.network,
+        disk_bus=hardware.disk_bus.value,
+        seed_bus=hardware.seed_bus.value,
         firmware=flash,
     )

@@ -163,10 +163,12 @@ def start_rows(
     boot of an installation it is, "" where it is the first or the only one. ``unattended`` is an
     installer that was told its answers; with ``login`` the guest is logged in to, with its key.
     """
-    image = case.image
+    image, hardware = case.image, case.profile.machine
     start: dict[str, Any] = {
         "provider": case.profile.name,
-        "firmware": case.profile.machine.firmware.value,
+        "firmware": hardware.firmware.value,
+        "chipset": hardware.chipset.value,
+        "disk_bus": hardware.disk_bus.value,
         "image": _facts(image),
         "prediction": image.prediction.model_dump(mode="json"),
         "inside": [row.model_dump(mode="json") for row in image.inside],

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from harness.errors import HostError
@@ -11,7 +13,11 @@ from harness.machine.acceleration import probe
 from harness.machine.firmware import find_uefi
 from harness.machine.libvirt_link import INSTALL_BINDING, INSTALL_DAEMON, binding, daemon
 from harness.machine.scratch import MIN_FREE_BYTES, scratch_root
-from harness.programs import DEBIAN_PACKAGES, OPTIONAL_PROGRAMS, qemu_version
+from harness.programs import DEBIAN_PACKAGES, OPTIONAL_PROGRAMS, find_qemu, qemu_version
+from harness.provider.profile import Chipset
+
+# QEMU 7.2, hw/i386/x86.c: the larger one, which machines since 1.7 have.
+_SEABIOS = "bios-256k.bin"
 
 State = Literal["ok", "missing", "note"]
 
@@ -29,7 +35,8 @@ def examine_host() -> list[Check]:
     """Everything that a run needs of this host, in the order in which it is needed."""
     checks = [_program(name) for name in DEBIAN_PACKAGES]
     if all(check.state != "missing" for check in checks):
-        checks += [_qemu(), *_accelerators(), _uefi(), _libvirt()]
+        checks += [_qemu(), *_accelerators(), _bios()]
+        checks += [*(_uefi(*row) for row in _UEFIS), _libvirt()]
     return [*checks, _space()]
 
 
@@ -76,13 +83,33 @@ def _accelerators() -> list[Check]:
     return checks
 
 
-def _uefi() -> Check:
-    """Only ``--firmware uefi`` needs it."""
+# What a machine with UEFI is called here, its chipset, and whether Secure Boot is on in it.
+_UEFIS: tuple[tuple[str, Chipset, bool], ...] = (
+    ("UEFI, pc", "pc", False),
+    ("UEFI, q35", "q35", False),
+    ("Secure Boot, q35", "q35", True),
+)
+
+
+def _bios() -> Check:
+    """The firmware that QEMU takes where it is named none."""
+    said = subprocess.run(
+        [str(find_qemu()), "-L", "help"], capture_output=True, text=True, timeout=30, check=False
+    ).stdout
+    files = [Path(folder).resolve() / _SEABIOS for folder in said.splitlines()]
+    found = next((path for path in files if path.is_file()), None)
+    if found is None:
+        return Check("BIOS", "missing", f"QEMU has no {_SEABIOS}: apt-get install seabios")
+    return Check("BIOS", "ok", str(found))
+
+
+def _uefi(name: str, chipset: Chipset, secure_boot: bool) -> Check:
+    """Only a profile that has it, or ``--firmware uefi``, needs it."""
     try:
-        found = find_uefi("pc")
+        found = find_uefi(chipset, secure_boot=secure_boot)
     except HostError as error:
-        return Check("UEFI", "note", str(error))
-    return Check("UEFI", "ok", str(found.mapping.executable.filename))
+        return Check(name, "note", str(error))
+    return Check(name, "ok", str(found.mapping.executable.filename))
 
 
 def _libvirt() -> Check:

@@ -20,6 +20,7 @@ DEBIAN_PACKAGES = {
     "qemu-system-x86_64": "qemu-system-x86",
     "qemu-img": "qemu-utils",
     "setpriv": "util-linux",
+    "swtpm": "swtpm",
     "prlimit": "util-linux",
     "wimlib-imagex": "wimtools",
     "tesseract": "tesseract-ocr",
@@ -29,6 +30,7 @@ DEBIAN_PACKAGES = {
 OPTIONAL_PROGRAMS = {
     "wimlib-imagex": "without it, Windows discs are not looked into",
     "tesseract": "without it, a screen in a font of its own is not read",
+    "swtpm": "without it, no machine of a profile with a TPM is started",
 }
 """Program to what is not done where it is missing."""
 

@@ -122,6 +122,9 @@ class _Run:
         """Boot a fresh overlay of the image with ``change``; record what came of it."""
         case, log = self.case, self.recorder.log
         log.record("counterfactual", "start", change=change.name)
+        profile = case.profile.with_firmware(change.firmware)
+        if change.without_secure_boot:
+            profile = profile.without_secure_boot()
         second = replace(
             case,
             run_dir=case.folder / "counterfactual",
@@ -129,7 +132,7 @@ class _Run:
             until=change.until if case.image.medium == "disk" else "network",
             # It asks whether the machine gets further, not whether the image is without fault.
             strict=False,
-            profile=case.profile.with_firmware(change.firmware),
+            profile=profile,
         )
         result = await self._boot_apart(second, Part(self.mac, change=change))
         log.record(

@@ -46,6 +46,7 @@ from images.recipe import (
     load_recipe,
     recipe_names,
 )
+from images.signed import fetch_signed_loaders
 from images.tiny import build_tiny, build_tiny_installer, unpack_kernel
 from images.windows import build_windows_stand_in
 
@@ -60,7 +61,10 @@ def build(name: str, cmdline: str = "", firmware: Firmware = "bios") -> Path:
     """
     recipe = load_recipe(name)
     if isinstance(recipe, Debian):
-        return _cached(name, ".qcow2", lambda tmp, out: build_debian(name, recipe, tmp, out))
+        signed = _signed_loaders(recipe)
+        return _cached(
+            name, ".qcow2", lambda tmp, out: build_debian(name, recipe, tmp, out, signed)
+        )
     if isinstance(recipe, Alpine):
         return _cached(name, ".qcow2", lambda tmp, out: build_alpine(recipe, tmp, out))
     if isinstance(recipe, AlpineBare):
@@ -73,19 +77,37 @@ def build(name: str, cmdline: str = "", firmware: Firmware = "bios") -> Path:
         return _build_archive(name, recipe)
     if isinstance(recipe, TinyInstaller):
         return _build_tiny_installer(name, recipe)
-    kernel = _tiny_kernel(recipe)
+    return _build_tiny(name, recipe, cmdline, "uefi" if recipe.signed else firmware)
+
+
+def _build_tiny(name: str, recipe: Tiny, cmdline: str, firmware: Firmware) -> Path:
+    sources = (_tiny_kernel(recipe), _signed_loaders(recipe))
     return _cached(
         name,
         ".qcow2",
-        lambda tmp, out: build_tiny(recipe, cmdline, firmware, kernel, tmp, out),
+        lambda tmp, out: build_tiny(recipe, cmdline, firmware, sources, tmp, out),
         "",
-        cmdline,
-        firmware,
+        *(cmdline, firmware),
+        # Where its init is.
+        _digest("tiny"),
     )
 
 
 def _tiny_kernel(recipe: Tiny) -> Path:
-    return _cached("tiny-kernel", "", lambda tmp, out: unpack_kernel(recipe, tmp, out), "tiny")
+    """Its kernel, which recipes share."""
+    return _shared(
+        "tiny-kernel",
+        lambda tmp, out: unpack_kernel(recipe, tmp, out),
+        f"{recipe.suite} {recipe.kernel}",
+    )
+
+
+def _signed_loaders(recipe: Debian | Tiny) -> Path | None:
+    """The folder of signed loaders for a recipe that wants them."""
+    if not recipe.signed:
+        return None
+    suite = recipe.suite
+    return _shared("signed-loaders", lambda tmp, out: fetch_signed_loaders(suite, tmp, out), suite)
 
 
 def _build_tiny_installer(name: str, recipe: TinyInstaller) -> Path:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 import subprocess
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
-from images.disk import Efi, Root, build_disk
+from images.disk import EFI_X86_64, Efi, Root, build_disk
 from images.encrypted import build_encrypted_disk
 from images.recipe import Debian, RecipeError
 from images.steps import run, say
@@ -60,8 +61,13 @@ def mirror() -> str:
     return _DEFAULT_MIRROR
 
 
-def build_debian(name: str, recipe: Debian, scratch: Path, output: Path) -> None:
-    """Write the image of ``recipe`` to ``output`` as qcow2; ``scratch`` is an empty folder."""
+def build_debian(
+    name: str, recipe: Debian, scratch: Path, output: Path, signed: Path | None = None
+) -> None:
+    """Write the image of ``recipe`` to ``output`` as qcow2; ``scratch`` is an empty folder.
+
+    ``signed`` is the folder with signed loaders of a recipe that wants them.
+    """
     root_uuid = str(uuid.uuid5(_NAMESPACE, name))
     tar, folder = scratch / "root.tar", scratch / "root"
     folder.mkdir()
@@ -79,7 +85,8 @@ def build_debian(name: str, recipe: Debian, scratch: Path, output: Path) -> None
     if recipe.encrypted:
         build_encrypted_disk(root, scratch, output)
     else:
-        build_disk(root, scratch, output, firmware=recipe.firmware)
+        efi = replace(EFI_X86_64, signed=signed)
+        build_disk(root, scratch, output, firmware=recipe.firmware, efi=efi)
 
 
 def _build_foreign(recipe: Debian, root_uuid: str, scratch: Path, output: Path) -> None:

@@ -48,6 +48,8 @@ _GRUB_EFI_CFG = """\
 search --no-floppy --fs-uuid --set=root {uuid}
 set prefix=($root)/boot/grub
 """
+# The signed one takes what it finds in its folder for its menu, and is done with that.
+_GRUB_SIGNED_CFG = _GRUB_EFI_CFG + "configfile $prefix/grub.cfg\n"
 _GRUB_MODULES = [
     "part_gpt",
     "part_msdos",
@@ -90,12 +92,14 @@ class Root:
 class Efi:
     """GRUB for UEFI: the platform as grub-mkimage names it, the path that the firmware looks for.
 
-    ``modules`` is the folder with GRUB's modules for it.
+    ``modules`` is the folder with GRUB's modules for it. ``signed`` is one with the files of
+    :mod:`images.signed`, which then take the place of a GRUB made here.
     """
 
     platform: str
     loader: str
     modules: Path
+    signed: Path | None = None
 
 
 # UEFI specification 2.10, section 3.5.1.1: what the firmware starts of a disk it knows nothing of.
@@ -184,25 +188,52 @@ def _row(first_lba: int, end_lba: int, kind: str, name: str) -> str:
 
 
 def build_esp(root_uuid: str, scratch: Path, efi: Efi = EFI_X86_64) -> Path:
-    """A FAT32 of ``ESP_MIB`` with GRUB as the loader of the fallback path; raw, in ``scratch``.
+    """A FAT32 of ``ESP_MIB`` with GRUB behind the fallback path; raw, in ``scratch``.
 
     GRUB takes ``boot/grub/grub.cfg`` from the file system called ``root_uuid``. Raises RecipeError
     where a program is missing or fails.
     """
-    if not efi.modules.is_dir():
-        raise RecipeError(f"{efi.modules} is missing: apt-get install grub-efi-amd64-bin.")
-    loader, config, volume = scratch / "grubx64.efi", scratch / "early.cfg", scratch / "esp.raw"
-    config.write_text(_GRUB_EFI_CFG.format(uuid=root_uuid), encoding="utf-8")
-    image = ("grub-mkimage", "-O", efi.platform, "-p", "/boot/grub", "-c", config, "-o", loader)
-    run(*image, "-d", efi.modules, "fat", *_GRUB_MODULES)
+    config, volume = scratch / "early.cfg", scratch / "esp.raw"
+    text = _GRUB_SIGNED_CFG if efi.signed else _GRUB_EFI_CFG
+    config.write_text(text.format(uuid=root_uuid), encoding="utf-8")
+    if efi.signed:
+        files = _signed_files(efi.signed, efi, config)
+    else:
+        files = {efi.loader: _grub_efi(efi, config, scratch)}
     with volume.open("xb") as file:
         file.truncate(ESP_MIB * _MIB)
     mkfs = ("mkfs.vfat", "-F", "32", "-s", "1", "-i", _ESP_SERIAL, "-n", "ESP", "--invariant")
     run(*mkfs, volume)
-    folder = Path(efi.loader).parent
-    run("mmd", "-i", volume, *(f"::{path}" for path in (folder.parent, folder)))
-    run("mcopy", "-i", volume, loader, f"::{efi.loader}")
+    folders = dict.fromkeys(Path(path).parent for path in files)
+    run("mmd", "-i", volume, *(f"::{path}" for path in (Path("EFI"), *folders)))
+    for path, file_of_it in files.items():
+        run("mcopy", "-i", volume, file_of_it, f"::{path}")
     return volume
+
+
+def _grub_efi(efi: Efi, config: Path, scratch: Path) -> Path:
+    """GRUB as one program for UEFI, with ``config`` inside."""
+    if not efi.modules.is_dir():
+        raise RecipeError(f"{efi.modules} is missing: apt-get install grub-efi-amd64-bin.")
+    loader = scratch / "grubx64.efi"
+    image = ("grub-mkimage", "-O", efi.platform, "-p", "/boot/grub", "-c", config, "-o", loader)
+    run(*image, "-d", efi.modules, "fat", *_GRUB_MODULES)
+    return loader
+
+
+def _signed_files(signed: Path, efi: Efi, config: Path) -> dict[str, Path]:
+    """What is on the partition where shim is the loader, by path.
+
+    The signed GRUB cannot have a configuration inside: it reads one from the folder of its
+    distribution on the partition that it was started from.
+    """
+    folder = Path(efi.loader).parent
+    return {
+        efi.loader: signed / "shimx64.efi",
+        f"{folder}/grubx64.efi": signed / "grubx64.efi",
+        f"{folder}/mmx64.efi": signed / "mmx64.efi",
+        "EFI/debian/grub.cfg": config,
+    }
 
 
 def core_image(scratch: Path, prefix: str, modules: tuple[str, ...] = ()) -> bytes:

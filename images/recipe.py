@@ -45,6 +45,14 @@ class Debian(_Recipe):
     """Of ``arm64`` the packages are unpacked and not set up, and UEFI starts it."""
     encrypted: bool = False
     """LUKS around the root file system, and a partition of its own for /boot."""
+    signed: bool = False
+    """Shim and GRUB as Debian has had them signed, for Secure Boot."""
+
+    @model_validator(mode="after")
+    def _is_signed_for_uefi(self) -> Self:
+        if self.signed and (self.firmware, self.architecture) != ("uefi", "amd64"):
+            raise ValueError("signed: only for firmware uefi and amd64")
+        return self
 
 
 class Tiny(_Recipe):
@@ -54,6 +62,8 @@ class Tiny(_Recipe):
     suite: str
     kernel: str
     modules: list[str]
+    signed: bool = False
+    """Shim and GRUB as Debian has had them signed; such a guest starts from UEFI only."""
 
 
 class TinyInstaller(_Recipe):

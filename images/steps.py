@@ -24,6 +24,7 @@ _PACKAGES = {
     "mkntfs": "ntfs-3g",
     "mksquashfs": "squashfs-tools",
     "mmd": "mtools",
+    "mmove": "mtools",
     "mmdebstrap": "mmdebstrap",
     "musl-gcc": "musl-tools",
     "qemu-img": "qemu-utils",

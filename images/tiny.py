@@ -5,11 +5,12 @@ from __future__ import annotations
 import gzip
 import shutil
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
 from harness.newc import newc, with_files
 from images.debian import fetch_kernel
-from images.disk import Root, build_disk
+from images.disk import EFI_X86_64, Root, build_disk
 from images.recipe import RECIPES, Firmware, RecipeError, Tiny
 from images.steps import run, say
 
@@ -38,14 +39,21 @@ menuentry 'Install' {
 
 
 def build_tiny(
-    recipe: Tiny, cmdline: str, firmware: Firmware, kernel: Path, scratch: Path, output: Path
+    recipe: Tiny,
+    cmdline: str,
+    firmware: Firmware,
+    sources: tuple[Path, Path | None],
+    scratch: Path,
+    output: Path,
 ) -> None:
     """Write the guest to ``output`` as qcow2, with ``cmdline`` added to its kernel's.
 
-    ``firmware`` says which one can start it. ``kernel`` is the folder that :func:`unpack_kernel`
-    made; ``scratch`` an empty one. What init understands is in ``recipes/tiny/init.c``.
+    ``firmware`` says which one can start it. ``sources`` are the folder that :func:`unpack_kernel`
+    made, and the one with signed loaders where the recipe wants them; ``scratch`` is an empty one.
+    What init understands is in ``recipes/tiny/init.c``.
     """
     say("tiny: compiling init, writing the disk")
+    kernel, signed = sources
     boot = scratch / "root" / "boot"
     (boot / "grub").mkdir(parents=True)
     (boot / "initrd.img").write_bytes(_initrd(recipe.modules, kernel, scratch))
@@ -53,7 +61,8 @@ def build_tiny(
     grub_cfg = _GRUB_CFG.format(uuid=_UUID, cmdline=cmdline)
     (boot / "grub" / "grub.cfg").write_text(grub_cfg, encoding="utf-8")
     root = Root(scratch / "root", _UUID, "tiny", _SIZE_MIB)
-    build_disk(root, scratch, output, firmware=firmware)
+    efi = replace(EFI_X86_64, signed=signed)
+    build_disk(root, scratch, output, firmware=firmware, efi=efi)
 
 
 def build_tiny_installer(

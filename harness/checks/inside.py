@@ -22,7 +22,7 @@ _AT_ALL = ("built in", "initramfs", "root")
 _BLOCKING = frozenset(
     {
         *("disk.empty", "disk.no-bootloader", "disk.encrypted", "firmware.uefi-only"),
-        *("firmware.bios-only",),
+        *("firmware.bios-only", "firmware.no-fallback-loader", "firmware.not-signed"),
         *("arch.not-x86-64", "linux.no-kernel", "linux.virtio-scsi-missing"),
         *("linux.kernel-damaged", "linux.boot-waits", "linux.no-init", "linux.root-damaged"),
         *("linux.root-device-name", "linux.root-missing", "windows.virtio-scsi-missing"),
@@ -159,6 +159,8 @@ def _unknown(facts: DiskFacts, profile: Profile) -> Iterator[str]:
     yield from facts.unread
     if facts.bios_starts is None and profile.machine.firmware.value == "bios":
         yield facts.bios_evidence
+    if profile.machine.secure_boot.value:
+        yield "whether the keys of Secure Boot are those that signed the loaders and the kernel"
     if facts.windows and facts.windows.fault:
         yield facts.windows.fault
     if facts.linux is None:
@@ -215,7 +217,10 @@ def _bios_path(facts: DiskFacts, profile: Profile) -> Iterator[Finding]:
 def _uefi_path(facts: DiskFacts, profile: Profile) -> Iterator[Finding]:
     """Without a boot entry, as a new machine is, UEFI starts the fallback path or nothing."""
     unread = any(row.type == "vfat" and row.fault for row in facts.volumes)
-    if _NEEDED_ARCHITECTURE in facts.efi_architectures or unread:
+    if _NEEDED_ARCHITECTURE in facts.efi_architectures:
+        yield from _signatures(facts, profile)
+        return
+    if unread:
         return
     evidence: tuple[str, ...] = ("no loader for x86-64 in \\EFI\\BOOT of an EFI system partition",)
     evidence += tuple(printable(path, 120) for path in facts.efi_others)
@@ -228,9 +233,21 @@ def _uefi_path(facts: DiskFacts, profile: Profile) -> Iterator[Finding]:
     if facts.bios_starts:
         statement = f"The disk starts from a BIOS only; {profile.firmware_in_words}.{entry}"
         yield finding("firmware.bios-only", statement, (facts.bios_evidence, *evidence))
+    elif facts.efi_others:
+        statement = f"The disk has no \\EFI\\BOOT\\BOOTX64.EFI, which a new machine starts.{entry}"
+        yield finding("firmware.no-fallback-loader", statement, evidence)
     else:
-        statement = f"The disk holds nothing that UEFI starts of itself.{entry}"
+        statement = "The disk holds nothing that UEFI starts of itself."
         yield finding("disk.no-bootloader", statement, evidence)
+
+
+def _signatures(facts: DiskFacts, profile: Profile) -> Iterator[Finding]:
+    """Whether Secure Boot refuses the loader: that nobody has signed it is proof."""
+    if profile.machine.secure_boot.value and facts.efi_unsigned:
+        name = printable(facts.efi_unsigned[0], 120)
+        statement = f"{profile.title} starts only what is signed, and {name} is not."
+        evidence = (f"{name}: its certificate table is empty",)
+        yield finding("firmware.not-signed", statement, evidence)
 
 
 def _architecture(facts: DiskFacts, _: Profile) -> Iterator[Finding]:

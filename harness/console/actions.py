@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.diagnose.counterfactual import Change
+from harness.diagnose.counterfactual import Change, has_disks_on
 from harness.errors import UsageError
 from harness.guest_text import printable
-from harness.machine.spec import DiskBus, NicModel
-from harness.provider.profile import Firmware
+from harness.machine.spec import AnyDiskBus, NicModel
+from harness.provider.profile import Firmware, Machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,9 @@ ACTIONS = (
     Action("root-password", "Root password", "o"),
 )
 
-_DISKS: Mapping[str, tuple[str, DiskBus]] = {
+_DISKS: Mapping[str, tuple[str, AnyDiskBus]] = {
     "virtio-scsi": ("a virtio-scsi disk", "virtio-scsi"),
+    "virtio-blk": ("a virtio-blk disk", "virtio-blk"),
     "sata": ("a SATA disk", "sata"),
     "ide": ("an IDE disk", "ide"),
 }
@@ -58,23 +59,28 @@ SWAPS: Mapping[str, tuple[str, ...]] = {
     "nic": tuple(_NICS),
     "firmware": tuple(_FIRMWARE),
 }
-"""What can be swapped, and for what; the first of the first two is the provider's own."""
+"""What can be swapped, and for what; the first NIC is every provider's own."""
 
 
-def swap_of(what: str, value: str, firmware: Firmware) -> Change | None:
-    """The change of a swap from the provider's machine; None where it is that machine itself.
+def swap_of(what: str, value: str, hardware: Machine) -> Change | None:
+    """The change of a swap from the provider's ``hardware``; None where it is that itself.
 
-    ``firmware`` is the one of the case. Raises UsageError for what cannot be swapped.
+    Raises UsageError for what cannot be swapped.
     """
     if what not in SWAPS or value not in SWAPS[what]:
         known = "; ".join(f"{name} {', '.join(values)}" for name, values in SWAPS.items())
         asked = printable(f"{what} {value}".strip(), 60)
         raise UsageError(f"{asked!r}: cannot be swapped: name one of {known}.")
-    provided = firmware if what == "firmware" else SWAPS[what][0]
+    firmware = hardware.firmware.value
+    own = {"firmware": firmware, "disk-bus": hardware.disk_bus.value, "nic": SWAPS["nic"][0]}
+    provided = own[what]
     if value == provided:
         return None
     if what == "disk-bus":
         words, bus = _DISKS[value]
+        chipset = hardware.chipset.value
+        if not has_disks_on(chipset, bus):
+            raise UsageError(f"{what} {value}: a {chipset} has no such controller.")
         return Change("disk", words, provided, "root", disk_bus=bus)
     if what == "nic":
         words, model = _NICS[value]

@@ -157,7 +157,7 @@ class Station:
         return said
 
     async def _swap(self, what: str, value: str) -> str:
-        change = swap_of(what, value, self.case.profile.machine.firmware.value)
+        change = swap_of(what, value, self.case.profile.machine)
         if self._boot:
             self._boot.held.recorder.log.record("person", "swap", said=f"{what} {value}")
         await self.switch_off()

@@ -9,8 +9,8 @@ from typing import Literal
 from harness.diagnose.diagnosis import Diagnosis, Outcome
 from harness.diagnose.machine_state import DISK_SEEN, Medium
 from harness.diagnose.stages import Stage, Until, rank
-from harness.machine.spec import DiskBus, NicModel
-from harness.provider.profile import Firmware
+from harness.machine.spec import AnyDiskBus, NicModel
+from harness.provider.profile import Chipset, Firmware
 
 Thing = Literal["disk", "nic", "firmware", "addressing"]
 
@@ -19,16 +19,18 @@ Thing = Literal["disk", "nic", "firmware", "addressing"]
 class Change:
     """What is changed, in words, and the stage that tells whether it made the difference.
 
-    ``disk_bus``, ``nic_model`` and ``firmware`` are None where the provider's stays.
+    ``disk_bus``, ``nic_model`` and ``firmware`` are None where the provider's stays. With
+    ``without_secure_boot`` the firmware starts what nobody has signed.
     """
 
     thing: Thing
     instead: str
     provided: str
     until: Until
-    disk_bus: DiskBus | None = None
+    disk_bus: AnyDiskBus | None = None
     nic_model: NicModel | None = None
     firmware: Firmware | None = None
+    without_secure_boot: bool = False
 
     @property
     def name(self) -> str:
@@ -48,11 +50,16 @@ class Change:
         return f"The boot with {self.instead} was not decided."
 
 
-# Which driver of the guest each one needs, and whether it needs it before its root is there.
-_DISKS = (
-    ("ahci", Change("disk", "a SATA disk", "virtio-scsi", "root", disk_bus="sata")),
-    ("ata_piix", Change("disk", "an IDE disk", "virtio-scsi", "root", disk_bus="ide")),
+# Which driver of the guest each one needs before its root is there, in the order of preference:
+# what most systems have a driver for first, and a virtio-blk disk, which is the least different
+# from a virtio-scsi one, last.
+_DISKS: tuple[tuple[str, str, AnyDiskBus], ...] = (
+    ("virtio_scsi", "a virtio-scsi disk", "virtio-scsi"),
+    ("ahci", "a SATA disk", "sata"),
+    ("ata_piix", "an IDE disk", "ide"),
+    ("virtio_blk", "a virtio-blk disk", "virtio-blk"),
 )
+# And which driver of the guest each of these needs at all.
 _NICS = (
     ("e1000", Change("nic", "an e1000 NIC", "virtio-net", "network", nic_model="e1000")),
     ("vmxnet3", Change("nic", "a vmxnet3 NIC", "virtio-net", "network", nic_model="vmxnet3")),
@@ -62,6 +69,9 @@ _FIRMWARE: dict[Firmware, Change] = {
     "bios": Change("firmware", "UEFI", "BIOS", "kernel", firmware="uefi"),
     "uefi": Change("firmware", "BIOS", "UEFI", "kernel", firmware="bios"),
 }
+_UNSIGNED = Change(
+    "firmware", "Secure Boot off", "Secure Boot on", "kernel", without_secure_boot=True
+)
 _EARLY = ("built in", "initramfs")
 _AT_ALL = (*_EARLY, "root")
 # Of a disc: what its installer may load later.
@@ -74,8 +84,19 @@ _Condition = Callable[[Diagnosis], bool]
 _Choice = Callable[[Diagnosis], Change | None]
 
 
+def has_disks_on(chipset: Chipset, bus: AnyDiskBus) -> bool:
+    """Whether a machine of this chipset can have a disk on ``bus``: a q35 has no IDE."""
+    return (chipset, bus) != ("q35", "ide")
+
+
 def _disk(seen: Diagnosis) -> Change | None:
-    return _first_with_driver(seen, _DISKS, _EARLY)
+    provided = seen.disk_bus
+    choices = tuple(
+        (driver, Change("disk", words, provided, "root", disk_bus=bus))
+        for driver, words, bus in _DISKS
+        if bus != provided and has_disks_on(seen.chipset, bus)
+    )
+    return _first_with_driver(seen, choices, _EARLY)
 
 
 def _nic(seen: Diagnosis) -> Change | None:
@@ -122,6 +143,7 @@ _SETTLES: tuple[tuple[str, _Condition, _Choice], ...] = (
     ),
     ("firmware.uefi-only", lambda _: True, lambda _: _FIRMWARE["bios"]),
     ("firmware.bios-only", lambda _: True, lambda _: _FIRMWARE["uefi"]),
+    ("firmware.not-signed", lambda _: True, lambda _: _UNSIGNED),
 )
 
 

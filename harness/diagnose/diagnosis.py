@@ -25,6 +25,7 @@ from harness.diagnose.rules import (
 from harness.diagnose.stages import Stage, Timeline, rank
 from harness.evidence import Observation
 from harness.guest_text import printable
+from harness.provider.profile import Chipset, DiskBus
 from harness.screen.bugcheck import read_bugcheck
 
 Outcome = Literal["pass", "fail", "inconclusive", "error"]
@@ -95,6 +96,9 @@ class Diagnosis:
     verdict: Verdict | None = None
     drivers: Mapping[str, str] = field(default_factory=dict)
     """Where inspection found each driver; empty where nothing is known."""
+    chipset: Chipset = "pc"
+    disk_bus: DiskBus = "virtio-scsi"
+    """Of the provider's machine."""
     _expected: _Expected = field(default_factory=_Expected)
     _held: HeldFindings = field(default_factory=HeldFindings)
     _words: LastWords = field(default_factory=LastWords)
@@ -149,6 +153,8 @@ class Diagnosis:
             known=frozenset(data.get("known", ())),
         ).restarted()
         self.drivers = data.get("drivers", {})
+        self.chipset = data.get("chipset", "pc")
+        self.disk_bus = data.get("disk_bus", "virtio-scsi")
 
     def _on_rules(self, data: Mapping[str, Any]) -> None:
         self.rules = self.rules.with_own(parse_rules(data["text"], data["location"]))

@@ -11,7 +11,7 @@ from harness.image.filesystem import Node
 from harness.image.kernel import HEAD_BYTES
 from harness.image.linux import is_linux_root, read_linux, starts_a_kernel
 from harness.image.partitions import PartitionTable, read_partitions
-from harness.image.pe import pe_architecture
+from harness.image.pe import pe_architecture, pe_is_signed
 from harness.image.source import ImageSource, Memory
 from harness.image.system import DiskFacts, LinuxFacts, VolumeFacts, WindowsFacts
 from harness.image.tree import Tree
@@ -52,14 +52,16 @@ def read_disk(disk: ImageSource) -> DiskFacts:
     bios = _with_grub_files(bios, roots, complete=not unread)
     linux = _linux(roots, unread)
     windows = _windows(roots, unread)
+    fallbacks = list(_fallbacks(roots))
     return DiskFacts(
         table=table.kind,
         empty=_is_empty(disk, rows, bios),
         loader=bios.loader,
         bios_starts=bios.starts,
         bios_evidence=bios.evidence,
-        efi_architectures=tuple(sorted(_efi_architectures(roots))),
+        efi_architectures=tuple(sorted({architecture for _, architecture, _ in fallbacks})),
         efi_others=tuple(_efi_others(roots))[:_MAX_LOADERS],
+        efi_unsigned=_unsigned(fallbacks),
         volumes=tuple(rows),
         encrypted=tuple(f"{row.name}: {row.type}" for row in rows if row.type in _ENCRYPTED),
         windows=windows,
@@ -169,16 +171,25 @@ def _efi_others(roots: Iterable[tuple[Volume, Node]]) -> Iterator[str]:
                         yield f"{folder}/{name}".replace("/", "\\")
 
 
-def _efi_architectures(roots: Iterable[tuple[Volume, Node]]) -> set[str]:
-    """Processors of the loaders at the removable media path (UEFI Specification 2.10, 3.5.1.1)."""
-    found = set()
+def _fallbacks(roots: Iterable[tuple[Volume, Node]]) -> Iterator[tuple[str, str, bool | None]]:
+    """The loaders at the removable media path: name, processor, and whether they are signed.
+
+    (UEFI Specification 2.10, 3.5.1.1.)
+    """
     for folder in _system_partitions(roots):
         for path in folder.names("/EFI/BOOT"):
             if re.match(r"boot\w+\.efi$", path, re.IGNORECASE):
-                head = folder.read(f"/EFI/BOOT/{path}", HEAD_BYTES) or b""
-                if architecture := pe_architecture(Memory(head)):
-                    found.add(architecture)
-    return found
+                head = Memory(folder.read(f"/EFI/BOOT/{path}", HEAD_BYTES) or b"")
+                if architecture := pe_architecture(head):
+                    yield path, architecture, pe_is_signed(head)
+
+
+def _unsigned(fallbacks: Iterable[tuple[str, str, bool | None]]) -> tuple[str, ...]:
+    return tuple(
+        f"\\EFI\\BOOT\\{name}"
+        for name, architecture, signed in fallbacks
+        if architecture == "x86-64" and signed is False
+    )
 
 
 def _with_bootmgr(bios: BiosPath, roots: list[tuple[Volume, Node]]) -> BiosPath:

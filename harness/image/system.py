@@ -185,7 +185,8 @@ class DiskFacts(_Model):
     """What is on a disk.
 
     ``efi_architectures`` are those of the loaders at the removable media path, ``efi_others`` the
-    paths of loaders elsewhere on an EFI system partition, which only a boot entry leads to.
+    paths of loaders elsewhere on an EFI system partition, which only a boot entry leads to;
+    ``efi_unsigned`` are those at the removable media path, for x86-64, that nobody has signed.
     ``bios_starts`` is None where the boot code is of nobody that is known. ``unread`` names what
     could not be read: where it is not empty, what is missing is not proved to be absent.
     """
@@ -197,6 +198,7 @@ class DiskFacts(_Model):
     bios_evidence: str
     efi_architectures: tuple[str, ...]
     efi_others: tuple[str, ...] = ()
+    efi_unsigned: tuple[str, ...] = ()
     volumes: tuple[VolumeFacts, ...]
     encrypted: tuple[str, ...]
     windows: WindowsFacts | None

@@ -20,14 +20,20 @@ from pydantic import BaseModel, ConfigDict, Field
 from harness.errors import HostError
 from harness.machine.spec import Flash
 from harness.programs import qemu_version
+from harness.provider.profile import Chipset
 
 PACKAGE = "ovmf"
 """The Debian and Ubuntu package that holds a UEFI firmware."""
 
 _ARCHITECTURE = "x86_64"
-# With keys enrolled the firmware starts only what Microsoft signed; the other wants a machine
-# with system management mode, which ours is not.
-_UNWANTED = frozenset({"enrolled-keys", "requires-smm"})
+_SMM = "requires-smm"
+# Whether Secure Boot is on, to the features that the firmware must have, and those that it must
+# not: with keys enrolled it starts only what Microsoft signed. Who keeps keys wants a machine with
+# system management mode, so that no guest may change them.
+_FEATURES = {
+    True: (frozenset({"secure-boot", "enrolled-keys"}), frozenset[str]()),
+    False: (frozenset[str](), frozenset({"enrolled-keys", _SMM})),
+}
 # A descriptor is a few hundred bytes long.
 _MAX_DESCRIPTOR_BYTES = 1 << 20
 
@@ -67,11 +73,13 @@ class Firmware(_Descriptor):
     targets: list[_Target]
     features: list[str]
 
-    def suits(self, machine: str) -> bool:
-        """Whether it is a UEFI that a ``machine`` such as ``pc-i440fx-7.2`` starts anything with.
+    def suits(self, machine: str, *, secure_boot: bool = False) -> bool:
+        """Whether it is a UEFI for a ``machine`` such as ``pc-i440fx-7.2``.
 
-        A firmware that keeps variables, and does not say in what, is none.
+        It starts anything there, or with ``secure_boot`` only what Microsoft's keys have signed. A
+        firmware that keeps variables, and does not say in what, is none.
         """
+        wanted, unwanted = _FEATURES[secure_boot]
         names = [
             pattern
             for target in self.targets
@@ -80,7 +88,8 @@ class Firmware(_Descriptor):
         ]
         return (
             "uefi" in self.interface_types
-            and not _UNWANTED & set(self.features)
+            and wanted <= set(self.features)
+            and not unwanted & set(self.features)
             and any(fnmatchcase(machine, pattern) for pattern in names)
             and (self.mapping.mode == "stateless" or self.mapping.nvram_template is not None)
         )
@@ -93,21 +102,26 @@ def descriptor_folders() -> list[Path]:
     return [parent / "qemu" / "firmware" for parent in parents]
 
 
-def find_uefi(chipset: str, folders: Iterable[Path] | None = None) -> Firmware:
-    """The first firmware that suits the machine; one without Secure Boot before one with it.
+def find_uefi(
+    chipset: Chipset, folders: Iterable[Path] | None = None, *, secure_boot: bool = False
+) -> Firmware:
+    """The first firmware that suits the machine; one that cannot do Secure Boot comes first.
 
-    Raises HostError (``host.missing-tool``) where there is none whose files are there.
+    With ``secure_boot``, one that has it on. Raises HostError (``host.missing-tool``) where there
+    is none whose files are there.
     """
     machine = _machine_name(chipset)
     suitable = [
         row
         for row in _read(descriptor_folders() if folders is None else folders)
-        if row.suits(machine) and all(path.is_file() for path in _files(row))
+        if row.suits(machine, secure_boot=secure_boot)
+        and all(path.is_file() for path in _files(row))
     ]
     if not suitable:
+        keys = " with Secure Boot on" if secure_boot else ""
         raise HostError(
             "host.missing-tool",
-            f"There is no UEFI firmware for the machine {machine} on this host: "
+            f"There is no UEFI firmware{keys} for the machine {machine} on this host: "
             f"apt-get install --no-install-recommends {PACKAGE}.",
         )
     return min(suitable, key=lambda row: "secure-boot" in row.features)
@@ -128,13 +142,14 @@ def uefi_flash(firmware: Firmware, scratch: Path) -> Flash:
         raise HostError(
             "host.no-space", f"The variables of UEFI could not be copied: {error.strerror}."
         ) from error
-    return Flash(code.filename, code.format, variables, template.format)
+    smm = _SMM in firmware.features
+    return Flash(code.filename, code.format, variables, template.format, smm)
 
 
-def _machine_name(chipset: str) -> str:
+def _machine_name(chipset: Chipset) -> str:
     """What QEMU's short name stands for; descriptors have the long one."""
     version = ".".join(qemu_version().split(".")[:2])
-    return {"pc": f"pc-i440fx-{version}", "q35": f"pc-q35-{version}"}.get(chipset, chipset)
+    return {"pc": f"pc-i440fx-{version}", "q35": f"pc-q35-{version}"}[chipset]
 
 
 def _read(folders: Iterable[Path]) -> Iterator[Firmware]:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from harness.machine.pci import place, root_ports
 from harness.machine.spec import Endpoints, MachineSpec
 
 DISK_NODE = "disk"
@@ -19,6 +20,9 @@ NETDEV = "net"
 # (SeaBIOS docs/Debugging.md, "Diagnostic information").
 SEABIOS_DEBUG_PORT = 0x402
 
+# Chipset to the interface of its TPM.
+_TPMS = {"pc": "tpm-tis", "q35": "tpm-crb"}
+
 _FLASH_CODE = "uefi-code"
 _FLASH_VARIABLES = "uefi-variables"
 # edk2, OvmfPkg/RUNTIME_CONFIG.md.
@@ -29,12 +33,22 @@ _PXE = ("opt/org.tianocore/IPv4PXESupport", "opt/org.tianocore/IPv6PXESupport")
 _TCG = "tcg,thread=single"
 
 
-# Bus of the disk to its controller and the device on it; the chipset has IDE of its own.
-_DISK_DEVICES = {
-    "virtio-scsi": ("virtio-scsi-pci,id=scsi0", "scsi-hd,bus=scsi0.0,device_id=drive-scsi0"),
-    "sata": ("ich9-ahci,id=sata0", "ide-hd,bus=sata0.0"),
-    "ide": ("", "ide-hd,bus=ide.0"),
+# Chipset to the ports of its own controller for the disk, the disc, and the seed: one channel of an
+# IDE controller takes two drives, a port of AHCI one.
+_PORTS = {"pc": ("ide.0", "ide.0", "ide.1"), "q35": ("ide.0", "ide.2", "ide.1")}
+_CONTROLLERS = {
+    "virtio-scsi": "virtio-scsi-pci,id=scsi0",
+    "sata": "ich9-ahci,id=sata0",
 }
+"""Bus of the disk to its controller, where the chipset has none of its own."""
+# A q35 has AHCI of its own, and in QEMU's words that is "ide", too.
+_OWN = {("pc", "ide"), ("q35", "sata")}
+_DISKS = {
+    "virtio-scsi": "scsi-hd,bus=scsi0.0,device_id=drive-scsi0",
+    "virtio-blk": "virtio-blk-pci",
+    "sata": "ide-hd,bus=sata0.0",
+}
+"""Bus of the disk to the device on it."""
 
 
 def qemu_args(spec: MachineSpec, endpoints: Endpoints) -> list[str]:
@@ -62,9 +76,11 @@ def machine_args(spec: MachineSpec, endpoints: Endpoints) -> list[str]:
         *_board(spec),
         *_firmware(spec),
         *_disk(spec),
-        *_discs(spec),
         *_direct(spec),
+        *_tpm(spec),
         *_nic(spec, endpoints),
+        # After all that have an address: what has none takes the next one that is free.
+        *_discs(spec),
         *_consoles(endpoints),
         *_vnc(endpoints),
         *_control(endpoints),
@@ -85,7 +101,8 @@ def _process() -> list[str]:
 def _board(spec: MachineSpec) -> list[str]:
     flash = ""
     if spec.firmware:
-        flash = f",pflash0={_FLASH_CODE}"
+        flash = ",smm=on" if spec.firmware.smm else ""
+        flash += f",pflash0={_FLASH_CODE}"
         flash += f",pflash1={_FLASH_VARIABLES}" if spec.firmware.variables else ""
     return [
         *("-machine", f"{spec.chipset},usb=off{flash}"),
@@ -94,7 +111,8 @@ def _board(spec: MachineSpec) -> list[str]:
         *("-m", f"size={spec.memory_mib}M"),
         *("-boot", "strict=on"),
         *("-device", "VGA,id=vga"),
-        *("-device", f"virtio-balloon-pci,id=balloon,addr={spec.balloon_address}"),
+        *root_ports((spec.disk_address, spec.nic_address, spec.balloon_address)),
+        *("-device", f"virtio-balloon-pci,id=balloon,{place(spec.balloon_address)}"),
     ]
 
 
@@ -106,6 +124,8 @@ def _firmware(spec: MachineSpec) -> list[str]:
     args = _flash(_FLASH_CODE, flash.code, flash.code_format, read_only=True)
     if flash.variables:
         args += _flash(_FLASH_VARIABLES, flash.variables, flash.variables_format, read_only=False)
+    if flash.smm:
+        args += ["-global", "driver=cfi.pflash01,property=secure,value=on"]
     return [*args, *(word for name in _PXE for word in ("-fw_cfg", f"name={name},string=n"))]
 
 
@@ -134,12 +154,20 @@ def _disk(spec: MachineSpec) -> list[str]:
         "backing": _image(spec),
     }
     common = f"id={DISK_NODE},drive={DISK_NODE},bootindex=1,werror=stop,rerror=report"
-    controller, device = _DISK_DEVICES[spec.disk_bus]
-    return [
-        *("-blockdev", json.dumps(disk)),
-        *(("-device", f"{controller},addr={spec.disk_address}") if controller else ()),
-        *("-device", f"{device},{common}"),
-    ]
+    return ["-blockdev", json.dumps(disk), *_disk_devices(spec, common)]
+
+
+def _disk_devices(spec: MachineSpec, common: str) -> list[str]:
+    """The controller of the disk where it needs one, and the disk with ``common`` properties."""
+    if (spec.chipset, spec.disk_bus) in _OWN:
+        return ["-device", f"ide-hd,bus={_PORTS[spec.chipset][0]},{common}"]
+    if spec.disk_bus not in _DISKS:
+        raise ValueError(f"a {spec.chipset} has no {spec.disk_bus}")
+    where, device = place(spec.disk_address), _DISKS[spec.disk_bus]
+    controller = _CONTROLLERS.get(spec.disk_bus)
+    if controller is None:
+        return ["-device", f"{device},{where},{common}"]
+    return ["-device", f"{controller},{where}", "-device", f"{device},{common}"]
 
 
 def _image(spec: MachineSpec) -> dict[str, Any] | None:
@@ -157,21 +185,24 @@ def _image(spec: MachineSpec) -> dict[str, Any] | None:
 
 
 def _discs(spec: MachineSpec) -> list[str]:
-    """The CD-ROM drives: the seed's, and the one that an installer starts from.
+    """The drives of the seed, and of the disc that an installer starts from.
 
     OVMF switches the ports of the IDE controller on only where it may boot from there, and Linux
     passes over ports that are off (drivers/ata/ata_piix.c, piix_enable_bits): under UEFI the seed
-    has a place in the boot order, too.
+    of such a machine has a place in the boot order, too.
     """
+    _, disc_port, seed_port = _PORTS[spec.chipset]
     args = []
     if spec.disc:
-        args += _drive(DISC_NODE, spec.disc, "bus=ide.0", ",bootindex=2")
-    order = 3 if spec.disc else 2
-    args += _drive(SEED_NODE, spec.seed, "bus=ide.1", f",bootindex={order}" * bool(spec.firmware))
-    return args
+        args += _drive(DISC_NODE, spec.disc, f"ide-cd,bus={disc_port}", ",bootindex=2")
+    if spec.seed_bus == "virtio-blk":
+        return [*args, *_drive(SEED_NODE, spec.seed, "virtio-blk-pci", "")]
+    order = (3 if spec.disc else 2) if spec.firmware and spec.seed_bus == "ide" else None
+    bootindex = f",bootindex={order}" if order else ""
+    return [*args, *_drive(SEED_NODE, spec.seed, f"ide-cd,bus={seed_port}", bootindex)]
 
 
-def _drive(node: str, file: Path, place: str, bootindex: str) -> list[str]:
+def _drive(node: str, file: Path, device: str, bootindex: str) -> list[str]:
     disc = {
         "driver": "raw",
         "node-name": node,
@@ -180,7 +211,7 @@ def _drive(node: str, file: Path, place: str, bootindex: str) -> list[str]:
     }
     return [
         *("-blockdev", json.dumps(disc)),
-        *("-device", f"ide-cd,id={node},{place},drive={node}{bootindex}"),
+        *("-device", f"{device},id={node},drive={node}{bootindex}"),
     ]
 
 
@@ -191,6 +222,17 @@ def _direct(spec: MachineSpec) -> list[str]:
     return [
         *("-kernel", str(spec.direct.kernel), "-initrd", str(spec.direct.initrd)),
         *("-append", spec.direct.cmdline, "-action", "reboot=shutdown"),
+    ]
+
+
+def _tpm(spec: MachineSpec) -> list[str]:
+    """A TPM 2.0 that swtpm plays, behind the interface that the chipset's machines have."""
+    if spec.tpm is None:
+        return []
+    return [
+        *("-chardev", _socket("tpm", spec.tpm)),
+        *("-tpmdev", "emulator,id=tpm0,chardev=tpm"),
+        *("-device", f"{_TPMS[spec.chipset]},tpmdev=tpm0"),
     ]
 
 
@@ -219,9 +261,8 @@ def _nic(spec: MachineSpec, endpoints: Endpoints) -> list[str]:
 
 
 def _nic_device(spec: MachineSpec) -> str:
-    return (
-        f"{spec.nic_model},id={NIC},netdev={NETDEV},mac={spec.mac},romfile=,addr={spec.nic_address}"
-    )
+    where = place(spec.nic_address)
+    return f"{spec.nic_model},id={NIC},netdev={NETDEV},mac={spec.mac},romfile=,{where}"
 
 
 def _consoles(endpoints: Endpoints) -> list[str]:

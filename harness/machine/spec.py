@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Literal
 
 from harness.guest_network import GuestNetwork
+from harness.provider.profile import Chipset, DiskBus, SeedBus
 
 Accelerator = Literal["kvm", "tcg"]
-DiskBus = Literal["virtio-scsi", "sata", "ide"]
+AnyDiskBus = DiskBus | Literal["sata", "ide"]
+"""A bus of a provider's disk, or one that a second boot may put it on."""
 NicModel = Literal["virtio-net-pci", "e1000", "vmxnet3"]
 FlashFormat = Literal["raw", "qcow2"]
 
@@ -19,13 +21,15 @@ class Flash:
     """A UEFI firmware in the machine's flash chips.
 
     ``code`` is opened read-only. ``variables`` is what the firmware keeps its own in, writable and
-    of this run alone; None for a firmware that keeps none.
+    of this run alone; None for a firmware that keeps none. ``smm`` says that only code in system
+    management mode may write to it, which such a firmware wants.
     """
 
     code: Path
     code_format: FlashFormat
     variables: Path | None = None
     variables_format: FlashFormat = "raw"
+    smm: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +66,15 @@ class MachineSpec:
     ``image`` is opened read-only; what the guest writes goes to ``overlay``, a disk of
     ``disk_size_bytes`` (the image's virtual size). Without an image the disk is empty, and ``disc``
     is in a CD-ROM drive, which the firmware tries after the disk; ``direct`` goes before both. PCI
-    addresses are ``slot.function`` in hexadecimal, as the profile has them. Another ``disk_bus`` or
-    ``nic_model`` than the provider's is for a second boot that asks whether that makes the
-    difference.
-    ``firmware`` is None for the BIOS that QEMU brings along.
+    addresses are hexadecimal, as the profile has them: ``slot.function``, or
+    ``bus:slot.function`` for a device behind a root port of its own, whose bus the guest knows by
+    that number. Another ``disk_bus`` or ``nic_model`` than the provider's is for a second boot that
+    asks whether that makes the difference.
+    ``firmware`` is None for the BIOS that QEMU brings along; ``tpm`` is the control socket of a TPM
+    that runs (:mod:`harness.machine.tpm`), None for a machine without one.
     """
 
-    chipset: str
+    chipset: Chipset
     cpus: int
     memory_mib: int
     accelerator: Accelerator
@@ -83,8 +89,10 @@ class MachineSpec:
     nic_address: str
     balloon_address: str
     network: GuestNetwork
-    disk_bus: DiskBus = "virtio-scsi"
+    disk_bus: AnyDiskBus = "virtio-scsi"
+    seed_bus: SeedBus = "ide"
     nic_model: NicModel = "virtio-net-pci"
     firmware: Flash | None = None
     disc: Path | None = None
     direct: DirectKernel | None = None
+    tpm: Path | None = None

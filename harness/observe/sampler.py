@@ -100,7 +100,8 @@ class Traffic:
 async def disk_traffic(machine: Machine) -> Traffic:
     """What the guest has read and written so far."""
     found = {
-        device.get("qdev"): device["stats"] for device in await machine.command("query-blockstats")
+        device.get("node-name"): device["stats"]
+        for device in await machine.command("query-blockstats")
     }
     disk, disc = found.get(DISK_NODE, {}), found.get(DISC_NODE, {})
     return Traffic(

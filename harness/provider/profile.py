@@ -139,15 +139,19 @@ class Profile(_Model):
         """The same provider with the firmware that was asked for; None leaves its own."""
         if firmware is None or firmware == self.machine.firmware.value:
             return self
-        asked: dict[str, Any] = {
-            "source": FIRMWARE_OPTION,
-            "date": datetime.datetime.now(tz=datetime.UTC).date(),
-            "confidence": "chosen",
-        }
-        claims: dict[str, Any] = {"firmware": Claim[Firmware](value=firmware, **asked)}
-        if firmware == "bios":
-            claims["secure_boot"] = Claim[bool](value=False, **asked)
-        return self.model_copy(update={"machine": self.machine.model_copy(update=claims)})
+        asked: Profile = self._with("firmware", _asked_for(firmware))
+        # A BIOS has no Secure Boot to leave on.
+        return asked.without_secure_boot() if firmware == "bios" else asked
+
+    def without_secure_boot(self) -> Profile:
+        """The same provider with Secure Boot switched off."""
+        if not self.machine.secure_boot.value:
+            return self
+        return self._with("secure_boot", _asked_for(False))
+
+    def _with(self, name: str, claim: Claim[Any]) -> Profile:
+        machine = self.machine.model_copy(update={name: claim})
+        return self.model_copy(update={"machine": machine})
 
     @property
     def firmware_in_words(self) -> str:
@@ -155,6 +159,12 @@ class Profile(_Model):
         claim = self.machine.firmware
         owner = "the machine asked for" if claim.source == FIRMWARE_OPTION else self.title
         return f"{owner} has {'a BIOS' if claim.value == 'bios' else 'UEFI'}"
+
+
+def _asked_for(value: Value) -> Claim[Value]:
+    """A claim that the user made."""
+    today = datetime.datetime.now(tz=datetime.UTC).date()
+    return Claim(value=value, source=FIRMWARE_OPTION, date=today, confidence="chosen")
 
 
 @cache

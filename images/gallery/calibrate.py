@@ -40,8 +40,7 @@ def calibrate(name: str) -> Calibrated:
     entry = load_entry(name)
     image = build_entry(name)
     say(f"{name}: inspecting")
-    firmware = ["--firmware", entry.firmware] if entry.firmware else []
-    words = [str(HARNESS), "check", str(image), "--json", *firmware]
+    words = [str(HARNESS), "check", str(image), "--json", *entry.options]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     try:
         prediction = Result.model_validate_json(done.stdout).prediction

@@ -28,6 +28,8 @@ def _row(name: str, entry: Entry) -> Iterator[str]:
     yield f"description = {_quoted(entry.description)}"
     yield f"why = {_quoted(entry.why)}"
     yield 'tags = ["gallery"]'
+    if entry.provider != Entry.model_fields["provider"].default:
+        yield f"provider = {_quoted(entry.provider)}"
     if entry.firmware:
         yield f"firmware = {_quoted(entry.firmware)}"
     yield "[image.expected]"

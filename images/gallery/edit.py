@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 import tempfile
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from images.gallery.entry import (
     GrubCore,
     Kernel,
     Link,
+    MoveOnEsp,
     Remove,
     Replace,
     Step,
@@ -51,6 +53,9 @@ def _apply(step: Step, disk: Path, scratch: Path) -> None:
     offsets = partition_offsets(disk)
     if step.partition not in offsets:
         raise RecipeError(f"there is no partition {step.partition}.")
+    if isinstance(step, MoveOnEsp):
+        _move_on_esp(disk, offsets[step.partition], step)
+        return
     _VOLUME_STEPS[type(step)](Ext4(disk, offsets[step.partition]), step, scratch)
 
 
@@ -135,6 +140,12 @@ def _kernel(volume: Ext4, step: Kernel, scratch: Path) -> None:
         raise RecipeError(f"{step.package} holds {len(kernels)} kernels, one was expected.")
     for path in volume.match(step.path):
         volume.write(path, kernels[0].read_bytes())
+
+
+def _move_on_esp(disk: Path, offset_bytes: int, step: MoveOnEsp) -> None:
+    volume = f"{disk}@@{offset_bytes}"
+    run("mmd", "-i", volume, f"::{posixpath.dirname(step.to)}")
+    run("mmove", "-i", volume, f"::{step.path}", f"::{step.to}")
 
 
 def _clear(disk: Path, step: Clear, _: Path) -> None:

@@ -99,6 +99,15 @@ class Kernel(_FileStep):
     architecture: str
 
 
+class MoveOnEsp(_Model):
+    """Move a file of a FAT file system to another folder of it, which is made."""
+
+    do: Literal["move-on-esp"]
+    partition: Annotated[int, Field(ge=1)] = 2
+    path: Annotated[str, Field(pattern=r"^/")]
+    to: Annotated[str, Field(pattern=r"^/.+/")]
+
+
 class Clear(_Model):
     """Write zeros over a piece of the disk."""
 
@@ -125,6 +134,7 @@ Step = Annotated[
     | FillUp
     | Debugfs
     | Kernel
+    | MoveOnEsp
     | Clear
     | GrubCore,
     Field(discriminator="do"),
@@ -134,17 +144,24 @@ Step = Annotated[
 class Entry(_Model):
     """One broken image. ``base`` is a recipe, ``cmdline`` is for the base ``tiny`` only.
 
-    ``firmware`` is that of the machine, the provider's where it is None; ``why`` is why the
-    expectation is right.
+    ``provider`` is the one whose machine it is tried in. ``firmware`` is that of the machine, the
+    provider's where it is None; ``why`` is why the expectation is right.
     """
 
     description: Annotated[str, Field(min_length=1)]
     base: str
     cmdline: str = ""
+    provider: str = "contabo"
     firmware: Firmware | None = None
     why: Annotated[str, Field(min_length=1)]
     steps: list[Step] = []
     expected: Expected
+
+    @property
+    def options(self) -> list[str]:
+        """The options of ``harness`` that name its machine."""
+        firmware = ["--firmware", self.firmware] if self.firmware else []
+        return ["--provider", self.provider, *firmware]
 
 
 def entry_names() -> list[str]:

@@ -83,8 +83,7 @@ def run_entry(name: str, options: Iterable[str], runs: Path, record: Path | None
             image.symlink_to(base)
         say(f"{name}: verifying")
         started = time.monotonic()
-        firmware = ["--firmware", entry.firmware] if entry.firmware else []
-        result, said_after_s = verify(image, [*firmware, *options], runs / name)
+        result, said_after_s = verify(image, [*entry.options, *options], runs / name)
         wall_s = time.monotonic() - started
     if record:
         record_run(runs / name, record / f"{name}{RECORD_SUFFIX}")

@@ -28,6 +28,7 @@ from tests.image.disks import (
     write_boot_code,
 )
 from tests.image.test_grub_core import core as grub_core
+from tests.image.test_pe import signable_program
 
 _INITRD = f"boot/initrd.img-{VERSION}"
 _KERNEL = f"boot/vmlinuz-{VERSION}"
@@ -200,15 +201,24 @@ def test_a_disk_for_uefi_only(tmp_path: Path, architecture: str, expected: list[
 
 
 def with_esp(
-    folder: Path, *architectures: str, boot_code: bool = False, elsewhere: str = ""
+    folder: Path,
+    *architectures: str,
+    boot_code: bool = False,
+    elsewhere: str = "",
+    loader: Path | None = None,
 ) -> Path:
-    """A disk with an EFI system partition; ``elsewhere`` is a folder with a loader of Debian's."""
+    """A disk with an EFI system partition; ``elsewhere`` is a folder with a loader of Debian's.
+
+    ``loader`` is a file for the fallback path.
+    """
     raw = folder / "disk.raw"
     with raw.open("wb") as file:
         file.truncate(16 << 20)
     script = "label: gpt\nstart=4096,type=uefi\n"
     subprocess.run(["sfdisk", "-q", raw], input=script, text=True, check=True)
     volume = esp(folder, *architectures)
+    if loader:
+        subprocess.run(["mcopy", "-i", volume, loader, "::/EFI/BOOT/"], check=True)
     if elsewhere:
         loader = folder / "grubx64.efi"
         loader.write_bytes(b"MZ")
@@ -244,7 +254,8 @@ def test_a_disk_without_an_efi_system_partition_under_uefi(linux: Linux) -> None
 
 
 @pytest.mark.parametrize(
-    ("boot_code", "expected"), [(True, "firmware.bios-only"), (False, "disk.no-bootloader")]
+    ("boot_code", "expected"),
+    [(True, "firmware.bios-only"), (False, "firmware.no-fallback-loader")],
 )
 def test_a_loader_that_only_a_boot_entry_leads_to(
     tmp_path: Path, boot_code: bool, expected: str
@@ -254,6 +265,17 @@ def test_a_loader_that_only_a_boot_entry_leads_to(
     (row,) = [row for row in examine(str(image), profile).findings if row.id == expected]
     # mtools writes a short name that is all in small letters in capitals.
     assert "\\EFI\\DEBIAN\\GRUBX64.EFI is there, and only a boot entry" in row.statement
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_what_secure_boot_starts(tmp_path: Path, signed: bool) -> None:
+    (tmp_path / "BOOTX64.EFI").write_bytes(signable_program(signed=signed))
+    image = with_esp(tmp_path, loader=tmp_path / "BOOTX64.EFI")
+    for provider, expected in (("uefi-q35", True), ("uefi-secure", signed)):
+        seen = examine(str(image), load_profile(provider))
+        ids = [row.id for row in seen.findings if row.id.startswith(("firmware.", "disk."))]
+        assert ids == ([] if expected else ["firmware.not-signed"])
+    assert seen.prediction.will_boot is (None if signed else False)
 
 
 @pytest.mark.parametrize("size", ["1M", "10G"])

@@ -8,6 +8,7 @@ from harness.console.actions import ACTIONS, SWAPS, key_codes, swap_of
 from harness.console.hands import read_qmp
 from harness.console.keys import key_bytes
 from harness.errors import UsageError
+from harness.provider.profile import load_profile
 
 
 def test_every_action_has_a_name_and_a_key_of_its_own() -> None:
@@ -17,25 +18,37 @@ def test_every_action_has_a_name_and_a_key_of_its_own() -> None:
 
 
 def test_a_swap_changes_one_thing_of_the_providers_machine() -> None:
-    assert swap_of("disk-bus", "virtio-scsi", "bios") is None
-    assert swap_of("nic", "virtio-net", "bios") is None
-    assert swap_of("firmware", "uefi", "uefi") is None
+    profile = load_profile("contabo")
+    hardware = profile.machine
+    assert swap_of("disk-bus", "virtio-scsi", hardware) is None
+    assert swap_of("nic", "virtio-net", hardware) is None
+    assert swap_of("firmware", "uefi", profile.with_firmware("uefi").machine) is None
     changes = [
-        swap_of(what, value, "bios")
+        swap_of(what, value, hardware)
         for what, values in SWAPS.items()
         for value in values
-        if swap_of(what, value, "bios")
+        if swap_of(what, value, hardware)
     ]
-    assert len(changes) == 5
+    assert len(changes) == 6
     for change in changes:
         assert change
         assert [change.disk_bus, change.nic_model, change.firmware].count(None) == 2
-    uefi = swap_of("firmware", "uefi", "bios")
+    uefi = swap_of("firmware", "uefi", hardware)
     assert uefi
     assert uefi.name == "UEFI in place of BIOS"
     for wrong in (("disk-bus", "floppy"), ("cpu", "fast"), ("", "")):
         with pytest.raises(UsageError, match="cannot be swapped"):
-            swap_of(*wrong, "bios")
+            swap_of(*wrong, hardware)
+
+
+def test_a_swap_is_from_what_the_provider_has() -> None:
+    hardware = load_profile("libvirt").machine
+    assert swap_of("disk-bus", "virtio-blk", hardware) is None
+    change = swap_of("disk-bus", "virtio-scsi", hardware)
+    assert change
+    assert change.name == "a virtio-scsi disk in place of virtio-blk"
+    with pytest.raises(UsageError, match="a q35 has no such controller"):
+        swap_of("disk-bus", "ide", hardware)
 
 
 def test_keys_of_the_vga_console() -> None:

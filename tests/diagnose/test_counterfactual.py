@@ -6,6 +6,7 @@ import pytest
 
 from harness.checks.finding import Finding
 from harness.diagnose.counterfactual import what_would_settle
+from harness.provider.profile import Chipset, DiskBus
 from tests.diagnose.test_diagnosis import Script
 
 _NO_DISK = ("Linux version 6.1.0", "ALERT!  UUID=0 does not exist.  Dropping to a shell!")
@@ -51,6 +52,30 @@ def test_the_other_disk_is_one_that_the_guest_has_a_driver_for(
 ) -> None:
     diagnosis = Script().booted().serial(*_NO_DISK).judge()
     diagnosis.drivers = drivers
+    change = what_would_settle(diagnosis)
+    assert (change.name if change else None) == name
+
+
+@pytest.mark.parametrize(
+    ("chipset", "bus", "drivers", "name"),
+    [
+        ("q35", "virtio-blk", {}, "a virtio-scsi disk in place of virtio-blk"),
+        ("q35", "virtio-blk", {"ahci": "initramfs"}, "a SATA disk in place of virtio-blk"),
+        ("q35", "virtio-scsi", {"ata_piix": "initramfs"}, None),
+        (
+            "q35",
+            "virtio-scsi",
+            {"virtio_blk": "built in"},
+            "a virtio-blk disk in place of virtio-scsi",
+        ),
+        ("pc", "virtio-blk", {"ata_piix": "initramfs"}, "an IDE disk in place of virtio-blk"),
+    ],
+)
+def test_the_other_disk_is_one_that_the_machine_can_have(
+    chipset: Chipset, bus: DiskBus, drivers: dict[str, str], name: str | None
+) -> None:
+    diagnosis = Script().booted().serial(*_NO_DISK).judge()
+    diagnosis.chipset, diagnosis.disk_bus, diagnosis.drivers = chipset, bus, drivers
     change = what_would_settle(diagnosis)
     assert (change.name if change else None) == name
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from harness.checks.finding import Finding
+from harness.diagnose.counterfactual import what_would_settle
 from harness.diagnose.diagnosis import MAX_RESTARTS, Diagnosis, diagnose
 from harness.evidence import Observation
 
@@ -447,6 +448,37 @@ def test_a_mute_kernel_under_uefi_is_known_by_its_interrupt_table() -> None:
     script = started_by_uefi().add("cpu", "mode", mode="long", interrupt_table="high")
     assert script.judge().timeline.furthest == "kernel"
     assert said(script.silence()) == ("fail", "kernel", "boot.hung")
+
+
+@pytest.mark.parametrize(
+    ("lines", "stage"),
+    [
+        ((f"BdsDxe: failed to load Boot0001 {_DISK}: Access Denied",), "firmware"),
+        ((f"BdsDxe: failed to start Boot0001 {_DISK}: Security Violation",), "firmware"),
+        (
+            (
+                f"BdsDxe: starting Boot0001 {_DISK}",
+                "│      Verification failed: (0x1A) Security Violation      │",
+            ),
+            "bootloader",
+        ),
+    ],
+)
+def test_what_secure_boot_refuses(lines: tuple[str, ...], stage: str) -> None:
+    script = under_uefi().serial(*lines)
+    assert said(script) == ("fail", stage, "firmware.not-signed")
+    change = what_would_settle(script.judge())
+    assert change
+    assert change.name == "Secure Boot off in place of Secure Boot on"
+
+
+def test_a_kernel_that_grub_may_not_start() -> None:
+    script = under_uefi().serial(
+        f"BdsDxe: starting Boot0001 {_DISK}",
+        "error: bad shim signature.",
+        "error: you need to load the kernel first.",
+    )
+    assert said(script.quiet(16.0)) == ("fail", "bootloader", "firmware.not-signed")
 
 
 @pytest.mark.parametrize("end", [_SHELL, "BdsDxe: No bootable option or device was found."])

@@ -10,6 +10,7 @@ import pytest
 
 from harness.errors import HostError
 from harness.machine.firmware import descriptor_folders, find_uefi, uefi_flash
+from harness.provider.profile import Chipset
 
 
 class Host:
@@ -42,8 +43,9 @@ class Host:
         }
         (self.folder / path).write_text(json.dumps({**row, **other}))
 
-    def found(self, chipset: str = "pc") -> str:
-        return find_uefi(chipset, self.folders).mapping.executable.filename.name
+    def found(self, chipset: Chipset = "pc", *, secure_boot: bool = False) -> str:
+        found = find_uefi(chipset, self.folders, secure_boot=secure_boot)
+        return found.mapping.executable.filename.name
 
 
 @pytest.fixture
@@ -113,6 +115,20 @@ def test_one_without_secure_boot_comes_first(host: Host) -> None:
     assert host.found() == "usr-50-a.json.code"
     host.describe("usr/60-b.json")
     assert host.found() == "usr-60-b.json.code"
+
+
+def test_secure_boot_wants_keys_and_is_told_of_smm(host: Host) -> None:
+    host.describe("usr/40-a.json", features=["requires-smm", "secure-boot"])
+    host.describe("usr/50-b.json")
+    with pytest.raises(HostError, match="no UEFI firmware with Secure Boot on for the machine"):
+        host.found("q35", secure_boot=True)
+    keys = ["enrolled-keys", "requires-smm", "secure-boot"]
+    host.describe("usr/60-c.json", features=keys)
+    assert host.found("q35", secure_boot=True) == "usr-60-c.json.code"
+    assert host.found("q35") == "usr-50-b.json.code"
+    for secure_boot in (True, False):
+        firmware = find_uefi("q35", host.folders, secure_boot=secure_boot)
+        assert uefi_flash(firmware, host.folder).smm == secure_boot
 
 
 def test_another_chipset_has_its_own(host: Host) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -42,11 +43,22 @@ def listen(path: Path) -> Any:
     return asyncio.start_unix_server(accept, path)
 
 
-async def ask(folder: Path, backend: Backend) -> dict[str, Any]:
+# The same of a q35, whose devices are behind root ports.
+Q35 = {
+    "0.0": "8086:29c0",  # MCH
+    "1.0": "1234:1111",  # std VGA
+    "31.0": "8086:2918",  # ICH9 ISA bridge
+    "31.2": "8086:2922",  # ICH9 AHCI, where the seed is
+    "31.3": "8086:2930",  # ICH9 SMBus
+}
+ROOT_PORT = "1b36:000c"
+
+
+async def ask(folder: Path, backend: Backend, provider: str = "contabo") -> dict[str, Any]:
     """The answers of a machine around an empty disk, which is never started."""
     image = folder / "image.qcow2"
     seed = new_seed("00:50:56:12:34:56", GuestNetwork())
-    profile = load_profile("contabo")
+    profile = load_profile(provider)
     case = Case(examine(str(image), profile), profile, "network", False, None, None, folder)
     spec = machine_spec(case, Acceleration("tcg", "max", 1.0, ""), seed, folder, None)
     endpoints = endpoints_in(folder, folder)
@@ -80,13 +92,16 @@ def test_it_waits_before_its_first_instruction(answers: dict[str, Any]) -> None:
     assert answers["query-status"]["status"] == "prelaunch"
 
 
-def test_the_pci_bus_holds_the_providers_devices_and_no_other(answers: dict[str, Any]) -> None:
+def on_the_root_bus(answers: dict[str, Any]) -> dict[str, str]:
     (bus,) = answers["query-pci"]
-    found = {
+    return {
         f"{row['slot']}.{row['function']}": f"{row['id']['vendor']:04x}:{row['id']['device']:04x}"
         for row in bus["devices"]
     }
-    assert found == PCI
+
+
+def test_the_pci_bus_holds_the_providers_devices_and_no_other(answers: dict[str, Any]) -> None:
+    assert on_the_root_bus(answers) == PCI
 
 
 def test_the_image_is_the_only_disk_and_the_seed_the_only_disc(answers: dict[str, Any]) -> None:
@@ -115,3 +130,63 @@ def test_nothing_else_can_be_booted_or_networked_with(answers: dict[str, Any]) -
     assert "efi-virtio" not in answers["rom"]
     assert "pxe" not in answers["rom"]
     assert "restrict=on" in answers["network"]
+
+
+def behind_ports(tree: str) -> dict[str, list[str]]:
+    """What is behind each root port, which the firmware gives its number only later."""
+    found: dict[str, list[str]] = {}
+    port, depth = "", 0
+    for line in tree.splitlines():
+        indent = len(line) - len(line.lstrip())
+        if port and indent <= depth:
+            port = ""
+        if match := re.match(r" *bus: (port\d+)", line):
+            port, depth = match[1], indent
+            found[port] = []
+        elif (match := re.match(r" *dev: ([\w-]+)", line)) and port and indent == depth + 2:
+            found[port].append(match[1])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("provider", "expected"),
+    [
+        (
+            "uefi-q35",
+            {
+                "port1": ["virtio-net-pci"],
+                "port2": ["virtio-scsi-pci"],
+                "port3": ["virtio-balloon-pci"],
+            },
+        ),
+        (
+            "libvirt",
+            {
+                "port1": ["virtio-net-pci"],
+                "port2": [],
+                "port3": [],
+                "port4": ["virtio-blk-pci"],
+                "port5": ["virtio-balloon-pci"],
+            },
+        ),
+    ],
+)
+def test_a_q35_has_what_its_profile_names_and_no_other(
+    tmp_path: Path, provider: str, expected: dict[str, list[str]]
+) -> None:
+    image = tmp_path / "image.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", image, "64M"], check=True)
+    answers = asyncio.run(ask(tmp_path, Backend(), provider))
+    root = on_the_root_bus(answers)
+    ports = [place for place, kind in root.items() if kind == ROOT_PORT]
+    assert ports == [f"2.{number}" for number in range(len(expected))]
+    assert {place: kind for place, kind in root.items() if place not in ports} == Q35
+    tree = answers["tree"]
+    assert behind_ports(tree) == expected
+    for device in ("floppy", "usb", "e1000", "rtl8139", "ide-hd", "tpm"):
+        assert f"dev: {device}" not in tree, device
+    assert tree.count("dev: ide-cd") == 1
+    assert tree.count("dev: ich9-ahci,") == 1
+    assert tree.count("dev: scsi-hd") + tree.count("dev: virtio-blk-pci") == 1
+    assert [row["inserted"]["ro"] for row in answers["query-block"]] == [False, True]
+    assert "efi-virtio" not in answers["rom"]

@@ -1,8 +1,12 @@
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from harness.guest_network import GuestNetwork
+from harness.machine.pci import root_ports
 from harness.machine.qemu_args import qemu_args
 from harness.machine.spec import DirectKernel, Endpoints, Flash, MachineSpec
 
@@ -84,7 +88,7 @@ def test_uefi_is_in_flash_its_code_read_only_and_boots_from_no_network() -> None
     assert len(values(args, "-fw_cfg")) == 2
     assert values(args, "-boot") == ["strict=on"]
     assert [word for word in values(args, "-device") if "bootindex=2" in word] == [
-        "ide-cd,id=seed,bus=ide.1,drive=seed,bootindex=2"
+        "ide-cd,bus=ide.1,id=seed,drive=seed,bootindex=2"
     ]
 
 
@@ -113,7 +117,7 @@ def test_a_disc_is_a_read_only_cd_that_is_tried_after_an_empty_disk() -> None:
     assert (disc["read-only"], disc["file"]["filename"]) == (True, "/x/disc.iso")
     assert seed["file"]["filename"] == "/x/seed.iso"
     devices = values(args, "-device")
-    assert "ide-cd,id=disc,bus=ide.0,drive=disc,bootindex=2" in devices
+    assert "ide-cd,bus=ide.0,id=disc,drive=disc,bootindex=2" in devices
     assert any(word.startswith("scsi-hd,") and "bootindex=1" in word for word in devices)
     assert sum("bootindex" in word for word in devices) == 2
 
@@ -121,7 +125,7 @@ def test_a_disc_is_a_read_only_cd_that_is_tried_after_an_empty_disk() -> None:
 def test_under_uefi_the_seed_comes_after_the_disc() -> None:
     flash = Flash(Path("/fw/code"), "raw")
     args = qemu_args(replace(disc_spec(Path("/x")), firmware=flash), endpoints(Path("/x")))
-    assert "ide-cd,id=seed,bus=ide.1,drive=seed,bootindex=3" in values(args, "-device")
+    assert "ide-cd,bus=ide.1,id=seed,drive=seed,bootindex=3" in values(args, "-device")
 
 
 def test_an_installation_starts_a_kernel_of_ours_and_ends_with_a_reset() -> None:
@@ -139,3 +143,78 @@ def test_the_screen_is_served_only_where_a_socket_is_named() -> None:
     args = qemu_args(spec(Path("/x")), replace(ways_in, vnc_socket=Path("/x,y/vnc.sock")))
     assert values(args, "-vnc") == ["unix:/x,,y/vnc.sock"]
     assert values(args, "-display") == ["none"]
+
+
+def q35_spec(folder: Path) -> MachineSpec:
+    return replace(
+        spec(folder),
+        chipset="q35",
+        disk_bus="virtio-blk",
+        seed_bus="sata",
+        nic_address="01:00.0",
+        disk_address="03:00.0",
+        balloon_address="0a.0",
+    )
+
+
+def test_a_bus_of_its_own_is_behind_a_root_port() -> None:
+    devices = values(qemu_args(q35_spec(Path("/x")), endpoints(Path("/x"))), "-device")
+    assert [word for word in devices if word.startswith("pcie-root-port")] == [
+        "pcie-root-port,id=port1,bus=pcie.0,chassis=1,port=1,addr=02.0,multifunction=on",
+        "pcie-root-port,id=port2,bus=pcie.0,chassis=2,port=2,addr=02.1",
+        "pcie-root-port,id=port3,bus=pcie.0,chassis=3,port=3,addr=02.2",
+    ]
+    (nic,) = [word for word in devices if word.startswith("virtio-net")]
+    assert nic.endswith(",bus=port1,addr=00.0")
+    (disk,) = [word for word in devices if word.startswith("virtio-blk")]
+    assert "bus=port3,addr=00.0,id=disk" in disk
+    assert "virtio-balloon-pci,id=balloon,addr=0a.0" in devices
+
+
+def test_a_root_port_keeps_out_of_a_slot_that_is_named() -> None:
+    ports = root_ports(["02.0", "09:00.0", "03.0"])
+    assert ports[1].endswith("addr=04.0,multifunction=on")
+    assert ports[-1] == (
+        "pcie-root-port,id=port9,bus=pcie.0,chassis=9,port=9,addr=05.0,multifunction=on"
+    )
+    assert root_ports(["05.0", "12.0"]) == []
+
+
+def test_the_drives_of_a_q35_have_a_port_of_its_ahci_each() -> None:
+    machine = replace(q35_spec(Path("/x")), image=None, disc=Path("/x/disc.iso"), disk_bus="sata")
+    devices = values(qemu_args(machine, endpoints(Path("/x"))), "-device")
+    ports = [word.split(",")[:2] for word in devices if word.startswith("ide-")]
+    assert sorted(ports) == [
+        ["ide-cd", "bus=ide.1"],
+        ["ide-cd", "bus=ide.2"],
+        ["ide-hd", "bus=ide.0"],
+    ]
+    assert not any("ahci" in word for word in devices)
+
+
+def test_a_seed_on_virtio_blk_comes_after_all_that_have_an_address() -> None:
+    machine = replace(spec(Path("/x")), seed_bus="virtio-blk")
+    devices = values(qemu_args(machine, endpoints(Path("/x"))), "-device")
+    assert devices.index("virtio-blk-pci,id=seed,drive=seed") > [
+        word.startswith("virtio-net") for word in devices
+    ].index(True)
+
+
+def test_a_disk_that_the_chipset_cannot_have_is_a_fault_of_the_program() -> None:
+    with pytest.raises(ValueError, match="a q35 has no ide"):
+        qemu_args(replace(q35_spec(Path("/x")), disk_bus="ide"), endpoints(Path("/x")))
+
+
+def test_secure_boot_keeps_its_variables_behind_smm() -> None:
+    flash = Flash(Path("/fw/code"), "raw", Path("/x/variables"), smm=True)
+    args = qemu_args(replace(q35_spec(Path("/x")), firmware=flash), endpoints(Path("/x")))
+    assert values(args, "-machine")[0].startswith("q35,usb=off,smm=on,pflash0=")
+    assert values(args, "-global") == ["driver=cfi.pflash01,property=secure,value=on"]
+
+
+@pytest.mark.parametrize(("made", "interface"), [(spec, "tpm-tis"), (q35_spec, "tpm-crb")])
+def test_a_tpm_is_behind_a_socket(made: Callable[[Path], MachineSpec], interface: str) -> None:
+    args = qemu_args(replace(made(Path("/x")), tpm=Path("/x,y/tpm")), endpoints(Path("/x")))
+    assert "socket,id=tpm,path=/x,,y/tpm" in values(args, "-chardev")
+    assert values(args, "-tpmdev") == ["emulator,id=tpm0,chardev=tpm"]
+    assert f"{interface},tpmdev=tpm0" in values(args, "-device")

@@ -412,6 +412,8 @@ int main(void)
     option("tiny.mode=", mode, sizeof mode);
     say("mode %s", mode);
     load_modules();
+    if (!access("/dev/tpm0", F_OK))
+        say("there is /dev/tpm0");
     if (!strcmp(mode, "panic"))
         return 1;
     if (!strcmp(mode, "poweroff"))

@@ -1,0 +1,54 @@
+"""The TPM of a machine: swtpm, which QEMU talks to over a socket."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from harness.errors import HostError
+from harness.programs import PDEATHSIG, find_program
+
+
+@asynccontextmanager
+async def running_tpm(scratch: Path) -> AsyncIterator[Path]:
+    """The control socket of a new TPM 2.0, there until the block is left.
+
+    What it keeps is in ``scratch``: no run remembers another's. It runs under its own seccomp
+    filter, and dies with us. Raises HostError: ``host.missing-tool`` where there is no swtpm, and
+    ``host.tpm-failed`` in place of one of the block where swtpm has ended by itself.
+    """
+    program = find_program("swtpm")
+    find_program(PDEATHSIG[0])
+    state, path, complaints = scratch / "tpm", scratch / "tpm.sock", scratch / "tpm.stderr"
+    state.mkdir()
+    # It is handed a socket that listens already: nobody has to wait for it to come up.
+    with socket.socket(socket.AF_UNIX) as listening, complaints.open("wb") as stderr:
+        listening.bind(str(path))
+        listening.listen(1)
+        process = await asyncio.create_subprocess_exec(
+            *(*PDEATHSIG, str(program), "socket", "--tpm2"),
+            *("--tpmstate", f"dir={state},mode=0600"),
+            *("--ctrl", f"type=unixio,fd={listening.fileno()}"),
+            *("--seccomp", "action=kill"),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=stderr,
+            pass_fds=(listening.fileno(),),
+            # A Ctrl-C at the terminal is for us.
+            start_new_session=True,
+        )
+    try:
+        yield path
+    except HostError as error:
+        if process.returncode is None:
+            raise
+        said = await asyncio.to_thread(complaints.read_text, errors="replace")
+        last = (said.strip().splitlines() or [f"status {process.returncode}"])[-1]
+        raise HostError("host.tpm-failed", f"swtpm ended: {last[:200].rstrip('.')}.") from error
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
