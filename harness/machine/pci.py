@@ -38,3 +38,10 @@ def root_ports(addresses: Iterable[str]) -> list[str]:
         multifunction = ",multifunction=on" if function == 0 else ""
         args += ["-device", f"{port},addr={free[slot]:02x}.{function}{multifunction}"]
     return args
+
+
+def slot_after(address: str, others: Iterable[str]) -> str:
+    """The first free address behind ``address`` on the root bus: what is there is found later."""
+    taken = {int(row.partition(".")[0], 16) for row in others if ":" not in row}
+    slots = range(int(address.partition(".")[0], 16) + 1, _LAST_SLOT + 1)
+    return f"{next(slot for slot in slots if slot not in taken):02x}.0"

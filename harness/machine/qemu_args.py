@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from harness.machine.pci import place, root_ports
+from harness.machine.pci import place, root_ports, slot_after
 from harness.machine.spec import Endpoints, MachineSpec
 
 DISK_NODE = "disk"
@@ -196,7 +196,8 @@ def _discs(spec: MachineSpec) -> list[str]:
     if spec.disc:
         args += _drive(DISC_NODE, spec.disc, f"ide-cd,bus={disc_port}", ",bootindex=2")
     if spec.seed_bus == "virtio-blk":
-        return [*args, *_drive(SEED_NODE, spec.seed, "virtio-blk-pci", "")]
+        address = slot_after(spec.disk_address, (spec.nic_address, spec.balloon_address))
+        return [*args, *_drive(SEED_NODE, spec.seed, f"virtio-blk-pci,addr={address}", "")]
     order = (3 if spec.disc else 2) if spec.firmware and spec.seed_bus == "ide" else None
     bootindex = f",bootindex={order}" if order else ""
     return [*args, *_drive(SEED_NODE, spec.seed, f"ide-cd,bus={seed_port}", bootindex)]

@@ -54,6 +54,10 @@ PciAddress = Annotated[str, Field(pattern=r"^([0-9a-f]{2}:)?[0-9a-f]{2}\.[0-7]$"
 """``slot.function`` on the root bus, or ``bus:slot.function`` behind a PCI Express root port."""
 
 
+# What a drive may be on: the chipset's own controller, or a slot of the root bus.
+_DRIVES: dict[Chipset, tuple[SeedBus, ...]] = {"pc": ("ide", "virtio-blk"), "q35": ("sata",)}
+
+
 class Machine(_Model):
     """The hardware, in QEMU's words."""
 
@@ -78,10 +82,10 @@ class Machine(_Model):
     @model_validator(mode="after")
     def _is_one_machine(self) -> Self:
         """Raise ValueError for hardware that cannot be put together."""
-        bus = {"pc": "ide", "q35": "sata"}[self.chipset.value]
+        buses = _DRIVES[self.chipset.value]
         for name in ("seed_bus", "disc_bus"):
-            if getattr(self, name).value not in (bus, "virtio-blk"):
-                raise ValueError(f"{name}: a {self.chipset.value} has {bus} of its own")
+            if getattr(self, name).value not in buses:
+                raise ValueError(f"{name}: a {self.chipset.value} has {' or '.join(buses)}")
         if self.secure_boot.value and (self.firmware.value, self.chipset.value) != ("uefi", "q35"):
             raise ValueError("secure_boot needs firmware uefi, and chipset q35 for its SMM")
         addresses = (self.disk_address, self.nic_address, self.balloon_address)

@@ -29,7 +29,7 @@ def print_profiles(console: Console, profiles: Sequence[Profile]) -> None:
     """Print one line for each: the machine, the seed, the network, what may be uploaded."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for title in ("provider", "machine", "disk", "seed", "network", "takes"):
-        table.add_column(title)
+        table.add_column(title, no_wrap=title == "provider")
     for profile in profiles:
         machine, network = profile.machine, profile.network.addressing.value
         secure = ", Secure Boot" if machine.secure_boot.value else ""

@@ -192,12 +192,11 @@ def test_the_drives_of_a_q35_have_a_port_of_its_ahci_each() -> None:
     assert not any("ahci" in word for word in devices)
 
 
-def test_a_seed_on_virtio_blk_comes_after_all_that_have_an_address() -> None:
-    machine = replace(spec(Path("/x")), seed_bus="virtio-blk")
+@pytest.mark.parametrize(("nic", "slot"), [("03.0", "06"), ("06.0", "07")])
+def test_a_seed_on_virtio_blk_is_found_after_the_disk(nic: str, slot: str) -> None:
+    machine = replace(spec(Path("/x")), seed_bus="virtio-blk", nic_address=nic)
     devices = values(qemu_args(machine, endpoints(Path("/x"))), "-device")
-    assert devices.index("virtio-blk-pci,id=seed,drive=seed") > [
-        word.startswith("virtio-net") for word in devices
-    ].index(True)
+    assert f"virtio-blk-pci,addr={slot}.0,id=seed,drive=seed" in devices
 
 
 def test_a_disk_that_the_chipset_cannot_have_is_a_fault_of_the_program() -> None:

@@ -52,7 +52,7 @@ def test_a_profile_of_ones_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('value = "pc"', 'value = "q35"', "a q35 has sata of its own"),
+        ('value = "pc"', 'value = "q35"', "a q35 has sata"),
         ("[machine.secure_boot]\nvalue = false", "[machine.secure_boot]\nvalue = true", "needs"),
         ('value = "12.0"', 'value = "05.0"', "need an address each"),
         ('value = "12.0"', 'value = "01:00.0"', "a pc has no root ports"),
