@@ -208,6 +208,11 @@ def verify(
     from harness.run import boot
 
     backend = choose_backend(backend_name, connect)
+    if backend.is_remote and profile.machine.tpm.value:
+        raise UsageError(
+            f"--connect {backend.uri}: the TPM of {profile.name} is emulated on this host: it "
+            "cannot be tried on another."
+        )
     if backend.name == "libvirt" and (install or hold_on_fail or all_providers):
         raise UsageError(
             "--backend libvirt: goes with none of --install, --hold-on-fail and --all-providers."

@@ -56,6 +56,13 @@ def _run_here(words: list[str]) -> subprocess.CompletedProcess[str]:
         (("verify", "x", "--nonsense"), "No such option"),
         (("no-such-command",), "No such command"),
         (("verify", "x", "--provider", "nimbus"), "no such profile; there is contabo"),
+        (
+            (
+                *("verify", "x", "--provider", "uefi-secure", "--backend", "libvirt"),
+                *("--connect", "qemu+ssh://host/system"),
+            ),
+            "is emulated on this host",
+        ),
         (("verify", "/nonexistent/x.qcow2"), "/nonexistent/x.qcow2: cannot be read: No such file"),
         (("verify", "/tmp"), "/tmp: is a folder"),
         (("verify", "/dev/null"), "/dev/null: is a character device"),
