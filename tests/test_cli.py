@@ -149,7 +149,7 @@ def test_verify_without_qemu_says_what_to_install(tmp_path: Path) -> None:
 
 
 def test_a_check_does_not_wait_for_what_it_does_not_need() -> None:
-    code = "import sys, harness.cli; print(*sys.modules)"
+    code = "import sys, harness.cli, harness.commands.check; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     assert "harness.examine" in loaded

@@ -102,8 +102,24 @@ def test_no_image_that_any_of_them_takes(tmp_path: Path) -> None:
     assert "format.unsupported" in done.stdout
 
 
-@pytest.mark.parametrize("option", ["--install", "--hold-on-fail"])
-def test_what_does_not_go_together(option: str) -> None:
-    done = harness("verify", "x", "--all-providers", option)
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--all-providers", "--install"),
+        ("--all-providers", "--hold-on-fail"),
+        ("--all-providers", "--firmware", "uefi"),
+        ("--all-providers", "--backend", "libvirt"),
+        ("--install", "--hold-on-fail"),
+        ("--backend", "libvirt", "--install"),
+    ],
+)
+def test_what_does_not_go_together(options: tuple[str, ...]) -> None:
+    done = harness("verify", "x", *options)
     assert done.returncode == 2
-    assert "--all-providers" in done.stderr or "terminal" in done.stderr
+    assert "give one of them" in done.stderr
+
+
+def test_an_image_that_is_not_there_is_no_table() -> None:
+    done = harness("verify", "/nonexistent/x.qcow2", "--all-providers")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "cannot be read: No such file" in done.stderr

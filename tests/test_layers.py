@@ -34,8 +34,7 @@ LAYERS = [
     {"matrix"},
     {"report"},
     {"console"},
-    {"options"},
-    {"matrix_command", "providers_command"},
+    {"commands"},
     {"cli", "pytest_plugin"},
     {"__main__"},
 ]

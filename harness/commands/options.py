@@ -97,3 +97,52 @@ def with_profile(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_PROVIDER_OPTIONS):
         chosen = option(chosen)
     return chosen
+
+
+RUN_DIR = click.option(
+    "--run-dir",
+    type=click.Path(path_type=Path),
+    help="Where the evidence goes.  [default: a new folder under ~/.local/state/harness/runs]",
+)
+STRICT = click.option("--strict", is_flag=True, help="A warning is a fail.")
+
+
+def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of every command that boots."""
+    options = [
+        with_profile,
+        ACCEL,
+        BACKEND,
+        CONNECT,
+        click.option(
+            "--until",
+            type=click.Choice(["network", "seed", "ready"]),
+            default="network",
+            show_default=True,
+            help="How far a boot must come: the network proved, the seed's call back, the end of "
+            "cloud-init.",
+        ),
+        RUN_DIR,
+        click.option(
+            "--timeout",
+            "timeout_s",
+            type=click.FloatRange(min=1),
+            metavar="SECONDS",
+            help="Give up after this long.  [default: 20 minutes, more on a slow host]",
+        ),
+        click.option(
+            "--silence",
+            "silence_s",
+            type=click.FloatRange(min=1),
+            metavar="SECONDS",
+            help="Call the guest hung after this long without a sign of life.  [default: 150, "
+            "more on a slow host]",
+        ),
+        COUNTERFACTUAL,
+        RULES,
+        STRICT,
+        JSON,
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command

@@ -15,6 +15,7 @@ from typing import Literal
 import click
 from rich.console import Console
 
+from harness.commands.options import ACCEL, COUNTERFACTUAL, RULES
 from harness.diagnose.rules import read_rules
 from harness.errors import UsageError
 from harness.machine.acceleration import choose_acceleration
@@ -29,7 +30,6 @@ from harness.matrix.record import Matrix
 from harness.matrix.run import known_in, run_matrix
 from harness.matrix.select import Shard, select
 from harness.matrix.stop import Stop
-from harness.options import ACCEL, COUNTERFACTUAL, RULES
 from harness.provider.profile import load_profile
 from harness.report.matrix_live import MatrixProgress
 from harness.run_folder import new_report_dir
