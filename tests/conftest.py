@@ -88,14 +88,15 @@ def wait_for(condition: Callable[[], bool], *, seconds: float = 60) -> None:
 
 
 def machines_of(scratch: Path) -> list[str]:
-    """The command lines of QEMU processes that use ``scratch``."""
+    """The command lines of processes of QEMU and of swtpm that use ``scratch``."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             words = (folder / "cmdline").read_bytes()
         except OSError:
             continue
-        if b"qemu-system" in words and str(scratch).encode() in words:
+        is_ours = b"qemu-system" in words or b"swtpm" in words
+        if is_ours and str(scratch).encode() in words:
             found.append(words.replace(b"\0", b" ").decode())
     return found
 
