@@ -169,6 +169,8 @@ def start_rows(
         "firmware": hardware.firmware.value,
         "chipset": hardware.chipset.value,
         "disk_bus": hardware.disk_bus.value,
+        "secure_boot": hardware.secure_boot.value,
+        "tpm": hardware.tpm.value,
         "image": _facts(image),
         "prediction": image.prediction.model_dump(mode="json"),
         "inside": [row.model_dump(mode="json") for row in image.inside],

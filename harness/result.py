@@ -50,13 +50,18 @@ class Image(_Model):
 
 
 class Tool(_Model):
-    """What tried it. ``firmware`` is ``bios`` or ``uefi``: what it was held against, too."""
+    """What tried it. ``firmware`` is ``bios`` or ``uefi``: what it was held against, too.
+
+    ``secure_boot`` and ``tpm`` tell whether the machine had them.
+    """
 
     version: str
     qemu: str | None
     accel: str | None
     backend: str
     firmware: str = "bios"
+    secure_boot: bool = False
+    tpm: bool = False
 
 
 class Counterfactual(_Model):
@@ -171,7 +176,12 @@ def compose(diagnosis: Diagnosis, observations: list[Observation], run_dir: Path
         guest=Guest(**{name: login[name] for name in Guest.model_fields}) if login else None,
         timings_s={"check": start["check_s"], **timings_s, "verdict": round(verdict.at_s, 3)},
         run_dir=str(run_dir) if run_dir else None,
-        tool=Tool(**start["tool"], firmware=start.get("firmware", "bios")),
+        tool=Tool(
+            **start["tool"],
+            firmware=start.get("firmware", "bios"),
+            secure_boot=start.get("secure_boot", False),
+            tpm=start.get("tpm", False),
+        ),
     )
 
 

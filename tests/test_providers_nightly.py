@@ -27,7 +27,6 @@ def frames(ran: Ran) -> list[dict[str, Any]]:
     ("provider", "transport", "datasource", "source"),
     [
         ("digitalocean", "virtio-blk", "DataSourceConfigDrive", "/dev/vdb"),
-        ("libvirt", "virtio-blk", "DataSourceNoCloud", "/dev/sr0"),
         ("openstack", "virtio-blk", "DataSourceConfigDrive", "/dev/sr0"),
         ("proxmox", "virtio-scsi", "DataSourceNoCloud", "/dev/sr0"),
     ],
@@ -54,3 +53,12 @@ def test_it_is_ready_and_says_on_what(
         assert "2001:db8:113::10" in probed
     if provider != "proxmox":
         assert "dhcp-request" in {row["what"] for row in frames(ran)}
+
+
+def test_debians_cloud_kernel_reads_no_seed_from_sata(
+    verify: Callable[..., Ran], debian: Path
+) -> None:
+    ran = verify(debian, "--provider", "libvirt")
+    assert "linux.seed-drive-missing" in [row["id"] for row in ran.result["findings"]]
+    assert ran.brief() == ("fail", "userspace", "network.silent")
+    assert "no ahci" in ran.result["findings"][-1]["statement"]

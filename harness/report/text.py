@@ -146,6 +146,7 @@ def _facts(result: Result) -> RenderableType:
     tool = result.tool
     machine = f"QEMU {tool.qemu}, {tool.accel}" if tool.qemu else "not booted"
     machine += ", UEFI" if tool.firmware == "uefi" else ""
+    machine += ", Secure Boot" * tool.secure_boot + ", TPM" * tool.tpm
     image = result.image
     rows = {"image": f"{printable(image.location)} ({_describe(result)})"}
     if image.final_url not in (None, image.location):
