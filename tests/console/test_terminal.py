@@ -112,8 +112,8 @@ def test_after_the_prefix_a_key_is_an_action(machine: Machine) -> None:
             assert app.screen.query_one(Input).placeholder.startswith("ret")
             await pilot.press("escape", prefix, "w")
             await pilot.pause()
-            assert app.screen.query_one(OptionList).option_count == 8
-            await pilot.press("down", "enter")
+            assert app.screen.query_one(OptionList).option_count == 9
+            await pilot.press("down", "down", "enter")
             await app.workers.wait_for_complete()
             assert machine.done[3:] == [
                 ("qmp", {"text": "stop"}),
