@@ -38,6 +38,8 @@ from harness.observe.ssh import new_key
 from harness.result import LAST_SCREEN_FILE
 from harness.seed import Seed, new_seed, write_seed
 
+# How long the process of a QEMU that no longer answers may take to end.
+_LAST_WORDS_S = 5.0
 # In the scratch folder of a boot, where the provider puts a key into the seed.
 _KEY_FILE = "id_ed25519_of_seed"
 
@@ -282,7 +284,10 @@ async def _watching(
         }
         if part.answers_prompts:
             duties["keys"] = _type(recorder, machine, line)
-        tasks = [asyncio.create_task(duty, name=name) for name, duty in duties.items()]
+        tasks = [
+            asyncio.create_task(_outlived(duty, recorder) if name != "process" else duty, name=name)
+            for name, duty in duties.items()
+        ]
         for task in tasks:
             task.add_done_callback(_report_to(recorder))
         try:
@@ -292,6 +297,18 @@ async def _watching(
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             frames.close()
+
+
+async def _outlived(work: Coroutine[Any, Any, None], recorder: Recorder) -> None:
+    """The same; where QEMU is gone under it, what QEMU's own end says is recorded first."""
+    try:
+        await work
+    except HostError as error:
+        if error.finding_id == "host.qemu-crashed":
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_WORDS_S):
+                    await recorder.decided.wait()
+        raise
 
 
 @asynccontextmanager
