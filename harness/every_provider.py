@@ -48,9 +48,8 @@ def try_everywhere(
     case_of: Callable[[Profile], Case],
     acceleration: Callable[[], Acceleration],
     subscriber: Subscriber,
-    told: Callable[[AtProvider], None],
 ) -> list[AtProvider]:
-    """Try an image at each of ``profiles``, in their order, and tell of each as it is known.
+    """Try an image at each of ``profiles``, in their order.
 
     ``case_of`` looks at the image for one of them. Ends early where the run is interrupted. Raises
     HostError where this host cannot try the image at all.
@@ -65,7 +64,6 @@ def try_everywhere(
         else:
             row = _try(case, booted, acceleration, subscriber)
         rows.append(row)
-        told(row)
         if row.result and row.result.cause == "host.interrupted":
             break
     return rows

@@ -57,11 +57,7 @@ def test_a_twin_has_the_boot_of_the_first(tiny: Path, tmp_path: Path) -> None:
         facts = examine(str(tiny), profile)
         return Case(facts, profile, "network", False, None, None, tmp_path / profile.name)
 
-    told: list[AtProvider] = []
-    rows = try_everywhere(
-        profiles, case_of, lambda: choose_acceleration("tcg"), lambda _: None, told.append
-    )
-    assert rows == told
+    rows = try_everywhere(profiles, case_of, lambda: choose_acceleration("tcg"), lambda _: None)
     brief = [(row.provider, row.same_as, row.result and row.result.cause) for row in rows]
     assert brief == [
         ("contabo", "", None),

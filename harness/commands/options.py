@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from harness.errors import UsageError
-from harness.provider.profile import Firmware, load_profile, read_profile
+from harness.provider.profile import DEFAULT, Firmware, load_profile, read_profile
 
 ACCEL = click.option(
     "--accel",
@@ -54,7 +54,7 @@ JSON = click.option(
 _PROVIDER_OPTIONS = (
     click.option(
         "--provider",
-        default="contabo",
+        default=DEFAULT,
         show_default=True,
         metavar="NAME",
         help="Whose limits and machine (harness providers).",

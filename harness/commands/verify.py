@@ -255,7 +255,7 @@ def _verify_everywhere(
 
     with Progress(Console(stderr=True)) as progress:
         acceleration = cache(lambda: choose_acceleration(accel))
-        rows = try_everywhere(profiles, case_of, acceleration, progress, lambda _: None)
+        rows = try_everywhere(profiles, case_of, acceleration, progress)
     reasons = {row.not_tried for row in rows}
     if len(reasons) == 1 and "" not in reasons:
         raise UsageError(reasons.pop())

@@ -9,26 +9,15 @@ from pathlib import Path
 import pytest
 
 from harness.checks.gate import gate
-from harness.checks.inside import check_inside, predict
 from harness.errors import UsageError
-from harness.image.disk import read_disk
-from harness.image.qcow2 import read_qcow2
-from harness.image.qcow2_disk import Qcow2Disk
 from harness.image.source import LocalFile
 from harness.provider.profile import load_profile
+from tests.checks.test_inside import said
 from tests.image.disks import Linux
 
 _SCSI = Linux(Path()).early
 _BLOCK = (*(name for name in _SCSI if name not in ("virtio_scsi", "sd_mod")), "virtio_blk")
 _ALL = (*_SCSI, "virtio_blk", "ahci")
-
-
-def said(image: Path, provider: str) -> tuple[bool | None, list[str]]:
-    profile = load_profile(provider)
-    with LocalFile(image) as source:
-        facts = read_disk(Qcow2Disk(source, read_qcow2(source)))
-    rows = check_inside(facts, profile)
-    return predict(facts, rows, profile).will_boot, [row.id for row in rows]
 
 
 @pytest.fixture
@@ -54,7 +43,7 @@ def test_the_driver_of_the_disk_is_that_of_its_bus(
     linux: Linux, provider: str, early: tuple[str, ...], expected: tuple[bool | None, list[str]]
 ) -> None:
     linux.early = early
-    assert said(linux.write(), provider) == expected
+    assert said(linux.write(), provider=provider) == expected
 
 
 @pytest.mark.parametrize(
@@ -72,7 +61,7 @@ def test_the_drivers_of_the_seed_are_those_of_its_drive(
     linux: Linux, provider: str, missing: str, warned: bool
 ) -> None:
     linux.early = linux.on_root = tuple(name for name in _ALL if name != missing)
-    assert ("linux.seed-drive-missing" in said(linux.write(), provider)[1]) is warned
+    assert ("linux.seed-drive-missing" in said(linux.write(), provider=provider)[1]) is warned
 
 
 @pytest.mark.parametrize(
@@ -88,7 +77,7 @@ def test_the_datasource_is_that_of_the_seeds_form(
     linux: Linux, provider: str, datasources: str, warned: bool
 ) -> None:
     linux.files["etc/cloud/cloud.cfg.d/90.cfg"] = f"datasource_list: {datasources}\n".encode()
-    assert ("linux.datasource-excluded" in said(linux.write(), provider)[1]) is warned
+    assert ("linux.datasource-excluded" in said(linux.write(), provider=provider)[1]) is warned
 
 
 @pytest.mark.parametrize(
@@ -104,7 +93,7 @@ def test_a_disk_is_named_after_its_bus(
     linux: Linux, provider: str, device: str, warned: bool
 ) -> None:
     linux.cmdline = f"root={device} console=ttyS0"
-    assert ("linux.root-device-name" in said(linux.write(), provider)[1]) is warned
+    assert ("linux.root-device-name" in said(linux.write(), provider=provider)[1]) is warned
 
 
 def gated(path: Path, provider: str) -> list[tuple[str, str]]:

@@ -40,9 +40,11 @@ def looked_at(image: Path) -> ImageFacts:
     return examine(str(image), load_profile("contabo"))
 
 
-def said(image: Path, firmware: Firmware = "bios") -> tuple[bool | None, list[str]]:
+def said(
+    image: Path, firmware: Firmware = "bios", provider: str = "contabo"
+) -> tuple[bool | None, list[str]]:
     """The prediction and the findings, without the child and what it costs."""
-    profile = load_profile("contabo").with_firmware(firmware)
+    profile = load_profile(provider).with_firmware(firmware)
     with LocalFile(image) as source:
         facts = read_disk(Qcow2Disk(source, read_qcow2(source)))
     rows = check_inside(facts, profile)
