@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +22,9 @@ from harness.report.live import Progress
 from harness.result import EVIDENCE_FILE, RESULT_FILE, Result
 
 if TYPE_CHECKING:
-    from harness.console.terminal import ConsoleApp, Left
+    from harness.console.terminal import Left
+
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def check_terminal(what: str) -> None:
@@ -82,7 +84,8 @@ async def _hold(case: Case, acceleration: Acceleration, progress: Progress) -> N
 async def sit_at(station: Station) -> None:
     """The terminal application, until the person leaves; and longer where they say so.
 
-    A machine that is kept runs on, without the application, until SIGINT or SIGTERM, or its end.
+    A machine that is kept runs on, without the application, until SIGINT, SIGTERM or SIGHUP, or its
+    end.
     """
     if await _show(station) == "keep":
         await _keep(station)
@@ -93,39 +96,35 @@ async def _show(station: Station | Player) -> Left | None:
     from harness.console.terminal import ConsoleApp
 
     app = ConsoleApp(station)
-    with _on_signals(app):
+    with _on_signals(lambda: app.exit("end")):
         return await app.run_async()
 
 
 async def _keep(station: Station) -> None:
-    click.echo("The machine is kept until Ctrl-C. Log in to the guest, or look at its screen:")
-    click.echo(f"  {await station.do('ssh-command')}")
-    click.echo(f"  a VNC viewer at {station.vnc_socket}")
-    click.echo(f"  tail -f {station.folder_now / 'serial.log'}")
-    ends = asyncio.create_task(station.held.run.machine.ended())
     asked = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, asked.set)
-    waits = asyncio.create_task(asked.wait())
-    try:
-        await asyncio.wait({ends, waits}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
-        for task in (ends, waits):
-            task.cancel()
+    # Before the words that name the key: who reads them may press it at once.
+    with _on_signals(asked.set):
+        click.echo("The machine is kept until Ctrl-C. Log in to the guest, or look at its screen:")
+        click.echo(f"  {await station.do('ssh-command')}")
+        click.echo(f"  a VNC viewer at {station.vnc_socket}")
+        click.echo(f"  tail -f {station.folder_now / 'serial.log'}")
+        ends = asyncio.create_task(station.held.run.machine.ended())
+        waits = asyncio.create_task(asked.wait())
+        try:
+            await asyncio.wait({ends, waits}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (ends, waits):
+                task.cancel()
 
 
 @contextmanager
-def _on_signals(app: ConsoleApp) -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP leave the application, which gives the terminal back."""
+def _on_signals(act: Callable[[], object]) -> Iterator[None]:
+    """SIGINT, SIGTERM and SIGHUP do ``act`` while the block runs, and end nothing else."""
     loop = asyncio.get_running_loop()
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    for number in numbers:
-        loop.add_signal_handler(number, app.exit, "end")
+    for number in _ENDING:
+        loop.add_signal_handler(number, act)
     try:
         yield
     finally:
-        for number in numbers:
+        for number in _ENDING:
             loop.remove_signal_handler(number)

@@ -159,7 +159,8 @@ def _session(folder: Path) -> Libvirtd:
         pytest.skip("root cannot be another user here (unshare --user)")
     config = f'log_outputs = "3:file:{folder}/libvirtd.log"\n'
     (folder / "session.conf").write_text(config)
-    env = {}
+    # A client that finds no daemon would start one of its own, which the test does not know.
+    env = {"LIBVIRT_AUTOSTART": "0"}
     for name in ("RUNTIME", "CONFIG"):
         path = folder / name.lower()
         path.mkdir(mode=0o700)
