@@ -1,23 +1,19 @@
-"""One boot of a case: its machine, all that watch it, and the record of what they see."""
+"""One boot of a case: its machine, switched on and watched, and the record of what is seen."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from harness.case import Case, Recorder, start_rows
 from harness.diagnose.counterfactual import Change
 from harness.diagnose.stages import Stage
 from harness.errors import HostError, UsageError
-from harness.evidence import EvidenceLog
 from harness.guest_network import LEASED, GuestNetwork
-from harness.image.digest import sha256_of
 from harness.installation import Prepared
 from harness.machine.acceleration import Acceleration
 from harness.machine.firmware import find_uefi, uefi_flash
@@ -28,18 +24,15 @@ from harness.machine.spec import Endpoints, Flash, MachineSpec
 from harness.machine.tpm import running_tpm
 from harness.observe.clock import Clock, Disc
 from harness.observe.console import ConsoleInput, observe_console
-from harness.observe.lifecycle import follow_events, follow_process
-from harness.observe.login import observe_login
-from harness.observe.network import FrameObserver, follow_capture, knock
+from harness.observe.login import Login
 from harness.observe.receiver import observe_receiver
-from harness.observe.sampler import sample
-from harness.observe.screen import read_screens, take_screenshot
+from harness.observe.screen import take_screenshot
 from harness.observe.ssh import new_key
 from harness.result import LAST_SCREEN_FILE
 from harness.seed import Seed, new_seed, write_seed
+from harness.signals import ending_signals
+from harness.watch import watching
 
-# How long the process of a QEMU that no longer answers may take to end.
-_LAST_WORDS_S = 5.0
 # In the scratch folder of a boot, where the provider puts a key into the seed.
 _KEY_FILE = "id_ed25519_of_seed"
 
@@ -84,8 +77,8 @@ class Running:
 async def boot_once(case: Case, acceleration: Acceleration, recorder: Recorder, part: Part) -> None:
     """One boot, recorded from its start to its verdict, or to where the part ends.
 
-    A fault of the host is recorded as such. SIGINT and SIGTERM end the boot with what is known by
-    then. Whatever was started or made outside the case's folder is gone at the end.
+    A fault of the host is recorded as such. SIGINT, SIGTERM and SIGHUP end the boot with what is
+    known by then. Whatever was started or made outside the case's folder is gone at the end.
     """
     with ended_by_signals(recorder), suppress(HostError):
         async with running(case, acceleration, recorder, part) as run:
@@ -193,14 +186,14 @@ async def _switched_on(
             *(log, acceleration.slowness, case.silence_s, case.timeout_s),
             disc=_disc_of(case, part),
         )
-        await stack.enter_async_context(_watching(machine, line, case, recorder, clock, part))
         key_file = scratch / _KEY_FILE
+        login = None
         if key_file.exists() and case.until == "ready":
-            login = observe_login(
-                *(log, key_file, await machine.knock_address(), recorder.network_proved),
-                *(seed.ready_path, acceleration.slowness),
-            )
-            await stack.enter_async_context(_duty(recorder, "login", login))
+            login = Login(key_file, seed.ready_path, acceleration.slowness)
+        watch = watching(
+            *(machine, line, case, recorder, clock, login), answers_prompts=part.answers_prompts
+        )
+        await stack.enter_async_context(watch)
         log.power_on()
         log.record("machine", "power-on")
         await machine.power_on()
@@ -214,20 +207,6 @@ def _disc_of(case: Case, part: Part) -> Disc | None:
     if part.prepared:
         return "installing"
     return "installer" if case.image.disc.systems else "tool"
-
-
-async def _type(recorder: Recorder, machine: Machine, line: ConsoleInput) -> None:
-    """Type what the questions of an installer are answered with, and record that."""
-    while True:
-        answer = await recorder.answers.get()
-        prompt = answer.prompt
-        typed = list(prompt.keys) if answer.place == "screen" else prompt.serial
-        recorder.log.record("machine", "key", prompt=prompt.id, place=answer.place, typed=typed)
-        if answer.place == "serial":
-            line.type(prompt.serial)
-            continue
-        for key in prompt.keys:
-            await machine.command("send-key", keys=[{"type": "qcode", "data": key}])
 
 
 def _changed(spec: MachineSpec, change: Change | None) -> MachineSpec:
@@ -254,133 +233,23 @@ def _installing(spec: MachineSpec, prepared: Prepared | None) -> MachineSpec:
     )
 
 
-@asynccontextmanager
-async def _watching(
-    machine: Machine,
-    line: ConsoleInput,
-    case: Case,
-    recorder: Recorder,
-    clock: Clock,
-    part: Part,
-) -> AsyncIterator[None]:
-    """All observers of a machine that is up and stopped, at work until the block is left.
-
-    An observer that fails is a fault of the host: it is recorded, and ends the run.
-    """
-    log = recorder.log
-    frames = FrameObserver(log, machine.endpoints.capture_file)
-    with machine.events() as listener:
-        host, port = await machine.knock_address()
-        duties = {
-            "events": follow_events(log, listener),
-            "process": follow_process(log, machine),
-            "capture": _capture(frames, machine),
-            "knock": knock(log, host, port, recorder.network_proved),
-            "samples": sample(log, machine, lambda: frames.guest_frames),
-            "screen": _shoot_stages(recorder, machine, case.folder),
-            "screen-text": read_screens(log, machine),
-            "clock": clock.run(),
-            "digest": _digest(log, case.image.file),
-        }
-        if part.answers_prompts:
-            duties["keys"] = _type(recorder, machine, line)
-        tasks = [
-            asyncio.create_task(_outlived(duty, recorder) if name != "process" else duty, name=name)
-            for name, duty in duties.items()
-        ]
-        for task in tasks:
-            task.add_done_callback(_report_to(recorder))
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            frames.close()
-
-
-async def _outlived(work: Coroutine[Any, Any, None], recorder: Recorder) -> None:
-    """The same; where QEMU is gone under it, what QEMU's own end says is recorded first."""
-    try:
-        await work
-    except HostError as error:
-        if error.finding_id == "host.qemu-crashed":
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_LAST_WORDS_S):
-                    await recorder.decided.wait()
-        raise
-
-
-@asynccontextmanager
-async def _duty(
-    recorder: Recorder, name: str, work: Coroutine[Any, Any, None]
-) -> AsyncIterator[None]:
-    """One more observer, at work until the block is left."""
-    task = asyncio.create_task(work, name=name)
-    task.add_done_callback(_report_to(recorder))
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-def _report_to(recorder: Recorder) -> Callable[[asyncio.Task[None]], None]:
-    """What to do when an observer ends: nothing, unless it failed."""
-
-    def report(task: asyncio.Task[None]) -> None:
-        if task.cancelled() or (error := task.exception()) is None:
-            return
-        if isinstance(error, HostError):
-            recorder.fault(error.finding_id, str(error))
-        else:
-            what = f"The observer {task.get_name()!r} failed: {type(error).__name__}: {error}"
-            recorder.fault("host.qemu-crashed", what)
-
-    return report
-
-
-async def _capture(frames: FrameObserver, machine: Machine) -> None:
-    """Follow the capture; take the recorder off the NIC once the file is full."""
-    await follow_capture(frames, machine.endpoints.capture_file)
-    await machine.command("object-del", id="capture")
-
-
-async def _shoot_stages(recorder: Recorder, machine: Machine, folder: Path) -> None:
-    """A screenshot at each stage change."""
-    while True:
-        await recorder.stage_changed.wait()
-        recorder.stage_changed.clear()
-        stage = recorder.diagnosis.timeline.furthest
-        await take_screenshot(recorder.log, machine, folder, f"screen-{stage}.png")
-
-
-async def _digest(log: EvidenceLog, image: Path) -> None:
-    """Read the image through while it boots; record its SHA-256."""
-    stop = threading.Event()
-    try:
-        sha256 = await asyncio.to_thread(sha256_of, image, stop)
-    finally:
-        stop.set()
-    log.record("image", "digest", sha256=sha256)
-
-
 @contextmanager
 def ended_by_signals(recorder: Recorder) -> Iterator[None]:
-    """SIGINT and SIGTERM become an observation while the block runs, and end the run in order."""
+    """A signal becomes an observation while the block runs, and ends the run in order."""
     loop = asyncio.get_running_loop()
+    numbers = ending_signals()
 
     def interrupt(number: signal.Signals) -> None:
         if not recorder.decided.is_set():
             statement = f"The run was interrupted by {number.name}."
             recorder.fault("host.interrupted", statement, signal=int(number))
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in numbers:
         loop.add_signal_handler(number, interrupt, number)
     try:
         yield
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in numbers:
             loop.remove_signal_handler(number)
 
 

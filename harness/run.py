@@ -27,8 +27,8 @@ async def boot(case: Case, acceleration: Acceleration, subscriber: Subscriber) -
     Where one changed thing would settle the cause of a failure, the image is booted once more with
     that, into the folder ``counterfactual`` of the run; the verdict does not wait for it. An
     installation goes into the folder ``installation``, and the first boot of what it installed
-    into ``installed``. A fault of the host becomes a result of outcome ``error``. SIGINT and
-    SIGTERM end the run with what is known by then. Whatever was started or made outside
+    into ``installed``. A fault of the host becomes a result of outcome ``error``. SIGINT,
+    SIGTERM and SIGHUP end the run with what is known by then. Whatever was started or made outside
     ``case.folder`` is gone at the end.
     """
     mac = new_mac(case.profile.machine.mac_prefix.value)

@@ -13,7 +13,7 @@ ROOT = Path(harness.__file__).parent
 
 LAYERS = [
     {"errors", "guest_text", "guest_network"},
-    {"data_disc", "evidence", "newc", "programs"},
+    {"data_disc", "evidence", "newc", "programs", "signals"},
     {"limited"},
     {"image", "provider", "screen"},
     {"config_drive"},
@@ -28,6 +28,7 @@ LAYERS = [
     {"windows_setup"},
     {"examine", "explain", "installation", "run_folder"},
     {"case"},
+    {"watch"},
     {"boot"},
     {"run", "doctor"},
     {"session", "every_provider"},

@@ -33,6 +33,7 @@ from harness.matrix.stop import Stop
 from harness.provider.profile import load_profile
 from harness.report.matrix_live import MatrixProgress
 from harness.run_folder import new_report_dir
+from harness.signals import ending_signals
 
 _REPORTS = {"html": "report.html", "junit": "junit.xml", "markdown": "summary.md"}
 _BESIDE = "Where that report goes.  [default: the report's folder]"
@@ -235,11 +236,9 @@ class _Signals:
 
 @contextmanager
 def _stop() -> Iterator[_Signals]:
-    """SIGINT and SIGTERM end the matrix in order while the block runs."""
+    """A signal ends the matrix in order while the block runs."""
     signals = _Signals()
-    before = {
-        number: signal.signal(number, signals.take) for number in (signal.SIGINT, signal.SIGTERM)
-    }
+    before = {number: signal.signal(number, signals.take) for number in ending_signals()}
     try:
         yield signals
     finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,11 +19,10 @@ from harness.errors import HostError, UsageError
 from harness.machine.acceleration import Acceleration
 from harness.report.live import Progress
 from harness.result import EVIDENCE_FILE, RESULT_FILE, Result
+from harness.signals import ending_signals
 
 if TYPE_CHECKING:
     from harness.console.terminal import Left
-
-_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def check_terminal(what: str) -> None:
@@ -119,12 +117,13 @@ async def _keep(station: Station) -> None:
 
 @contextmanager
 def _on_signals(act: Callable[[], object]) -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP do ``act`` while the block runs, and end nothing else."""
+    """A signal does ``act`` while the block runs, and ends nothing else."""
     loop = asyncio.get_running_loop()
-    for number in _ENDING:
+    numbers = ending_signals()
+    for number in numbers:
         loop.add_signal_handler(number, act)
     try:
         yield
     finally:
-        for number in _ENDING:
+        for number in numbers:
             loop.remove_signal_handler(number)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,31 +45,38 @@ _TRANSPORTS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Login:
+    """How to get into a guest: the private key of its seed, and the path of its call when it is up.
+
+    ``slowness`` is how many times slower than a reference its host is (no unit, 1 at least).
+    """
+
+    key_file: Path
+    ready_path: str
+    slowness: float
+
+
 async def observe_login(
-    log: EvidenceLog,
-    key_file: Path,
-    address: tuple[str, int],
-    network_proved: asyncio.Event,
-    ready_path: str,
-    slowness: float,
+    log: EvidenceLog, login: Login, address: tuple[str, int], network_proved: asyncio.Event
 ) -> None:
     """Log in once the network is proved, and record what the guest says; or that it lets nobody in.
 
-    It is given up a minute (times ``slowness``) after the call to ``ready_path``.
+    It is given up a minute (times ``login.slowness``) after the call to ``login.ready_path``.
     """
     ready = asyncio.Event()
 
     def hear(observation: Observation) -> None:
-        if observation.channel == "receiver" and observation.data.get("path") == ready_path:
+        if observation.channel == "receiver" and observation.data.get("path") == login.ready_path:
             ready.set()
 
     log.subscribe(hear)
     await network_proved.wait()
-    asking = asyncio.create_task(run_command(key_file, *address, _ASK, timeout_s=86_400.0))
+    asking = asyncio.create_task(run_command(login.key_file, *address, _ASK, timeout_s=86_400.0))
     called = asyncio.create_task(ready.wait())
     try:
         await asyncio.wait({asking, called}, return_when=asyncio.FIRST_COMPLETED)
-        async with asyncio.timeout(None if asking.done() else _PATIENCE_S * slowness):
+        async with asyncio.timeout(None if asking.done() else _PATIENCE_S * login.slowness):
             said = await asking
         log.record("ssh", "login", user=USER, **read_answer(said.stdout))
     except (TimeoutError, ConnectionError) as error:

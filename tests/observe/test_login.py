@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.evidence import EvidenceLog, Observation
-from harness.observe.login import observe_login, read_answer
+from harness.observe.login import Login, observe_login, read_answer
 
 SCSI = "/sys/devices/pci0000:00/0000:00:05.0/virtio1/host2/target2:0:0/2:0:0:0/block/sda/sda1"
 BLOCK = "/sys/devices/pci0000:00/0000:00:04.0/virtio1/block/vda/vda1"
@@ -84,7 +84,9 @@ async def _watched(tmp_path: Path) -> list[Observation]:
     with EvidenceLog(tmp_path / "log") as log:
         log.subscribe(seen.append)
         # Nobody listens there (RFC 863's port, on loopback).
-        watch = observe_login(log, tmp_path / "key", ("127.0.0.1", 9), proved, "/n/ready", 0.01)
+        watch = observe_login(
+            log, Login(tmp_path / "key", "/n/ready", 0.01), ("127.0.0.1", 9), proved
+        )
         task = asyncio.create_task(watch)
         proved.set()
         await asyncio.sleep(0.1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from harness.console.web.offered import offered
 from harness.console.web.replayed import Replayed, offered_of
 from harness.console.web.serving import Served, serving, warning_of
 from harness.machine.acceleration import Acceleration
+from harness.signals import ending_signals
 
 Say = Callable[[str], None]
 
@@ -31,7 +31,7 @@ def check_web(address: str) -> str:
 
 
 def serve_machine(case: Case, acceleration: Acceleration, address: str, say: Say) -> None:
-    """Boot ``case`` and serve it at ``address``; returns at SIGINT or SIGTERM.
+    """Boot ``case`` and serve it at ``address``; returns at SIGINT, SIGTERM or SIGHUP.
 
     ``say`` is told the link. Raises what :func:`harness.console.station.open_station` raises.
     """
@@ -49,7 +49,7 @@ def serve_machine(case: Case, acceleration: Acceleration, address: str, say: Say
 
 
 def serve_run(run_dir: Path, address: str, say: Say) -> None:
-    """Serve the run recorded in ``run_dir``; returns at SIGINT or SIGTERM.
+    """Serve the run recorded in ``run_dir``; returns at SIGINT, SIGTERM or SIGHUP.
 
     Raises UsageError where there is no such run.
     """
@@ -77,10 +77,10 @@ def _tell(served: Served, address: str, say: Say) -> None:
 
 @contextmanager
 def _ended() -> Iterator[asyncio.Event]:
-    """An event that a Ctrl-C sets, or a SIGTERM."""
+    """An event that a signal sets."""
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = ending_signals()
     for number in numbers:
         loop.add_signal_handler(number, ended.set)
     try:
