@@ -206,16 +206,21 @@ def read(path: Path) -> str:
     return path.read_text(errors="replace") if path.exists() else ""
 
 
-def test_a_libvirtd_that_is_killed_is_not_the_images_fault(
-    run_by: Callable[..., subprocess.Popen[str]],
-    tiny: Path,
-    tmp_path: Path,
-    scratch: Path,
-    libvirtd: Libvirtd,
-) -> None:
+@pytest.fixture
+def booting(
+    run_by: Callable[..., subprocess.Popen[str]], tiny: Path, tmp_path: Path, libvirtd: Libvirtd
+) -> tuple[subprocess.Popen[str], Path]:
+    """A run whose guest has just left the firmware, and its folder."""
     process = run_by(tiny, libvirtd)
     run_dir = tmp_path / libvirtd.kind
     wait_for(lambda: "Booting from Hard Disk" in read(run_dir / "firmware.log"))
+    return process, run_dir
+
+
+def test_a_libvirtd_that_is_killed_is_not_the_images_fault(
+    booting: tuple[subprocess.Popen[str], Path], scratch: Path, libvirtd: Libvirtd
+) -> None:
+    process, run_dir = booting
     libvirtd.end(signal.SIGKILL)
     stdout, stderr = process.communicate(timeout=120)
     libvirtd.start()
@@ -229,15 +234,9 @@ def test_a_libvirtd_that_is_killed_is_not_the_images_fault(
 
 
 def test_a_killed_program_takes_its_domain_along(
-    run_by: Callable[..., subprocess.Popen[str]],
-    tiny: Path,
-    tmp_path: Path,
-    scratch: Path,
-    libvirtd: Libvirtd,
+    booting: tuple[subprocess.Popen[str], Path], scratch: Path, libvirtd: Libvirtd
 ) -> None:
-    process = run_by(tiny, libvirtd)
-    run_dir = tmp_path / libvirtd.kind
-    wait_for(lambda: "Booting from Hard Disk" in read(run_dir / "firmware.log"))
+    process, _ = booting
     assert len(machines_of(scratch)) == 1
     process.kill()
     process.communicate(timeout=60)
