@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+import harness.provider
 from harness.result import replay
 from images.build import build
 from images.gallery.build import build_entry
 from tests.conftest import HARNESS, Ran, machines_of, wait_for
 
+SHIPPED = Path(harness.provider.__file__).parent
 Verify = Callable[..., Ran]
 
 pytestmark = pytest.mark.boot
@@ -67,6 +69,18 @@ def test_secure_boot_starts_what_is_signed_and_the_guest_sees_its_tpm(verify: Ve
     assert "there is /dev/tpm0" in said
     assert machines_of(ran.scratch) == []
     assert list(ran.scratch.iterdir()) == []
+
+
+@pytest.mark.skipif(shutil.which("swtpm") is None, reason="swtpm is not installed")
+def test_a_pc_has_a_tpm_where_a_profile_of_ones_own_says_so(verify: Verify, tmp_path: Path) -> None:
+    before = (SHIPPED / "contabo.toml").read_text()
+    profile = tmp_path / "pc-with-tpm.toml"
+    profile.write_text(
+        before.replace("[machine.tpm]\nvalue = false", "[machine.tpm]\nvalue = true")
+    )
+    ran = verify(build("tiny"), "--provider-file", profile)
+    assert ran.brief() == ("pass", "network", None)
+    assert "there is /dev/tpm0" in serial_of(ran)
 
 
 @pytest.mark.skipif(shutil.which("swtpm") is None, reason="swtpm is not installed")
