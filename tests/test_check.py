@@ -17,6 +17,8 @@ from tests.image.discs import bios_loader, tree, xorriso
 from tests.server import Server, serving
 from tests.test_cli import harness
 
+pytestmark = pytest.mark.programs
+
 ROOT = Path(__file__).parents[1]
 
 

@@ -16,6 +16,8 @@ from click.testing import CliRunner
 from harness.cli import cli
 from harness.matrix.catalog import load_catalogs
 
+pytestmark = pytest.mark.programs
+
 ROOT = Path(__file__).parents[1]
 FILES = {
     ROOT / "docs" / "ci" / "github-nightly.yml": "vendor.github-workflows",

@@ -17,6 +17,8 @@ from harness.cli import main
 from harness.evidence import EvidenceLog
 from tests.conftest import HARNESS
 
+pytestmark = pytest.mark.programs
+
 
 def harness(*words: object, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run the program: here, or as a process of its own where its environment is another one."""

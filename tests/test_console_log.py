@@ -13,6 +13,8 @@ from harness.screen.ocr import ocr_is_installed
 from tests.checks.test_corpus import CORPUS
 from tests.test_cli import harness
 
+pytestmark = pytest.mark.programs
+
 _WHY = "VFS: Unable to mount root fs on unknown-block(0,0)"
 PANIC = f"""\
 [    0.000000] Linux version 6.1.0-18-cloud-amd64 (debian-kernel@lists.debian.org)

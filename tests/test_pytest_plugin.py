@@ -13,7 +13,7 @@ import pytest
 
 from images.build import build
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.programs
 
 pytest_plugins = ["pytester"]
 

@@ -102,7 +102,6 @@ def test_a_killed_program_takes_its_tpm_along(
     wait_for(lambda: machines_of(scratch) == [])
 
 
-@pytest.mark.slow
 def test_an_image_that_needs_a_remembered_entry_fails_as_after_an_upload(
     verify: Verify,
 ) -> None:

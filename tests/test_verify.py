@@ -261,7 +261,6 @@ def test_an_image_that_changes_under_the_run_is_an_error_of_the_host(
     assert replay(run_dir).cause == "host.image-changed"
 
 
-@pytest.mark.slow
 def test_debian_12_passes_and_cloud_init_ends_well(verify: Verify) -> None:
     ran = verify(build("debian-12"), "--until", "ready")
     assert ran.brief() == ("pass", "ready", None)

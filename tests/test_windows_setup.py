@@ -22,6 +22,7 @@ from tests.test_cli import harness
 
 pytestmark = [
     pytest.mark.corpus,
+    pytest.mark.programs,
     pytest.mark.skipif(
         not CORPUS.is_dir(), reason=f"no corpus at {CORPUS}: HARNESS_CORPUS names another place"
     ),

@@ -19,6 +19,7 @@ CORPUS = Path(os.environ.get("HARNESS_CORPUS", Path(__file__).parents[3] / "shar
 
 pytestmark = [
     pytest.mark.corpus,
+    pytest.mark.programs,
     pytest.mark.skipif(
         not CORPUS.is_dir(), reason=f"no corpus at {CORPUS}: HARNESS_CORPUS names another place"
     ),

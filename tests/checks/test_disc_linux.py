@@ -17,6 +17,8 @@ from tests.image.test_kernel import bz_image
 from tests.server import serving
 from tests.test_cli import harness
 
+pytestmark = pytest.mark.programs
+
 _BOOT = ("-b", "boot.bin", "-no-emul-boot", "-boot-load-size", "4")
 _MISSING = ["linux.virtio-scsi-missing", "linux.virtio-net-missing"]
 ALL = ("virtio_pci", "virtio_scsi", "sd_mod", "virtio_net")

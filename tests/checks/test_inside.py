@@ -30,6 +30,8 @@ from tests.image.disks import (
 from tests.image.test_grub_core import core as grub_core
 from tests.image.test_pe import signable_program
 
+pytestmark = pytest.mark.programs
+
 _INITRD = f"boot/initrd.img-{VERSION}"
 _KERNEL = f"boot/vmlinuz-{VERSION}"
 _ALL = Linux(Path()).early

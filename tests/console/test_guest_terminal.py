@@ -11,6 +11,8 @@ from rich.style import Style
 from harness.console.guest_terminal import GuestTerminal
 from tests.console.conftest import HOSTILE
 
+pytestmark = pytest.mark.programs
+
 
 def shown(*chunks: bytes, columns: int = 80) -> str:
     terminal = GuestTerminal(columns)

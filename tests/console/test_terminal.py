@@ -29,6 +29,8 @@ from harness.result import EVIDENCE_FILE
 from tests.conftest import HARNESS
 from tests.console.conftest import HOSTILE
 
+pytestmark = pytest.mark.programs
+
 SIZE = (130, 40)
 
 

@@ -15,7 +15,7 @@ from tests.conftest import Ran, machines_of
 
 Verify = Callable[..., Ran]
 
-pytestmark = [pytest.mark.boot, pytest.mark.slow]
+pytestmark = pytest.mark.boot
 
 
 def is_right(ran: Ran, name: str) -> bool:

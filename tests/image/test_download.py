@@ -18,6 +18,8 @@ from harness.image.download import ChecksumError, Download, Limits, cache_root, 
 from harness.image.link import LinkError
 from tests.server import Server, serving
 
+pytestmark = pytest.mark.programs
+
 _CONTENT = bytes(range(251)) * 8000
 _SHA256 = hashlib.sha256(_CONTENT).hexdigest()
 _LIMITS = Limits(max_bytes=1 << 30, stall_s=2.0, retries=2)

@@ -17,6 +17,7 @@ from tests.checks.test_corpus import CORPUS
 
 pytestmark = [
     pytest.mark.corpus,
+    pytest.mark.programs,
     pytest.mark.skipif(
         not CORPUS.is_dir(), reason=f"no corpus at {CORPUS}: HARNESS_CORPUS names another place"
     ),

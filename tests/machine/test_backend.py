@@ -12,6 +12,8 @@ from harness.errors import UsageError
 from harness.machine.backend import Backend, choose_backend
 from tests.conftest import Ran
 
+pytestmark = pytest.mark.programs
+
 Verify = Callable[..., Ran]
 
 

@@ -43,7 +43,7 @@ from tests.matrix.dask_programs import (
     worker_process,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.programs
 
 SLOW = Path(__file__).with_name("slow_recipe.py")
 NO_IMAGE = Expected(outcome="fail", cause="format.unsupported")

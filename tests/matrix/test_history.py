@@ -17,6 +17,8 @@ from harness.matrix.history import SCHEMA_VERSION, History
 from harness.matrix.record import as_past
 from tests.matrix.rows import night, tried
 
+pytestmark = pytest.mark.programs
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:

@@ -12,6 +12,8 @@ import pytest
 from harness.matrix.folder import read_matrix
 from tests.conftest import HARNESS, wait_for
 
+pytestmark = pytest.mark.programs
+
 BROKEN = """
 [[image]]
 name = "header-only"

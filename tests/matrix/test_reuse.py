@@ -15,6 +15,8 @@ from harness.matrix.catalog import Entry, Expected, Planned
 from harness.matrix.reuse import Ground, again, reuse_key
 from tests.matrix.rows import SHA256, tried
 
+pytestmark = pytest.mark.programs
+
 GROUND = Ground(qemu="7.2.22", accel="tcg")
 
 

@@ -154,7 +154,7 @@ def test_the_prompt_of_grub_that_finds_no_file_system(tmp_path: Path, verify: Ve
     assert last["lines"][-1] == "grub>"
 
 
-@pytest.mark.slow
+@pytest.mark.boot
 def test_the_console_of_a_kernel_on_a_framebuffer(verify: Verify) -> None:
     image = build("tiny", "vga=791 tiny.mode=no-network")
     last = screen_texts(verify(image, "--silence", "30"))[-1]
@@ -162,7 +162,7 @@ def test_the_console_of_a_kernel_on_a_framebuffer(verify: Verify) -> None:
     assert [line for line in last["lines"] if "Run /init as init process" in line]
 
 
-@pytest.mark.slow
+@pytest.mark.boot
 def test_a_kernel_that_cannot_be_unpacked_says_so_on_the_screen_only(
     tmp_path: Path, verify: Verify
 ) -> None:

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page
 from harness.report.html import html_page
 from tests.report.samples import HOSTILE, hostile, nightly, serial, write_evidence
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.programs
 
 # What somebody would do who got markup past the escaping.
 INJECT = """() => {

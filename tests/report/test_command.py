@@ -13,6 +13,8 @@ from junitparser import JUnitXml
 from tests.conftest import HARNESS
 from tests.report.samples import unpack
 
+pytestmark = pytest.mark.programs
+
 Report = Callable[..., subprocess.CompletedProcess[str]]
 
 

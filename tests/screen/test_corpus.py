@@ -18,6 +18,7 @@ SCREENS = (
 
 pytestmark = [
     pytest.mark.corpus,
+    pytest.mark.programs,
     pytest.mark.skipif(
         not SCREENS.is_dir(), reason=f"no corpus at {SCREENS}: HARNESS_CORPUS names another place"
     ),

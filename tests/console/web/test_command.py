@@ -12,6 +12,8 @@ import pytest
 import harness
 from tests.conftest import HARNESS
 
+pytestmark = pytest.mark.programs
+
 
 def console(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(

@@ -14,7 +14,7 @@ from harness.session.loop import LoopThread
 from tests.conftest import wait_for
 from tests.console.web.stand_in import SHOWN, Console, console
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.programs
 
 TEN_MB = 10_000_000
 HOSTILE = {

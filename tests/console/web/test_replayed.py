@@ -16,7 +16,7 @@ from harness.console.web.serving import serving
 from harness.session.loop import LoopThread
 from tests.report.samples import unpack
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.programs
 
 
 @asynccontextmanager
