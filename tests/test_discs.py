@@ -54,6 +54,7 @@ def test_ipxe_asks_for_an_address_and_is_no_installer(verify: Verify) -> None:
     assert is_whole(ran)
 
 
+@pytest.mark.slow
 def test_a_rescue_disc_finds_nothing_on_an_empty_disk(verify: Verify) -> None:
     ran = verify(GRUB_RESCUE)
     assert ran.brief() == ("inconclusive", "bootloader", None)
@@ -154,6 +155,7 @@ def test_an_installer_passes_with_its_disk_and_its_nic(verify: Verify) -> None:
     assert is_whole(ran)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lacks", "stage", "cause"),
     [

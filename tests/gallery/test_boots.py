@@ -41,6 +41,7 @@ def test_a_boot_sector_of_zeros_is_known_without_a_word(verify: Verify) -> None:
     assert not any(row["last"] for row in quiet)
 
 
+@pytest.mark.slow
 def test_a_missing_driver_is_proved_by_another_disk(verify: Verify) -> None:
     name = "initramfs-no-virtio-scsi"
     ran = verify(build_entry(name))
@@ -59,6 +60,7 @@ def test_a_missing_driver_is_proved_by_another_disk(verify: Verify) -> None:
     assert list(ran.scratch.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_second_boot_is_not_made_where_it_is_not_wanted(verify: Verify, tmp_path: Path) -> None:
     ran = verify(build_entry("virtio-scsi-blacklisted"), "--no-counterfactual")
     assert is_right(ran, "virtio-scsi-blacklisted")
