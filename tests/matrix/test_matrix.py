@@ -123,7 +123,7 @@ def test_the_first_that_is_not_right_ends_a_matrix_that_shall_fail_fast(folder: 
     assert read_matrix(folder / "out").missing == ("header-only", "sleeps")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_with_what_is_known_and_a_second_start_goes_on(
     folder: Path, number: signal.Signals
 ) -> None:
