@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
@@ -30,7 +29,7 @@ from harness.observe.screen import take_screenshot
 from harness.observe.ssh import new_key
 from harness.result import LAST_SCREEN_FILE
 from harness.seed import Seed, new_seed, write_seed
-from harness.signals import ending_signals
+from harness.signals import on_signals
 from harness.watch import watching
 
 # In the scratch folder of a boot, where the provider puts a key into the seed.
@@ -236,21 +235,14 @@ def _installing(spec: MachineSpec, prepared: Prepared | None) -> MachineSpec:
 @contextmanager
 def ended_by_signals(recorder: Recorder) -> Iterator[None]:
     """A signal becomes an observation while the block runs, and ends the run in order."""
-    loop = asyncio.get_running_loop()
-    numbers = ending_signals()
 
     def interrupt(number: signal.Signals) -> None:
         if not recorder.decided.is_set():
             statement = f"The run was interrupted by {number.name}."
             recorder.fault("host.interrupted", statement, signal=int(number))
 
-    for number in numbers:
-        loop.add_signal_handler(number, interrupt, number)
-    try:
+    with on_signals(interrupt):
         yield
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
 
 
 def endpoints_in(scratch: Path, run_dir: Path) -> Endpoints:

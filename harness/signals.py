@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 
 def ending_signals() -> tuple[signal.Signals, ...]:
@@ -14,3 +17,20 @@ def ending_signals() -> tuple[signal.Signals, ...]:
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         return always
     return (*always, signal.SIGHUP)
+
+
+@contextmanager
+def on_signals(act: Callable[[signal.Signals], object]) -> Iterator[None]:
+    """Each of ``ending_signals`` does ``act`` in the running loop of asyncio while the block runs.
+
+    It ends nothing else.
+    """
+    loop = asyncio.get_running_loop()
+    numbers = ending_signals()
+    for number in numbers:
+        loop.add_signal_handler(number, act, number)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,7 @@ from harness.errors import HostError, UsageError
 from harness.machine.acceleration import Acceleration
 from harness.report.live import Progress
 from harness.result import EVIDENCE_FILE, RESULT_FILE, Result
-from harness.signals import ending_signals
+from harness.signals import on_signals
 
 if TYPE_CHECKING:
     from harness.console.terminal import Left
@@ -94,14 +93,14 @@ async def _show(station: Station | Player) -> Left | None:
     from harness.console.terminal import ConsoleApp
 
     app = ConsoleApp(station)
-    with _on_signals(lambda: app.exit("end")):
+    with on_signals(lambda _: app.exit("end")):
         return await app.run_async()
 
 
 async def _keep(station: Station) -> None:
     asked = asyncio.Event()
     # Before the words that name the key: who reads them may press it at once.
-    with _on_signals(asked.set):
+    with on_signals(lambda _: asked.set()):
         click.echo("The machine is kept until Ctrl-C. Log in to the guest, or look at its screen:")
         click.echo(f"  {await station.do('ssh-command')}")
         click.echo(f"  a VNC viewer at {station.vnc_socket}")
@@ -113,17 +112,3 @@ async def _keep(station: Station) -> None:
         finally:
             for task in (ends, waits):
                 task.cancel()
-
-
-@contextmanager
-def _on_signals(act: Callable[[], object]) -> Iterator[None]:
-    """A signal does ``act`` while the block runs, and ends nothing else."""
-    loop = asyncio.get_running_loop()
-    numbers = ending_signals()
-    for number in numbers:
-        loop.add_signal_handler(number, act)
-    try:
-        yield
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)

@@ -16,7 +16,7 @@ from harness.console.web.offered import offered
 from harness.console.web.replayed import Replayed, offered_of
 from harness.console.web.serving import Served, serving, warning_of
 from harness.machine.acceleration import Acceleration
-from harness.signals import ending_signals
+from harness.signals import on_signals
 
 Say = Callable[[str], None]
 
@@ -79,12 +79,5 @@ def _tell(served: Served, address: str, say: Say) -> None:
 def _ended() -> Iterator[asyncio.Event]:
     """An event that a signal sets."""
     ended = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    numbers = ending_signals()
-    for number in numbers:
-        loop.add_signal_handler(number, ended.set)
-    try:
+    with on_signals(lambda _: ended.set()):
         yield ended
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
