@@ -1,5 +1,5 @@
 """``python -m harness``: the program, in the Python that runs it."""
 
-from harness.cli import main
+from harness.cli.main import main
 
 main()

@@ -7,7 +7,7 @@
     └── HostError        4: this host is at fault; nothing is said about the image
 
 What an image does wrong is not an error of the program: it is a finding
-(:mod:`harness.checks.finding`).
+(:mod:`harness.model.finding`).
 """
 
 from __future__ import annotations

@@ -105,7 +105,7 @@ class CatalogFile(pytest.File):
 
     def collect(self) -> Iterator[ImageItem]:
         """The images in the order of the file; a catalog with faults is an error with all."""
-        from harness.guest_text import printable
+        from harness.evidence.guest_text import printable
         from harness.matrix.catalog import CatalogError, load_catalogs
 
         try:
@@ -175,7 +175,7 @@ def _location(planned: Planned) -> str:
 
 
 def _run_dir(config: pytest.Config, name: str) -> Path:
-    from harness.run_folder import new_run_dir
+    from harness.trial.run_folder import new_run_dir
 
     base = config.getoption("--harness-run-dir")
     return new_run_dir(name, (config.invocation_params.dir / base) if base else None)
@@ -214,7 +214,7 @@ def booted(request: pytest.FixtureRequest) -> Iterator[LiveMachine]:
     """
     import harness
     from harness.errors import HarnessError
-    from harness.guest_text import printable
+    from harness.evidence.guest_text import printable
     from harness.report.plain import plain_findings
 
     wish: _Wish | None = getattr(request, "param", None)
@@ -248,8 +248,8 @@ def booted(request: pytest.FixtureRequest) -> Iterator[LiveMachine]:
 
 def _find(wish: _Wish, config: pytest.Config) -> tuple[str, dict[str, Any]]:
     """Location of an image, and what its entry says of the machine where it is the name of one."""
-    from harness.image.link import is_url
     from harness.matrix.catalog import load_catalogs
+    from harness.net.link import is_url
 
     if is_url(wish.image):
         return wish.image, {}

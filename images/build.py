@@ -22,7 +22,7 @@ from images.archive import build_archive, debs_key, fetch_debs
 from images.debian import build_debian
 from images.installer import (
     Parts,
-    build_disc,
+    build_iso,
     build_root,
     fetch_parts,
     for_the_network,
@@ -144,7 +144,7 @@ def _build_installer(name: str, recipe: DebianInstaller | DebianInstallerVariant
     return _cached(
         name,
         ".iso",
-        lambda tmp, out: build_disc(name, recipe, sources, dropped, tmp, out),
+        lambda tmp, out: build_iso(name, recipe, sources, dropped, tmp, out),
         "",
         recipe.model_dump_json(),
     )

@@ -12,7 +12,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-from harness.newc import MAGIC, TRAILER, Entry
+from harness.image.fs.newc import MAGIC, TRAILER, Entry
 
 
 def entries_of(initramfs: bytes) -> Iterator[Entry]:

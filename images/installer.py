@@ -17,7 +17,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.newc import Entry, pack
+from harness.image.fs.newc import Entry, pack
 from images.cpio import entries_of, without
 from images.debian import bootstrap, fetch_files, mirror
 from images.disk import EFI_X86_64
@@ -175,7 +175,7 @@ def build_root(recipe: DebianInstaller, scratch: Path, output: Path) -> None:
     run("sh", "-ec", pack_it, "mksquashfs", tar, output)
 
 
-def build_disc(
+def build_iso(
     name: str,
     recipe: DebianInstaller,
     sources: tuple[Parts, Path | None],
@@ -190,22 +190,22 @@ def build_disc(
     """
     parts, _ = sources
     say(f"{name}: writing the disc")
-    disc = scratch / "disc"
-    boot = disc / "install.amd"
+    iso = scratch / "disc"
+    boot = iso / "install.amd"
     boot.mkdir(parents=True)
     shutil.copyfile(parts.installer / "linux", boot / "vmlinuz")
     initrd = (parts.installer / "initrd.gz").read_bytes()
     if recipe.modules:
-        initrd, udebs = _for_a_disc(recipe, parts, initrd, dropped, scratch)
-        write_repository(udebs, recipe.suite, disc)
+        initrd, udebs = _for_an_iso(recipe, parts, initrd, dropped, scratch)
+        write_repository(udebs, recipe.suite, iso)
     (boot / "initrd.gz").write_bytes(initrd)
-    _describe(recipe, disc, initrd)
-    _write_menus(parts, disc)
-    _write_efi(disc, scratch)
-    _write_iso(recipe, sources, disc, output)
+    _describe(recipe, iso, initrd)
+    _write_menus(parts, iso)
+    _write_efi(iso, scratch)
+    _write_iso(recipe, sources, iso, output)
 
 
-def _for_a_disc(
+def _for_an_iso(
     recipe: DebianInstaller, parts: Parts, netboot: bytes, dropped: list[str], scratch: Path
 ) -> tuple[bytes, list[Udeb]]:
     """A disc's initrd, and the packages of the installer on that disc."""
@@ -320,7 +320,7 @@ def _texts(initrd: bytes) -> list[Entry]:
     return [entry for entry in entries_of(initrd) if entry.path in (STATUS, _LSB_RELEASE)]
 
 
-def _describe(recipe: DebianInstaller, disc: Path, initrd: bytes) -> None:
+def _describe(recipe: DebianInstaller, iso: Path, initrd: bytes) -> None:
     """The files by which the installer, and whoever looks, knows what disc this is."""
     release = next(entry for entry in _texts(initrd) if entry.path == _LSB_RELEASE)
     build = release.content.decode().partition("installer build ")[2].partition('"')[0]
@@ -335,42 +335,42 @@ def _describe(recipe: DebianInstaller, disc: Path, initrd: bytes) -> None:
             "cd_type": "not_complete\n",
             "udeb_include": "live-installer\n",
         }
-    folder = disc / ".disk"
+    folder = iso / ".disk"
     folder.mkdir()
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
 
 
-def on_a_disc(menu: str) -> str:
+def on_an_iso(menu: str) -> str:
     """A menu of the package with the paths of a disc."""
     for path, where in _MENU_PATHS:
         menu = menu.replace(path, where)
     return menu
 
 
-def _write_menus(parts: Parts, disc: Path) -> None:
+def _write_menus(parts: Parts, iso: Path) -> None:
     """Debian's menus, for a BIOS and for UEFI. They wait for a key, as on Debian's discs."""
-    target = disc / "isolinux"
+    target = iso / "isolinux"
     target.mkdir()
     shutil.copyfile(parts.folder / "isolinux.bin", target / "isolinux.bin")
     for path in sorted((parts.installer / "boot-screens").iterdir()):
         if path.suffix == ".cfg":
             name = "isolinux.cfg" if path.name == "syslinux.cfg" else path.name
-            (target / name).write_text(on_a_disc(path.read_text("utf-8")), encoding="utf-8")
+            (target / name).write_text(on_an_iso(path.read_text("utf-8")), encoding="utf-8")
         else:
             shutil.copyfile(path, target / path.name)
-    grub = disc / "boot" / "grub"
+    grub = iso / "boot" / "grub"
     (grub / "fonts").mkdir(parents=True)
     shutil.copyfile(parts.installer / "grub" / "font.pf2", grub / "fonts" / "unicode.pf2")
     menu = (parts.installer / "grub" / "grub.cfg").read_text(encoding="utf-8")
-    (grub / "grub.cfg").write_text(on_a_disc(menu), encoding="utf-8")
+    (grub / "grub.cfg").write_text(on_an_iso(menu), encoding="utf-8")
 
 
-def _write_efi(disc: Path, scratch: Path) -> None:
+def _write_efi(iso: Path, scratch: Path) -> None:
     """The volume that UEFI looks for its loader on."""
     if not EFI_X86_64.modules.is_dir():
         raise RecipeError(f"{EFI_X86_64.modules} is missing: apt-get install grub-efi-amd64-bin.")
-    loader, config, volume = scratch / "grub.efi", scratch / "early.cfg", disc / "boot/grub/efi.img"
+    loader, config, volume = scratch / "grub.efi", scratch / "early.cfg", iso / "boot/grub/efi.img"
     config.write_text(_GRUB_EFI_CFG, encoding="utf-8")
     image = ("grub-mkimage", "-O", EFI_X86_64.platform, "-p", "/boot/grub", "-c", config)
     run(*image, "-o", loader, "-d", EFI_X86_64.modules, *_GRUB_MODULES)
@@ -382,7 +382,7 @@ def _write_efi(disc: Path, scratch: Path) -> None:
 
 
 def _write_iso(
-    recipe: DebianInstaller, sources: tuple[Parts, Path | None], disc: Path, output: Path
+    recipe: DebianInstaller, sources: tuple[Parts, Path | None], iso: Path, output: Path
 ) -> None:
     """The disc: El Torito for a BIOS and for UEFI, and a boot sector for the same as a disk."""
     parts, root = sources
@@ -395,7 +395,7 @@ def _write_iso(
         *("--gpt_disk_guid", _GPT_GUID, "-isohybrid-mbr", parts.folder / "isohdpfx.bin"),
         *("-b", "isolinux/isolinux.bin", "-c", "isolinux/boot.cat", "-boot-load-size", "4"),
         *("-boot-info-table", "-no-emul-boot", "-eltorito-alt-boot", "-e", "boot/grub/efi.img"),
-        *("-no-emul-boot", "-isohybrid-gpt-basdat", "-graft-points", f"/={disc}", *live),
+        *("-no-emul-boot", "-isohybrid-gpt-basdat", "-graft-points", f"/={iso}", *live),
     )
 
 

@@ -8,7 +8,7 @@ import uuid
 from dataclasses import replace
 from pathlib import Path
 
-from harness.newc import newc, with_files
+from harness.image.fs.newc import newc, with_files
 from images.debian import fetch_kernel
 from images.disk import EFI_X86_64, Root, build_disk
 from images.recipe import RECIPES, Firmware, RecipeError, Tiny
@@ -29,7 +29,7 @@ initrd /boot/initrd.img
 boot
 """
 
-_DISC_GRUB_CFG = """\
+_ISO_GRUB_CFG = """\
 set timeout=-1
 menuentry 'Install' {
     linux /install.amd/vmlinuz console=tty0 console=ttyS0,115200 tiny.mode=install
@@ -74,18 +74,18 @@ def build_tiny_installer(
     modules in ``dropped`` its kernel lacks a driver.
     """
     say("tiny: writing the disc")
-    disc = scratch / "disc"
+    iso = scratch / "disc"
     for folder in ("boot/grub", "install.amd", ".disk"):
-        (disc / folder).mkdir(parents=True)
+        (iso / folder).mkdir(parents=True)
     modules = [name for name in recipe.modules if name not in dropped]
     # Behind the archive with init: what others look for to know which drivers are there.
     listed = with_files(_initrd(modules, kernel, scratch), _listed(modules, kernel))
-    (disc / "install.amd" / "initrd.gz").write_bytes(listed)
-    shutil.copyfile(kernel / "vmlinuz", disc / "install.amd" / "vmlinuz")
-    (disc / ".disk" / "info").write_text("tiny, a stand-in for an installer\n", encoding="utf-8")
-    (disc / "boot" / "grub" / "grub.cfg").write_text(_DISC_GRUB_CFG, encoding="utf-8")
-    run("qemu-img", "convert", "-f", "qcow2", "-O", "raw", guest, disc / "disk.bin")
-    run("grub-mkrescue", "--locales=", "--themes=", "-o", output, disc)
+    (iso / "install.amd" / "initrd.gz").write_bytes(listed)
+    shutil.copyfile(kernel / "vmlinuz", iso / "install.amd" / "vmlinuz")
+    (iso / ".disk" / "info").write_text("tiny, a stand-in for an installer\n", encoding="utf-8")
+    (iso / "boot" / "grub" / "grub.cfg").write_text(_ISO_GRUB_CFG, encoding="utf-8")
+    run("qemu-img", "convert", "-f", "qcow2", "-O", "raw", guest, iso / "disk.bin")
+    run("grub-mkrescue", "--locales=", "--themes=", "-o", output, iso)
 
 
 def _initrd(modules: list[str], kernel: Path, scratch: Path) -> bytes:

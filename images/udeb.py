@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from harness.newc import Entry
+from harness.image.fs.newc import Entry
 from images.steps import run
 
 STATUS = "var/lib/dpkg/status"

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from harness.cli import cli
+from harness.cli.main import cli
 from harness.matrix.catalog import load_catalogs
 
 pytestmark = pytest.mark.programs

@@ -61,7 +61,7 @@ def qcow2(path: Path, size: str, preallocation: str = "off") -> Path:
     return path
 
 
-def disc(path: Path, work: Path) -> Path:
+def iso(path: Path, work: Path) -> Path:
     """An installer disc of 4 GB with as many folders as a real one has."""
     tree = work / "tree"
     for index in range(400):
@@ -87,7 +87,7 @@ def main() -> None:
         images = {
             "qcow2, 100 GB virtual, empty": qcow2(work / "empty.qcow2", "100000000000"),
             "qcow2, 20 GB allocated": qcow2(work / "full.qcow2", "20G", "metadata"),
-            "disc, 4 GB": disc(work / "disc.iso", work),
+            "disc, 4 GB": iso(work / "disc.iso", work),
         }
         for title, image in images.items():
             rows.append((title, measure("check", image, "--no-inside", "--json"), base))

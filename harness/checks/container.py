@@ -5,13 +5,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterator
 
-from harness.checks.finding import Finding, finding
 from harness.errors import UsageError
-from harness.guest_text import printable
-from harness.image.container import Container
-from harness.image.link import is_url, name_in_url
-from harness.image.qcow2 import Qcow2Facts
-from harness.image.qemu_check import QemuCheck
+from harness.evidence.guest_text import printable
+from harness.image.container.formats import Container
+from harness.image.container.qcow2 import Qcow2Facts
+from harness.image.container.qemu_check import QemuCheck
+from harness.model.finding import Finding, finding
+from harness.net.link import is_url, name_in_url
 from harness.provider.profile import Profile
 
 # The commands that make what a provider takes of what it does not. {image} is quoted.

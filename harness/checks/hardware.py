@@ -1,14 +1,15 @@
 """What a system needs for a provider's machine: a table for each bus and form.
 
 The drivers are Linux's, by the names of their modules; those of Windows are read in
-:mod:`harness.image.windows`.
+:mod:`harness.image.os.windows`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.provider.profile import DiskBus, Profile, SeedBus, SeedForm
+from harness.model.hardware import DiskBus, SeedBus, SeedForm
+from harness.provider.profile import Profile
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
-from harness.checks.finding import Finding, finding, in_words_of
 from harness.checks.hardware import datasource, disk_needs, seed_needs
 from harness.checks.windows import check_drivers, drivers_in_words
-from harness.guest_text import printable
-from harness.image.system import Blacklisted, DiskFacts, LinuxFacts
+from harness.evidence.guest_text import printable
+from harness.image.os.system import Blacklisted, DiskFacts, LinuxFacts
+from harness.model.finding import Finding, finding, in_words_of
+from harness.model.image import InspectedPart, Prediction
 from harness.provider.profile import Profile
 
 _NEEDED_ARCHITECTURE = "x86-64"
@@ -31,29 +30,7 @@ _BLOCKING = frozenset(
 )
 
 
-class Prediction(BaseModel):
-    """What inspection expects of the boot: ``will_boot`` is None where something is not known.
-
-    Then ``unknown`` says what.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    will_boot: bool | None = None
-    because: tuple[str, ...] = ()
-    unknown: tuple[str, ...] = ()
-
-
-class Seen(BaseModel):
-    """What was seen of one part of a system, in one line."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    topic: str
-    statement: str
-
-
-def what_was_seen(facts: DiskFacts, profile: Profile) -> tuple[Seen, ...]:
+def what_was_seen(facts: DiskFacts, profile: Profile) -> tuple[InspectedPart, ...]:
     """The parts of a boot in their order, each with what is there. Made printable."""
     efi = f"; \\EFI\\BOOT: {', '.join(facts.efi_architectures)}" if facts.efi_architectures else ""
     rows = [("boot path", facts.bios_evidence + efi)]
@@ -69,7 +46,7 @@ def what_was_seen(facts: DiskFacts, profile: Profile) -> tuple[Seen, ...]:
         rows.append(("cloud-init", in_words))
     elif facts.windows:
         rows += drivers_in_words(facts.windows, profile)
-    return tuple(Seen(topic=topic, statement=printable(text, 300)) for topic, text in rows)
+    return tuple(InspectedPart(topic=topic, statement=printable(text, 300)) for topic, text in rows)
 
 
 def _places(linux: LinuxFacts, names: list[str]) -> str:

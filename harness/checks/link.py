@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.checks.finding import Finding, finding
-from harness.guest_text import printable
-from harness.image.link import LinkError, LinkFacts
+from harness.evidence.guest_text import printable
+from harness.model.finding import Finding, finding
+from harness.net.link import LinkError, LinkFacts
 
 
 def link_fault(error: LinkError) -> Finding:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.checks.finding import Finding, finding
+from harness.model.finding import Finding, finding
 from harness.provider.profile import Profile
 
 

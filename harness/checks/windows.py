@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.checks.finding import Finding, finding
 from harness.checks.hardware import disk_needs
-from harness.guest_text import printable
-from harness.image.system import DriverFacts, WindowsFacts
+from harness.evidence.guest_text import printable
+from harness.image.os.system import DriverFacts, WindowsFacts
+from harness.model.finding import Finding, finding
 from harness.provider.profile import Profile
 
-_DISC_REMEDY = (
+_ISO_REMEDY = (
     "Add {driver} and NetKVM of virtio-win to the image of sources/boot.wim that starts (2 on "
     "Microsoft's discs), and to install.wim for the system that it installs. On Windows: dism "
     "/Mount-Image /ImageFile:boot.wim /Index:2 /MountDir:M, dism /Image:M /Add-Driver /Driver:DIR, "
     "dism /Unmount-Image /MountDir:M /Commit. Loading them from a second CD needs a provider that "
     "attaches one."
 )
-_DISC_NIC_REMEDY = "Add NetKVM of virtio-win to the same images as {driver}, in the same way."
+_ISO_NIC_REMEDY = "Add NetKVM of virtio-win to the same images as {driver}, in the same way."
 
 
 def check_drivers(windows: WindowsFacts, profile: Profile) -> Iterator[Finding]:
@@ -47,7 +47,7 @@ def check_setup(windows: WindowsFacts, what: str, profile: Profile) -> Iterator[
             f"{what} on this disc has no driver for a {needs.title} disk: it will show no disk to "
             "install to."
         )
-        remedy = _DISC_REMEDY.format(driver=driver)
+        remedy = _ISO_REMEDY.format(driver=driver)
         yield _missing(needs.windows_missing, statement, disk, image, remedy)
     if _lacks_nic(windows):
         statement = f"{what} on this disc has no driver for a virtio NIC."
@@ -56,7 +56,7 @@ def check_setup(windows: WindowsFacts, what: str, profile: Profile) -> Iterator[
             statement,
             windows.nic,
             image,
-            _DISC_NIC_REMEDY.format(driver=driver),
+            _ISO_NIC_REMEDY.format(driver=driver),
         )
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from harness.diagnose.counterfactual import Change, has_disks_on
 from harness.errors import UsageError
-from harness.guest_text import printable
-from harness.machine.spec import AnyDiskBus, NicModel
-from harness.provider.profile import Firmware, Machine
+from harness.evidence.guest_text import printable
+from harness.model.hardware import AnyDiskBus, Firmware, NicModel
+from harness.provider.profile import Machine
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness.diagnose.machine_state import MachineState
 from harness.diagnose.rules import Channel, Match, Rule, RuleBook
-from harness.guest_text import printable
+from harness.evidence.guest_text import printable
 
 _LINE_CHARS = 200
 

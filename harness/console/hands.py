@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.console.actions import key_codes
 from harness.errors import UsageError
-from harness.guest_text import printable
+from harness.evidence.guest_text import printable
 from harness.machine.qemu_args import DISK_NODE
 from harness.observe.screen import take_screenshot
 from harness.observe.ssh import command_words

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.boot import ended_by_signals
-from harness.case import Case
 from harness.console.player import Player
 from harness.console.station import Station, open_station
 from harness.errors import HostError, UsageError
+from harness.host.signals import on_signals
 from harness.machine.acceleration import Acceleration
 from harness.report.live import Progress
-from harness.result import EVIDENCE_FILE, RESULT_FILE, Result
-from harness.signals import on_signals
+from harness.trial.boot import ended_by_signals
+from harness.trial.case import Case
+from harness.trial.result import EVIDENCE_FILE, RESULT_FILE, Result
 
 if TYPE_CHECKING:
     from harness.console.terminal import Left

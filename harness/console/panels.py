@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from rich.text import Text
 
 from harness.console.view import Said, View
-from harness.diagnose.diagnosis import Outcome
-from harness.guest_text import printable
+from harness.evidence.guest_text import printable
+from harness.model.outcome import Outcome
 from harness.report.text import OUTCOME_STYLES, size_text
 
 _STATES = {"running": "bold green", "frozen": "bold cyan", "off": "bold red"}

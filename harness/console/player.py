@@ -12,9 +12,9 @@ from typing import NoReturn
 from harness.console.tap import Listener, SerialTap
 from harness.console.view import View
 from harness.errors import UsageError
-from harness.evidence import Observation, Subscriber, read_evidence
-from harness.guest_text import printable
-from harness.result import EVIDENCE_FILE
+from harness.evidence.guest_text import printable
+from harness.evidence.log import Observation, Subscriber, read_evidence
+from harness.trial.result import EVIDENCE_FILE
 
 SERIAL_LOG = "serial.log"
 _MAX_PICTURE_BYTES = 16 << 20

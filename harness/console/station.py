@@ -9,22 +9,22 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.boot import Part
-from harness.case import Case
 from harness.console.actions import ACTIONS, swap_of
 from harness.console.hands import Hands
 from harness.console.tap import Listener, SerialTap
 from harness.console.view import View
 from harness.diagnose.counterfactual import Change
 from harness.errors import HostError, UsageError
-from harness.evidence import Observation, Subscriber, read_evidence
-from harness.guest_text import printable
+from harness.evidence.guest_text import printable
+from harness.evidence.log import Observation, Subscriber, read_evidence
 from harness.machine.acceleration import Acceleration
 from harness.observe.screen import dump_screen, read_console_now
-from harness.result import EVIDENCE_FILE, Result
 from harness.screen.text import ScreenText
-from harness.seed import new_mac
+from harness.seed.seed import new_mac
 from harness.session.live import Live, live
+from harness.trial.boot import Part
+from harness.trial.case import Case
+from harness.trial.result import EVIDENCE_FILE, Result
 
 _SAID_CHARS = 400
 

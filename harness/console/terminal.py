@@ -20,7 +20,7 @@ from harness.console.player import Player
 from harness.console.serial_pane import SerialPane
 from harness.console.station import Station
 from harness.errors import HarnessError, UsageError
-from harness.guest_text import printable
+from harness.evidence.guest_text import printable
 
 Left = Literal["end", "keep"]
 

@@ -11,15 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from harness.checks.finding import Finding
 from harness.console.fired import Fired, FiredRules, NotedRules
 from harness.console.words import event_words, frame_words, person_words, standing
-from harness.diagnose.diagnosis import Diagnosis, Outcome, Verdict
-from harness.diagnose.machine_state import Medium
+from harness.diagnose.diagnosis import Diagnosis, Verdict
 from harness.diagnose.rules import Channel, Match, shipped_rules
-from harness.diagnose.stages import DISC_LADDER, DISK_LADDER, Stage
-from harness.evidence import Observation
-from harness.guest_text import printable
+from harness.evidence.guest_text import printable
+from harness.evidence.log import Observation
+from harness.model.finding import Finding
+from harness.model.image import Medium
+from harness.model.outcome import Outcome
+from harness.model.stages import DISK_LADDER, ISO_LADDER, Stage
 
 State = Literal["off", "running", "frozen"]
 
@@ -196,7 +197,7 @@ class View:
     def _on_writes(self, data: Mapping[str, Any]) -> None:
         self.traffic.written_bytes = int(data["written_bytes"])
 
-    def _on_disc_reads(self, data: Mapping[str, Any]) -> None:
+    def _on_iso_reads(self, data: Mapping[str, Any]) -> None:
         self.traffic.disc_read_bytes = int(data["read_bytes"])
 
     def _on_frames(self, data: Mapping[str, Any]) -> None:
@@ -242,7 +243,7 @@ class View:
     @property
     def ladder(self) -> tuple[Rung, ...]:
         """The stages of the medium with the seconds since the machine was switched on."""
-        stages = DISC_LADDER if self.medium == "disc" else DISK_LADDER
+        stages = ISO_LADDER if self.medium == "disc" else DISK_LADDER
         reached_s = self._climb.timeline.reached_s
         return tuple(
             Rung(stage, reached_s[stage] - self.started_s if stage in reached_s else None)
@@ -305,7 +306,7 @@ _HANDLERS = {
     ("host", "qemu-ended"): View._on_ended,
     ("disk", "reads"): View._on_reads,
     ("disk", "writes"): View._on_writes,
-    ("disc", "reads"): View._on_disc_reads,
+    ("disc", "reads"): View._on_iso_reads,
     ("network", "frames"): View._on_frames,
     ("network", "frame"): View._on_frame,
     ("screen", "text"): View._on_screen,

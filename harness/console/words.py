@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.diagnose.diagnosis import Diagnosis
-from harness.diagnose.stages import Stage
-from harness.guest_text import printable
+from harness.evidence.guest_text import printable
+from harness.model.stages import Stage
 from harness.session.follow import sentence_of
 
 _TEXT_CHARS = 300

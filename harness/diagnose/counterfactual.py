@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.diagnose.diagnosis import Diagnosis, Outcome
-from harness.diagnose.machine_state import DISK_SEEN, Medium
-from harness.diagnose.stages import Stage, Until, rank
-from harness.machine.spec import AnyDiskBus, NicModel
-from harness.provider.profile import Chipset, Firmware
+from harness.diagnose.diagnosis import Diagnosis
+from harness.diagnose.machine_state import DISK_SEEN
+from harness.model.hardware import AnyDiskBus, Chipset, Firmware, NicModel
+from harness.model.image import Medium
+from harness.model.outcome import Outcome
+from harness.model.stages import Stage, Until, rank
 
 Thing = Literal["disk", "nic", "firmware", "addressing"]
 

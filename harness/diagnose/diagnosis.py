@@ -6,9 +6,8 @@ import math
 import signal
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
-from harness.checks.finding import INITRAMFS_TOOLS, Finding, finding
 from harness.diagnose.goal import Goal
 from harness.diagnose.held import Held, HeldFindings
 from harness.diagnose.last_words import LastWords
@@ -22,13 +21,13 @@ from harness.diagnose.rules import (
     rule_finding,
     shipped_rules,
 )
-from harness.diagnose.stages import Stage, Timeline, rank
-from harness.evidence import Observation
-from harness.guest_text import printable
-from harness.provider.profile import Chipset, DiskBus
+from harness.evidence.guest_text import printable
+from harness.evidence.log import Observation
+from harness.model.finding import INITRAMFS_TOOLS, Finding, finding
+from harness.model.hardware import Chipset, DiskBus
+from harness.model.outcome import Outcome
+from harness.model.stages import Stage, Timeline, rank
 from harness.screen.bugcheck import read_bugcheck
-
-Outcome = Literal["pass", "fail", "inconclusive", "error"]
 
 # A machine that was started this often over and never reached the network is in a loop. A
 # cloud image may start again once or twice on its own (a relabel, a kernel without its initrd). One

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.diagnose.machine_state import DISK_SEEN, IPV6_TAKEN, MachineState, Medium
-from harness.diagnose.stages import DISC_LADDER, Stage, Timeline, Until, rank
+from harness.diagnose.machine_state import DISK_SEEN, IPV6_TAKEN, MachineState
+from harness.model.image import Medium
+from harness.model.stages import ISO_LADDER, Stage, Timeline, Until, rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Goal:
 
     def knows(self, stage: Stage) -> bool:
         """Whether ``stage`` is on the ladder of the medium; a console log may be of either."""
-        return self.medium == "disk" or stage in DISC_LADDER
+        return self.medium == "disk" or stage in ISO_LADDER
 
     def is_met(self, timeline: Timeline, state: MachineState) -> bool:
         """Whether nothing is left to be shown."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from harness.diagnose.machine_state import MachineState
 from harness.diagnose.rules import Match
-from harness.diagnose.stages import Stage, rank
+from harness.model.stages import Stage, rank
 
 
 @dataclass(frozen=True, slots=True)

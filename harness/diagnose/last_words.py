@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from harness.diagnose.rules import Channel
-from harness.guest_text import printable
+from harness.evidence.guest_text import printable
 
 _LINES = 12
 _FIRMWARE_LINES = 4

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
 
-from harness.diagnose.stages import Stage, Timeline, rank
-from harness.provider.profile import Firmware
-
-CpuMode = Literal["real", "protected", "long"]
-
-Medium = Literal["disk", "disc"]
-"""What is tried: a disk that is booted, or a disc that installs to an empty one."""
+from harness.model.hardware import CpuMode, Firmware
+from harness.model.image import Medium
+from harness.model.stages import Stage, Timeline, rank
 
 DISK_SEEN = "disk-seen"
 """The sign that the kernel has its disk: said by a rule, or by what is read from the disk."""

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from harness.diagnose.machine_state import MachineState
 from harness.diagnose.rules import When
-from harness.evidence import Observation
+from harness.evidence.log import Observation
 
 Place = Literal["serial", "screen"]
 

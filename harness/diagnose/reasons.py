@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.checks.finding import Finding
+from harness.model.finding import Finding
 
 # Cause of a boot to the findings of inspection that would lead to it, the likeliest first.
 _EXPLAINS = {

@@ -13,12 +13,13 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from harness.checks.finding import Finding, Severity, catalog
-from harness.diagnose.machine_state import CpuMode, MachineState, Medium
-from harness.diagnose.stages import Stage
+from harness.diagnose.machine_state import MachineState
 from harness.errors import UsageError, faults_in_words
-from harness.guest_text import printable
-from harness.provider.profile import Firmware
+from harness.evidence.guest_text import printable
+from harness.model.finding import Finding, Severity, catalog
+from harness.model.hardware import CpuMode, Firmware
+from harness.model.image import Medium
+from harness.model.stages import Stage
 
 Channel = Literal["serial", "firmware", "screen", "bugcheck", "silence"]
 

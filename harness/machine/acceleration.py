@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Literal
 
 from harness.errors import HostError
-from harness.machine.spec import Accelerator
-from harness.programs import PDEATHSIG, find_qemu, qemu_version
+from harness.host.programs import PDEATHSIG, find_qemu, qemu_version
+from harness.model.hardware import Accelerator
 
 Choice = Literal["auto", "kvm", "tcg"]
 

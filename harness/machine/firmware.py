@@ -18,9 +18,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from harness.errors import HostError
+from harness.host.programs import qemu_version
 from harness.machine.spec import Flash
-from harness.programs import qemu_version
-from harness.provider.profile import Chipset
+from harness.model.hardware import Chipset
 
 PACKAGE = "ovmf"
 """The Debian and Ubuntu package that holds a UEFI firmware."""

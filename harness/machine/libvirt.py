@@ -20,13 +20,13 @@ from urllib.parse import urlsplit
 from qemu.qmp import QMPClient, QMPError, Runstate
 
 from harness.errors import HostError
+from harness.host.programs import find_qemu
 from harness.machine.domain_xml import Placement, domain_xml
 from harness.machine.libvirt_link import Link, binding, connected, lost, words_of
 from harness.machine.machine import End, Machine, Origin, last_words
 from harness.machine.overlay import create_overlay
 from harness.machine.spec import Endpoints, MachineSpec
 from harness.machine.start_fault import start_fault
-from harness.programs import find_qemu
 
 # libvirt first asks QEMU what it can do, where it does not know that yet.
 _START_TIMEOUT_S = 180.0

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HostError, UsageError
+from harness.host.programs import MIN_QEMU
 from harness.machine.acceleration import TCG_CPU_MODEL, Acceleration, Choice
 from harness.machine.domain_xml import domain_xml
 from harness.machine.libvirt import DomainMachine, place, started
@@ -21,7 +22,6 @@ from harness.machine.libvirt_link import connected
 from harness.machine.machine import Origin
 from harness.machine.remote_host import RemoteHost, libvirt_socket, logged_in
 from harness.machine.spec import DirectKernel, Endpoints, MachineSpec
-from harness.programs import MIN_QEMU
 
 _CALL_TIMEOUT_S = 60.0
 
@@ -144,7 +144,7 @@ async def _sent(host: RemoteHost, spec: MachineSpec) -> MachineSpec:
     return replace(
         spec,
         image=spec.image and await host.send(spec.image, "image"),
-        disc=spec.disc and await host.send(spec.disc, "disc.iso"),
+        iso=spec.iso and await host.send(spec.iso, "disc.iso"),
         seed=await host.send(spec.seed, "seed.iso"),
         overlay=overlay,
         firmware=flash,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from harness.errors import HostError
+from harness.host.programs import PDEATHSIG, find_program
 from harness.machine.spec import MachineSpec
-from harness.programs import PDEATHSIG, find_program
 
 
 async def create_overlay(spec: MachineSpec) -> None:

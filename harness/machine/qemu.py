@@ -13,12 +13,12 @@ from pathlib import Path
 from qemu.qmp import QMPClient, QMPError
 
 from harness.errors import HostError
+from harness.host.programs import PDEATHSIG, find_program, find_qemu
 from harness.machine.machine import End, Machine, Origin, last_words
 from harness.machine.overlay import create_overlay
 from harness.machine.qemu_args import qemu_args
 from harness.machine.spec import Endpoints, MachineSpec
 from harness.machine.start_fault import start_fault
-from harness.programs import PDEATHSIG, find_program, find_qemu
 
 _START_TIMEOUT_S = 60.0
 

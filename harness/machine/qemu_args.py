@@ -12,7 +12,7 @@ from harness.machine.spec import Endpoints, MachineSpec
 DISK_NODE = "disk"
 """Node and device name of the image's disk, in QMP answers too."""
 SEED_NODE = "seed"
-DISC_NODE = "disc"
+ISO_NODE = "disc"
 NIC = "nic"
 NETDEV = "net"
 
@@ -80,7 +80,7 @@ def machine_args(spec: MachineSpec, endpoints: Endpoints) -> list[str]:
         *_tpm(spec),
         *_nic(spec, endpoints),
         # After all that have an address: what has none takes the next one that is free.
-        *_discs(spec),
+        *_isos(spec),
         *_consoles(endpoints),
         *_vnc(endpoints),
         *_control(endpoints),
@@ -184,34 +184,34 @@ def _image(spec: MachineSpec) -> dict[str, Any] | None:
     return image
 
 
-def _discs(spec: MachineSpec) -> list[str]:
+def _isos(spec: MachineSpec) -> list[str]:
     """The drives of the seed, and of the disc that an installer starts from.
 
     OVMF switches the ports of the IDE controller on only where it may boot from there, and Linux
     passes over ports that are off (drivers/ata/ata_piix.c, piix_enable_bits): under UEFI the seed
     of such a machine has a place in the boot order, too.
     """
-    _, disc_port, seed_port = _PORTS[spec.chipset]
+    _, iso_port, seed_port = _PORTS[spec.chipset]
     args = []
-    if spec.disc:
-        args += _drive(DISC_NODE, spec.disc, f"ide-cd,bus={disc_port}", ",bootindex=2")
+    if spec.iso:
+        args += _drive(ISO_NODE, spec.iso, f"ide-cd,bus={iso_port}", ",bootindex=2")
     if spec.seed_bus == "virtio-blk":
         address = slot_after(spec.disk_address, (spec.nic_address, spec.balloon_address))
         return [*args, *_drive(SEED_NODE, spec.seed, f"virtio-blk-pci,addr={address}", "")]
-    order = (3 if spec.disc else 2) if spec.firmware and spec.seed_bus == "ide" else None
+    order = (3 if spec.iso else 2) if spec.firmware and spec.seed_bus == "ide" else None
     bootindex = f",bootindex={order}" if order else ""
     return [*args, *_drive(SEED_NODE, spec.seed, f"ide-cd,bus={seed_port}", bootindex)]
 
 
 def _drive(node: str, file: Path, device: str, bootindex: str) -> list[str]:
-    disc = {
+    iso = {
         "driver": "raw",
         "node-name": node,
         "read-only": True,
         "file": {"driver": "file", "filename": str(file), "read-only": True},
     }
     return [
-        *("-blockdev", json.dumps(disc)),
+        *("-blockdev", json.dumps(iso)),
         *("-device", f"{device},id={node},drive={node}{bootindex}"),
     ]
 

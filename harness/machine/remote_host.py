@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from harness.errors import HostError
-from harness.guest_text import printable
+from harness.evidence.guest_text import printable
 
 if TYPE_CHECKING:
     from asyncssh import SFTPClient, SSHClientConnection

@@ -6,13 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from harness.guest_network import GuestNetwork
-from harness.provider.profile import Chipset, DiskBus, SeedBus
+from harness.model.hardware import Accelerator, AnyDiskBus, Chipset, NicModel, SeedBus
+from harness.seed.guest_network import GuestNetwork
 
-Accelerator = Literal["kvm", "tcg"]
-AnyDiskBus = DiskBus | Literal["sata", "ide"]
-"""A bus of a provider's disk, or one that a second boot may put it on."""
-NicModel = Literal["virtio-net-pci", "e1000", "vmxnet3"]
 FlashFormat = Literal["raw", "qcow2"]
 
 
@@ -93,6 +89,6 @@ class MachineSpec:
     seed_bus: SeedBus = "ide"
     nic_model: NicModel = "virtio-net-pci"
     firmware: Flash | None = None
-    disc: Path | None = None
+    iso: Path | None = None
     direct: DirectKernel | None = None
     tpm: Path | None = None

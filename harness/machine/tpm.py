@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from harness.errors import HostError
-from harness.programs import PDEATHSIG, find_program
+from harness.host.programs import PDEATHSIG, find_program
 
 
 @asynccontextmanager

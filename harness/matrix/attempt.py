@@ -15,12 +15,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from harness.case import Case, conclude
-from harness.checks.finding import Finding
 from harness.checks.link import link_fault
 from harness.errors import HarnessError, HostError
-from harness.examine import unexamined
-from harness.image.link import LinkError
+from harness.examine.image_report import unexamined
+from harness.host.programs import qemu_version
 from harness.machine.acceleration import Choice, choose_acceleration
 from harness.matrix.catalog import Entry, Planned
 from harness.matrix.child import PYTHON, Child, run_child
@@ -37,9 +35,11 @@ from harness.matrix.progress import Moved, Teller
 from harness.matrix.record import RUNS, Tried, of_entry
 from harness.matrix.reuse import Ground, again, reuse_key
 from harness.matrix.stop import Stop
-from harness.programs import qemu_version
+from harness.model.finding import Finding
+from harness.net.link import LinkError
 from harness.provider.profile import load_profile
-from harness.result import EVIDENCE_FILE, Result, replay
+from harness.trial.case import Case, conclude
+from harness.trial.result import EVIDENCE_FILE, Result, replay
 
 # It works in the folder of the image, from which nothing is to be imported (-P).
 _PROGRAM = (PYTHON, "-P", "-m", "harness", "verify")

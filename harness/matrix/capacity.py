@@ -7,8 +7,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.host.scratch import MIN_FREE_BYTES, scratch_root
 from harness.machine.acceleration import Acceleration
-from harness.machine.scratch import MIN_FREE_BYTES, scratch_root
 
 # Beside the guest's memory: QEMU itself, and the program that watches it.
 _BESIDE_BYTES = 512 << 20

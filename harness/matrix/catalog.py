@@ -14,11 +14,12 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from harness.checks.finding import catalog as known_findings
-from harness.diagnose.stages import Stage
 from harness.errors import UsageError, faults_in_words
-from harness.image.link import name_in_url
-from harness.provider.profile import Firmware, load_profile
+from harness.model.finding import catalog as known_findings
+from harness.model.hardware import Firmware
+from harness.model.stages import Stage
+from harness.net.link import name_in_url
+from harness.provider.profile import load_profile
 
 DEADLINE_S = 3600.0
 """How long an attempt may take where its entry says nothing else: its boots, and no download."""

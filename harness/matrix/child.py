@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from harness.host.programs import PDEATHSIG
 from harness.matrix.stop import Stop
-from harness.programs import PDEATHSIG
 
 PYTHON = "python"
 """In a command of a catalog: the Python that harness runs in."""

@@ -22,7 +22,7 @@ from pydantic import ValidationError
 
 from harness import __version__
 from harness.errors import HostError, UsageError
-from harness.guest_text import printable
+from harness.evidence.guest_text import printable
 from harness.matrix.attempt import Options
 from harness.matrix.catalog import Planned
 from harness.matrix.folder import MatrixFolder
@@ -34,7 +34,7 @@ from harness.matrix.record import RUNS, Tried
 from harness.matrix.remote import RESOURCE, Order, fault_row
 from harness.matrix.roll import Patience, Roll, Workers, call_roll
 from harness.matrix.stop import Stop
-from harness.result import RESULT_FILE
+from harness.trial.result import RESULT_FILE
 
 if TYPE_CHECKING:
     from distributed import Client, Future

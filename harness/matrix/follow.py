@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from harness.diagnose.diagnosis import Diagnosis
-from harness.evidence import Observation
-from harness.result import EVIDENCE_FILE
+from harness.evidence.log import Observation
+from harness.trial.result import EVIDENCE_FILE
 
 
 class Follow:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import HostError, UsageError
-from harness.guest_text import printable
+from harness.evidence.guest_text import printable
 from harness.image.digest import sha256_of
 from harness.matrix.catalog import Planned
 from harness.matrix.child import Child, deadline, run_child

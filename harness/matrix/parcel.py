@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from harness.result import EVIDENCE_FILE, RESULT_FILE
+from harness.trial.result import EVIDENCE_FILE, RESULT_FILE
 
 MAX_FILE_BYTES = 64 << 20
 MAX_BYTES = 128 << 20

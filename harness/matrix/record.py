@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.diagnose.diagnosis import Outcome
 from harness.matrix.catalog import Expected, Planned
-from harness.result import Result
+from harness.model.outcome import Outcome
+from harness.trial.result import Result
 
 MATRIX_FILE = "matrix.jsonl"
 RUNS = "runs"

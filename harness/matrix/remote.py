@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import __version__
 from harness.errors import HostError
-from harness.machine.scratch import MIN_FREE_BYTES, scratch_folder
+from harness.host.scratch import MIN_FREE_BYTES, scratch_folder
 from harness.matrix.attempt import Options, attempt, conclude_entry
 from harness.matrix.catalog import Planned
 from harness.matrix.parcel import pack

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 from yarl import URL
 
-from harness.image.checksums import Checksum, checksum_for, newest
-from harness.image.http import client, parse_url
-from harness.image.link import LinkError, name_in_url, without_password
-from harness.image.vouch import fetch_list, place, promised
 from harness.matrix.catalog import Entry
+from harness.net.checksums import Checksum, checksum_for, newest
+from harness.net.http import client, parse_url
+from harness.net.link import LinkError, name_in_url, without_password
+from harness.net.vouch import fetch_list, place, promised
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from urllib.parse import unquote
 import aiohttp
 from yarl import URL
 
-from harness.evidence import EvidenceLog
-from harness.image.http import client, follow, parse_url
-from harness.image.link import LinkError
+from harness.evidence.log import EvidenceLog
+from harness.net.http import client, follow, parse_url
+from harness.net.link import LinkError
 
 ARCHIVE_PATH = "/archive"
 """Where the archive is on the receiver; no call of a seed begins like that."""

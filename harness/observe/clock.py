@@ -7,7 +7,7 @@ import re
 from collections import deque
 from typing import Literal
 
-from harness.evidence import EvidenceLog, Observation
+from harness.evidence.log import EvidenceLog, Observation
 
 # What a guest that gets on leaves behind. Not how many frames it has sent or what it has written:
 # a system that waits for its network asks for ever, and keeps a journal of that.
@@ -43,7 +43,7 @@ _REFERENCE_HANDOVER_S = 0.3
 _STALLED = 4.0
 
 
-Disc = Literal["tool", "installer", "installing"]
+Iso = Literal["tool", "installer", "installing"]
 """What a disc is: none with an installer that is known, one with, one that installs unattended."""
 
 
@@ -65,12 +65,12 @@ class Clock:
         quiet_s: float | None = None,
         total_s: float | None = None,
         *,
-        disc: Disc | None = None,
+        iso: Iso | None = None,
     ) -> None:
         self._log = log
-        self._disc = disc
+        self._iso = iso
         self._said_s = 0.0
-        installs = disc == "installing"
+        installs = iso == "installing"
         self._signs = _SIGNS_OF_AN_INSTALLATION if installs else _SIGNS_OF_LIFE
         self._most_s = INSTALLATION_TOTAL_S if installs else TOTAL_S
         self._slowness = slowness
@@ -124,7 +124,7 @@ class Clock:
         An installer unpacks, generates, looks for hardware, and says nothing of it.
         """
         return (
-            self._disc in ("installer", "installing")
+            self._iso in ("installer", "installing")
             and (observation.channel, observation.kind) == ("cpu", "work")
             and observation.t_s - self._said_s < _WORK_COUNTS_S * self._slowness
         )
@@ -163,7 +163,7 @@ class Clock:
         steps_s = tuple(step * self._slowness for step in QUIET_STEPS_S)
         if self._quiet_s is None:
             return steps_s
-        if self._disc is None:
+        if self._iso is None:
             return (self._quiet_s,)
         # The questions of a disc are answered all the same, before the only step.
         return (min(steps_s[0], self._quiet_s / 2), self._quiet_s)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from harness.evidence import EvidenceLog
+from harness.evidence.log import EvidenceLog
 from harness.observe.lines import LineSplitter
 
 # A raw log stops growing here: a guest that prints for ever must not fill the host's disk.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from qemu.qmp import EventListener
 
-from harness.evidence import EvidenceLog
+from harness.evidence.log import EvidenceLog
 from harness.machine.machine import Machine
 
 # Of no use to a verdict, and some come many times a second.

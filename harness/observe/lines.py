@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.guest_text import strip_escapes
+from harness.evidence.guest_text import strip_escapes
 
 MAX_LINE_BYTES = 2048
 """A longer line is cut there: a guest may send megabytes without a newline."""

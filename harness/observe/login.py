@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.evidence import EvidenceLog, Observation
-from harness.guest_text import printable
+from harness.evidence.guest_text import printable
+from harness.evidence.log import EvidenceLog, Observation
 from harness.observe.ssh import USER, run_command
 
 # A guest whose cloud-init is done and that lets nobody in for so long will not.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from inotify_simple import INotify, flags
 
-from harness.evidence import EvidenceLog
+from harness.evidence.log import EvidenceLog
 from harness.observe.frames import CaptureReader, Frame, read_frame
 
 # Each knock makes the router ask for the guest by ARP, as long as it does not know it. The

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 
 import h11
 
-from harness.evidence import EvidenceLog
+from harness.evidence.log import EvidenceLog
 from harness.observe.archive import ArchiveRelay, Wanted, wanted
 
 _MAX_BODY_BYTES = 256 << 10

@@ -12,9 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.evidence import EvidenceLog
+from harness.evidence.log import EvidenceLog
 from harness.machine.machine import Machine
-from harness.machine.qemu_args import DISC_NODE, DISK_NODE
+from harness.machine.qemu_args import DISK_NODE, ISO_NODE
+from harness.model.hardware import CpuMode
 
 PERIOD_S = 1.0
 # How long the processor's work is summed up, and the share of one that is more than idling: a guest
@@ -24,7 +25,6 @@ _WORK_SHARE = 0.3
 # Until a kernel runs, which reads its disk within a second.
 _EARLY_PERIOD_S = 0.25
 
-CpuMode = Literal["real", "protected", "long"]
 Half = Literal["low", "high"]
 
 # Intel SDM volume 3A, section 2.5 (CR0.PE is bit 0) and table 2-1 (EFER.LMA is bit 10).
@@ -103,9 +103,9 @@ async def disk_traffic(machine: Machine) -> Traffic:
         device.get("node-name"): device["stats"]
         for device in await machine.command("query-blockstats")
     }
-    disk, disc = found.get(DISK_NODE, {}), found.get(DISC_NODE, {})
+    disk, iso = found.get(DISK_NODE, {}), found.get(ISO_NODE, {})
     return Traffic(
-        int(disk.get("rd_bytes", 0)), int(disk.get("wr_bytes", 0)), int(disc.get("rd_bytes", 0))
+        int(disk.get("rd_bytes", 0)), int(disk.get("wr_bytes", 0)), int(iso.get("rd_bytes", 0))
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from qemu.qmp import ExecuteError
 
-from harness.evidence import EvidenceLog, Observation
+from harness.evidence.log import EvidenceLog, Observation
 from harness.machine.machine import Machine
 from harness.screen.picture import Picture, PictureError, read_picture
 from harness.screen.reading import read_console, read_print

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.guest_text import printable
+from harness.evidence.guest_text import printable
 from harness.observe.network import knock_once
 
 if TYPE_CHECKING:

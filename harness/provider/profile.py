@@ -12,6 +12,7 @@ from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harness.errors import UsageError, faults_in_words
+from harness.model.hardware import Addressing, Chipset, DiskBus, Firmware, SeedBus, SeedForm
 
 Value = TypeVar("Value")
 
@@ -42,13 +43,6 @@ class Claim(_Model, Generic[Value]):
     date: datetime.date
     confidence: Confidence
 
-
-Chipset = Literal["pc", "q35"]
-Firmware = Literal["bios", "uefi"]
-DiskBus = Literal["virtio-scsi", "virtio-blk"]
-SeedBus = Literal["ide", "sata", "virtio-blk"]
-Addressing = Literal["static", "static-dual-stack", "dhcp"]
-SeedForm = Literal["nocloud", "configdrive"]
 
 PciAddress = Annotated[str, Field(pattern=r"^([0-9a-f]{2}:)?[0-9a-f]{2}\.[0-7]$")]
 """``slot.function`` on the root bus, or ``bus:slot.function`` behind a PCI Express root port."""

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from harness.diagnose.stages import STAGES
+from harness.model.stages import STAGES
 from harness.report.charts import stages_of
 from harness.report.consoles import MAX_LINES, Heard, Line, heard_in, lines_to_show
 from harness.report.pictures import Embedded, embed
 from harness.report.words import deciding
-from harness.result import RESULT_FILE, Result
+from harness.trial.result import RESULT_FILE, Result
 
 MAX_PICTURES = 6
 """How many screenshots of one boot are shown: the last ones that differ."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.diagnose.stages import DISC_LADDER, DISK_LADDER
 from harness.matrix.record import Past, Tried
+from harness.model.stages import DISK_LADDER, ISO_LADDER
 from harness.report.words import duration, moment, what_came_before
-from harness.result import Result
+from harness.trial.result import Result
 
 MAX_POINTS = 60
 """How many earlier results a chart shows: the last ones."""
@@ -57,13 +57,13 @@ class Spark:
 
 def stages_of(result: Result) -> dict[str, float]:
     """When each stage was reached, in seconds since power-on, in the order of the ladder."""
-    ladder = DISC_LADDER if result.image.format == "iso" else DISK_LADDER
+    ladder = ISO_LADDER if result.image.format == "iso" else DISK_LADDER
     return {stage: result.timings_s[stage] for stage in ladder if stage in result.timings_s}
 
 
 def timeline(result: Result, scale_s: float) -> tuple[Bar, ...]:
     """Every stage of the ladder; those reached last until the next, or the verdict."""
-    ladder = DISC_LADDER if result.image.format == "iso" else DISK_LADDER
+    ladder = ISO_LADDER if result.image.format == "iso" else DISK_LADDER
     reached = stages_of(result)
     end_s = max([result.timings_s.get("verdict", 0.0), *reached.values()])
     # By time: a stage that is seen late (a reset, a lost line) is not drawn backwards.

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
-from harness.evidence import read_evidence
-from harness.guest_text import printable, strip_escapes
-from harness.result import EVIDENCE_FILE
+from harness.evidence.guest_text import printable, strip_escapes
+from harness.evidence.log import read_evidence
+from harness.trial.result import EVIDENCE_FILE
 
 SERIAL_FILE = "serial.log"
 MAX_LINES = 400

@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.every_provider import AtProvider
-from harness.guest_text import printable
+from harness.evidence.guest_text import printable
 from harness.report.text import OUTCOME_STYLES
-from harness.result import Result
+from harness.trial.providers import AtProvider
+from harness.trial.result import Result
 
 
 def print_everywhere(console: Console, location: str, rows: Sequence[AtProvider]) -> None:

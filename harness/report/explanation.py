@@ -7,7 +7,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from harness.checks.finding import Explanation, catalog
+from harness.model.finding import Explanation, catalog
 
 _COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
 

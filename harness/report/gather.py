@@ -9,11 +9,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from harness.errors import UsageError, faults_in_words
-from harness.image.link import is_url, name_in_url
 from harness.matrix.catalog import Expected
 from harness.matrix.folder import is_matrix, read_matrix
 from harness.matrix.record import Matrix, Tried, judge_against
-from harness.result import EVIDENCE_FILE, RESULT_FILE, Result, replay
+from harness.net.link import is_url, name_in_url
+from harness.trial.result import EVIDENCE_FILE, RESULT_FILE, Result, replay
 
 
 def gather(paths: Iterable[Path]) -> tuple[Matrix, Path]:

@@ -11,8 +11,8 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from harness.checks.finding import Finding
 from harness.matrix.record import Matrix, Tried
+from harness.model.finding import Finding
 from harness.report import words
 from harness.report.charts import stages_of
 from harness.report.consoles import Line, heard_in, lines_to_show

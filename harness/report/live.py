@@ -10,8 +10,8 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from harness.diagnose.diagnosis import Diagnosis, Verdict
-from harness.evidence import Observation
-from harness.guest_text import printable
+from harness.evidence.guest_text import printable
+from harness.evidence.log import Observation
 from harness.report.text import OUTCOME_STYLES, size_text
 
 

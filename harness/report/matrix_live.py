@@ -12,7 +12,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from harness.guest_text import printable
+from harness.evidence.guest_text import printable
 from harness.matrix.progress import Moved
 from harness.matrix.record import Judgement, Tried
 from harness.report.text import OUTCOME_STYLES

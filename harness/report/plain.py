@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from harness.checks.finding import Finding
-from harness.guest_text import printable
+from harness.evidence.guest_text import printable
 from harness.matrix.catalog import Expected
 from harness.matrix.record import Tried
+from harness.model.finding import Finding
 
 _EVIDENCE_LINES = 8
 _MARKS = {"error": "\u2717", "warning": "!", "info": "i"}

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.guest_text import printable
+from harness.evidence.guest_text import printable
 from harness.provider.profile import Claim, Confidence, Profile
 
 # What is known firmly to what is not known at all.

@@ -9,11 +9,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from harness.checks.finding import Finding
-from harness.diagnose.diagnosis import Outcome
-from harness.diagnose.stages import DISC_LADDER, DISK_LADDER
-from harness.guest_text import printable
-from harness.result import CONSOLE_LOG, LAST_SCREEN_FILE, Counterfactual, Guest, Result
+from harness.evidence.guest_text import printable
+from harness.model.finding import Finding
+from harness.model.outcome import Outcome
+from harness.model.stages import DISK_LADDER, ISO_LADDER
+from harness.trial.result import CONSOLE_LOG, LAST_SCREEN_FILE, Counterfactual, Guest, Result
 
 OUTCOME_STYLES: dict[Outcome, str] = {
     "pass": "bold green",
@@ -27,7 +27,7 @@ _HEADLINES: dict[Outcome, str] = {
     "inconclusive": "nothing proves that {provider} will run this image, and nothing the contrary",
     "error": "this host could not try the image; nothing is said about it",
 }
-_DISC_HEADLINES: dict[Outcome, str] = {
+_ISO_HEADLINES: dict[Outcome, str] = {
     **_HEADLINES,
     "pass": "{provider} will start this disc, and what it starts finds the disk and the NIC",
     "fail": "nothing will be installed from this disc at {provider}",
@@ -91,14 +91,14 @@ def _headline(result: Result) -> str:
         return f"{provider} does not take this image"
     if result.stage == "rebooted":
         return _INSTALLED_HEADLINE.format(provider=provider)
-    headlines = _DISC_HEADLINES if result.image.format == "iso" else _HEADLINES
+    headlines = _ISO_HEADLINES if result.image.format == "iso" else _HEADLINES
     return headlines[result.outcome].format(provider=provider)
 
 
 def _ladder(result: Result) -> RenderableType:
     """The stages in one line, each with its second; those not reached are dim."""
     line = Text()
-    ladder = DISC_LADDER if result.image.format == "iso" else DISK_LADDER
+    ladder = ISO_LADDER if result.image.format == "iso" else DISK_LADDER
     for stage in ladder:
         reached_s = result.timings_s.get(stage)
         if stage != ladder[0]:

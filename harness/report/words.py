@@ -6,11 +6,11 @@ import datetime
 from collections import Counter
 from collections.abc import Iterable
 
-from harness.checks.finding import Finding
-from harness.guest_text import printable
+from harness.evidence.guest_text import printable
 from harness.matrix.catalog import Expected
 from harness.matrix.record import Judgement, Matrix, News, Past, Tried
-from harness.result import Result
+from harness.model.finding import Finding
+from harness.trial.result import Result
 
 TEXT_LIMIT = 1000
 """How many characters of one text a report shows."""

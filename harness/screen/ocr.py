@@ -11,7 +11,7 @@ import threading
 
 from PIL import Image, ImageOps
 
-from harness.limited import Limits, TooLongError, run_limited
+from harness.host.limits import Limits, TooLongError, run_limited
 from harness.screen.picture import Picture
 
 PROGRAM = "tesseract"

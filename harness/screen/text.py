@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.guest_text import printable
+from harness.evidence.guest_text import printable
 
 How = Literal["vga-text", "glyphs", "ocr", "none"]
 

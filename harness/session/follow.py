@@ -11,12 +11,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from harness.checks.finding import Finding
 from harness.diagnose.diagnosis import Diagnosis, Verdict
-from harness.diagnose.stages import DISC_LADDER, DISK_LADDER, Stage, rank
 from harness.errors import HarnessError, HostError, UsageError
-from harness.evidence import Observation
-from harness.guest_text import printable
+from harness.evidence.guest_text import printable
+from harness.evidence.log import Observation
+from harness.model.finding import Finding
+from harness.model.stages import DISK_LADDER, ISO_LADDER, Stage, rank
 
 Found = TypeVar("Found")
 
@@ -77,7 +77,7 @@ class Follow:
         Raises StageError as soon as the diagnosis has decided that it will not come, HostError
         where this host is at fault, and StageTimeoutError after ``timeout_s`` seconds.
         """
-        ladder = DISC_LADDER if self.diagnosis.state.medium == "disc" else DISK_LADDER
+        ladder = ISO_LADDER if self.diagnosis.state.medium == "disc" else DISK_LADDER
         if stage not in ladder:
             raise UsageError(f"{stage!r} is no stage of this image: name one of {list(ladder)}.")
         try:

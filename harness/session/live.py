@@ -11,20 +11,20 @@ from typing import Any
 
 from qemu.qmp import ExecuteError
 
-from harness.boot import Part, Running, running
-from harness.case import Case, Recorder, open_log, write_result
 from harness.diagnose.diagnosis import Verdict
-from harness.diagnose.stages import Stage
 from harness.errors import HostError, UsageError
-from harness.evidence import Subscriber
+from harness.evidence.log import Subscriber
 from harness.machine.acceleration import Acceleration
+from harness.model.stages import Stage
 from harness.observe.screen import read_screen_now, take_screenshot
 from harness.observe.ssh import Said, command_words, new_key, run_command
-from harness.result import LAST_SCREEN_FILE, Result, compose
-from harness.seed import new_mac
+from harness.seed.seed import new_mac
 from harness.session.follow import Follow
 from harness.session.loop import LoopThread
 from harness.session.serial import Serial, SerialReader
+from harness.trial.boot import Part, Running, running
+from harness.trial.case import Case, Recorder, open_log, write_result
+from harness.trial.result import LAST_SCREEN_FILE, Result, compose
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,17 +7,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from harness.case import Case, conclude
-from harness.checks.finding import Finding
 from harness.errors import HarnessError, UsageError
-from harness.examine import ImageFacts, examine, fetch
-from harness.guest_text import printable
-from harness.image.link import is_url
+from harness.evidence.guest_text import printable
+from harness.examine.image_report import ImageFacts, examine, fetch
 from harness.machine.acceleration import Choice, choose_acceleration
-from harness.provider.profile import Firmware, Profile, load_profile, read_profile
-from harness.run_folder import new_run_dir
+from harness.model.finding import Finding
+from harness.model.hardware import Firmware
+from harness.net.link import is_url
+from harness.provider.profile import Profile, load_profile, read_profile
 from harness.session.live import LiveMachine, live
 from harness.session.loop import LoopThread
+from harness.trial.case import Case, conclude
+from harness.trial.run_folder import new_run_dir
 
 
 class RefusedError(HarnessError):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HostError
-from harness.guest_text import printable
+from harness.evidence.guest_text import printable
 from harness.machine.machine import Machine
 from harness.observe.console import ConsoleInput
 from harness.session.follow import Follow

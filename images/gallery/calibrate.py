@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from harness.checks.inside import Prediction
-from harness.result import Result
+from harness.model.image import Prediction
+from harness.trial.result import Result
 from images.gallery.build import build_entry
 from images.gallery.entry import load_entry
 from images.gallery.runner import HARNESS, PREDICTED, recorded

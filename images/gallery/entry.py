@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import faults_in_words
 from harness.matrix.catalog import Expected
-from harness.provider.profile import Firmware
+from harness.model.hardware import Firmware
 from images.recipe import RecipeError
 
 GALLERY = Path(__file__).parent

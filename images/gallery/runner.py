@@ -15,12 +15,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from harness.diagnose.stages import Stage
-from harness.evidence import read_evidence
+from harness.evidence.log import read_evidence
+from harness.host.programs import PDEATHSIG
 from harness.matrix.catalog import Expected
 from harness.matrix.record import judge_against
-from harness.programs import PDEATHSIG
-from harness.result import EVIDENCE_FILE, Result, judge
+from harness.model.stages import Stage
+from harness.trial.result import EVIDENCE_FILE, Result, judge
 from images.build import build
 from images.gallery.build import break_image
 from images.gallery.entry import Entry, load_entry

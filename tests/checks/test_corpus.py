@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.examine import examine
-from harness.image.partitions import read_partitions
+from harness.examine.image_report import examine
+from harness.image.disk.partitions import read_partitions
+from harness.image.disk.volumes import volumes
 from harness.image.source import LocalFile
-from harness.image.volumes import volumes
 from harness.provider.profile import load_profile
 
 CORPUS = Path(os.environ.get("HARNESS_CORPUS", Path(__file__).parents[3] / "shared" / "corpus"))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.checks.gate import gate
 from harness.errors import UsageError
+from harness.examine.gate import gate
 from harness.image.source import LocalFile
 from harness.provider.profile import load_profile
 from tests.checks.test_inside import said

@@ -10,13 +10,15 @@ from pathlib import Path
 import pytest
 
 from harness.checks.inside import check_inside, predict
-from harness.examine import ImageFacts, examine
-from harness.image.disk import read_disk
-from harness.image.qcow2 import read_qcow2
-from harness.image.qcow2_disk import Qcow2Disk
+from harness.examine.image_report import ImageFacts, examine
+from harness.image.container.qcow2 import read_qcow2
+from harness.image.container.qcow2_disk import Qcow2Disk
+from harness.image.os.disk import read_disk
 from harness.image.source import LocalFile
-from harness.provider.profile import Firmware, load_profile
-from tests.image.discs import esp
+from harness.model.hardware import Firmware
+from harness.provider.profile import load_profile
+from tests.image.disk.test_grub_core import core as grub_core
+from tests.image.disk.test_pe import signable_program
 from tests.image.disks import (
     GRUB_CFG,
     ROOT_UUID,
@@ -27,8 +29,7 @@ from tests.image.disks import (
     kernel,
     write_boot_code,
 )
-from tests.image.test_grub_core import core as grub_core
-from tests.image.test_pe import signable_program
+from tests.image.isos import esp
 
 pytestmark = pytest.mark.programs
 

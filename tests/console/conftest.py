@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from harness.evidence import SCHEMA, Observation, read_evidence
+from harness.evidence.log import SCHEMA, Observation, read_evidence
 
 TESTS = Path(__file__).parents[1]
-RECORDINGS = sorted([*TESTS.glob("gallery/*.xz"), *TESTS.glob("discs/*.xz")])
+RECORDINGS = sorted([*TESTS.glob("gallery/*.xz"), *TESTS.glob("trial/isos/*.xz")])
 
 HOSTILE = (
     b"\x1b]0;pwned title\x07\x1b]52;c;cHduZWQ=\x07\x1b]52;c;cHduZWQ=\x1b\\"

@@ -13,16 +13,16 @@ from typing import Any
 
 import pytest
 
-from harness.case import Case
 from harness.console.station import Station, open_station
 from harness.console.terminal import ConsoleApp
 from harness.console.view import View
 from harness.errors import UsageError
-from harness.examine import examine
+from harness.examine.image_report import examine
 from harness.machine.acceleration import choose_acceleration
 from harness.machine.qemu import ProcessMachine
 from harness.provider.profile import load_profile
-from harness.result import replay
+from harness.trial.case import Case
+from harness.trial.result import replay
 from images.build import build
 from tests.conftest import HARNESS, machines_of, wait_for
 from tests.console.test_terminal import SIZE, Terminal

@@ -24,8 +24,8 @@ from harness.console.tap import SerialTap
 from harness.console.terminal import ConsoleApp
 from harness.console.view import View
 from harness.errors import UsageError
-from harness.evidence import EvidenceLog, Observation
-from harness.result import EVIDENCE_FILE
+from harness.evidence.log import EvidenceLog, Observation
+from harness.trial.result import EVIDENCE_FILE
 from tests.conftest import HARNESS
 from tests.console.conftest import HOSTILE
 

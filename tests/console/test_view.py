@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from harness.console.view import View
-from harness.diagnose.stages import STAGES
-from harness.evidence import Observation, read_evidence
-from harness.result import replay
+from harness.evidence.log import Observation, read_evidence
+from harness.model.stages import STAGES
+from harness.trial.result import replay
 from tests.console.conftest import RECORDINGS, recorded
 
 CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e]")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.checks.finding import Finding
 from harness.diagnose.counterfactual import what_would_settle
-from harness.provider.profile import Chipset, DiskBus
+from harness.model.finding import Finding
+from harness.model.hardware import Chipset, DiskBus
 from tests.diagnose.test_diagnosis import Script
 
 _NO_DISK = ("Linux version 6.1.0", "ALERT!  UUID=0 does not exist.  Dropping to a shell!")

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from harness.checks.finding import Finding
 from harness.diagnose.counterfactual import what_would_settle
 from harness.diagnose.diagnosis import MAX_RESTARTS, Diagnosis, diagnose
-from harness.evidence import Observation
+from harness.evidence.log import Observation
+from harness.model.finding import Finding
 
 GUEST, MAC, NONCE = "203.0.113.10", "00:50:56:12:34:56", "0123abcd"
 

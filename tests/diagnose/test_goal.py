@@ -4,7 +4,7 @@ import pytest
 
 from harness.diagnose.goal import Goal
 from harness.diagnose.machine_state import DISK_SEEN, MachineState
-from harness.diagnose.stages import Stage, Timeline
+from harness.model.stages import Stage, Timeline
 
 
 def timeline(*stages: Stage) -> Timeline:
@@ -22,7 +22,7 @@ def test_a_disk_passes_with_its_stage_or_a_later_one() -> None:
 
 
 @pytest.mark.parametrize("missing", ["installer", "network", DISK_SEEN])
-def test_a_disc_passes_only_with_installer_disk_and_nic(missing: str) -> None:
+def test_an_iso_passes_only_with_installer_disk_and_nic(missing: str) -> None:
     goal = Goal("network", "disc")
     stages: list[Stage] = ["kernel"]
     stages += [stage for stage in ("installer", "network") if stage != missing]
@@ -39,7 +39,7 @@ def test_an_installation_has_shown_what_it_was_to_show_with_its_own_stage_only()
     assert goal.is_met(timeline("installer", "network", "installed"), state)
 
 
-def test_what_goes_wrong_after_the_network_counts_for_a_disc_only() -> None:
+def test_what_goes_wrong_after_the_network_counts_for_an_iso_only() -> None:
     reached = timeline("kernel", "network")
     assert Goal().is_decided_by(reached)
     assert not Goal("network", "disc").is_decided_by(reached)

@@ -6,7 +6,7 @@ import pytest
 
 from harness.diagnose.machine_state import MachineState
 from harness.diagnose.prompts import Answer, Answerer, known_prompts
-from harness.evidence import Observation
+from harness.evidence.log import Observation
 
 # As the screens were read off real discs.
 ISOLINUX = ["debian 12", "Debian GNU/Linux installer menu (BIOS mode)", "Install", "Help"]

@@ -1,10 +1,10 @@
 import pytest
 
-from harness.checks.finding import catalog
 from harness.diagnose.machine_state import MachineState
 from harness.diagnose.rules import Channel, parse_rules, shipped_rules
-from harness.diagnose.stages import rank
 from harness.errors import UsageError
+from harness.model.finding import catalog
+from harness.model.stages import rank
 
 
 def test_every_finding_of_a_rule_is_in_the_catalog() -> None:

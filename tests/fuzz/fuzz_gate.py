@@ -16,20 +16,20 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["harness"]):
-    from harness.checks.gate import gate
+    from harness.examine.gate import gate
     from harness.image.source import Memory
     from harness.provider.profile import load_profile
 
 SECTOR_BYTES = 2048
 RECORD_BYTES = 2 + SECTOR_BYTES
-DISC_BYTES = 4 << 20
+ISO_BYTES = 4 << 20
 
 
 class Sectors:
     """A disc of which only some sectors are not zero: records of a number and its content."""
 
     location = "disc.iso"
-    size_bytes = DISC_BYTES
+    size_bytes = ISO_BYTES
     bytes_read = 0
 
     def __init__(self, packed: bytes) -> None:
@@ -55,11 +55,11 @@ class Sectors:
         return span[start : start + length]
 
 
-def pack(disc: bytes) -> bytes:
+def pack(iso: bytes) -> bytes:
     """The sectors of ``disc`` that are not zero, as ``Sectors`` reads them."""
     records = []
-    for number in range(len(disc) // SECTOR_BYTES):
-        content = disc[number * SECTOR_BYTES : (number + 1) * SECTOR_BYTES]
+    for number in range(len(iso) // SECTOR_BYTES):
+        content = iso[number * SECTOR_BYTES : (number + 1) * SECTOR_BYTES]
         if any(content):
             records.append(number.to_bytes(2, "little") + content)
     return b"".join(records)
@@ -105,13 +105,13 @@ def iso_seeds(work: Path, seeds: Path) -> None:
     bios = ("-b", "boot.bin", "-no-emul-boot", "-boot-load-size", "4")
     both = (*bios, "-eltorito-alt-boot", "-e", "efi.img", "-no-emul-boot")
     xorriso = ("xorriso", "-as", "mkisofs", "-R", "-J", "-partition_offset", "16")
-    discs = {
+    isos = {
         "bios": (*xorriso, *bios),
         "both": (*xorriso, *both),
         "plain": ("genisoimage", *bios),
         "udf": ("genisoimage", "-udf", *bios),
     }
-    for name, words in discs.items():
+    for name, words in isos.items():
         run(*words, "-o", work / name, tree)
         (seeds / name).write_bytes(pack((work / name).read_bytes()))
 
@@ -126,9 +126,9 @@ def try_qcow2(content: bytes) -> None:
 
 
 def try_iso(content: bytes) -> None:
-    disc = Sectors(content)
-    disc.begin_with(16, b"\1CD001\1")
-    gate(disc, PROFILE)
+    iso = Sectors(content)
+    iso.begin_with(16, b"\1CD001\1")
+    gate(iso, PROFILE)
 
 
 TARGETS = {"qcow2": (try_qcow2, qcow2_seeds), "iso": (try_iso, iso_seeds)}

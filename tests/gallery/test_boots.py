@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.result import replay
+from harness.trial.result import replay
 from images.gallery.build import build_entry
 from images.gallery.entry import load_entry
 from tests.conftest import Ran, machines_of

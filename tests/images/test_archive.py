@@ -18,7 +18,7 @@ def test_a_path_in_the_archive_has_no_epoch() -> None:
     assert _pool(Path("zstd_1.5.7_amd64.deb")) == "pool/main/zstd/zstd_1.5.7_amd64.deb"
 
 
-def test_what_only_a_disc_needs_is_what_its_recipe_has() -> None:
+def test_what_only_an_iso_needs_is_what_its_recipe_has() -> None:
     archive, base = recipes()
     names = {path.rpartition("/")[2].partition("_")[0] for path in base.udebs}
     assert set(archive.without_udebs) <= names | set(base.modules)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.image.http import parse_url
-from harness.image.link import is_url
-from harness.image.vouch import place
 from harness.matrix.catalog import Planned, load_catalogs
+from harness.net.http import parse_url
+from harness.net.link import is_url
+from harness.net.vouch import place
 from images.recipe import DebianArchive, load_recipe, recipe_names
 
 CATALOG = Path(__file__).parents[2] / "images" / "catalog"
@@ -48,7 +48,7 @@ def test_an_upstream_image_comes_from_a_server_that_is_who_it_says(row: Planned)
 
 
 @pytest.mark.parametrize("name", sorted(DISTRIBUTIONS))
-def test_a_distribution_has_an_image_for_clouds_and_a_disc_to_install_from(name: str) -> None:
+def test_a_distribution_has_an_image_for_clouds_and_an_iso_to_install_from(name: str) -> None:
     rows = [row.entry for row in UPSTREAM if row.catalog == f"{name}.toml"]
     assert all(name in entry.tags for entry in rows)
     for kind, suffixes in (

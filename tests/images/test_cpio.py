@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.newc import Entry, newc, pack
+from harness.image.fs.newc import Entry, newc, pack
 from images.cpio import entries_of, without
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from harness.image.initramfs import read_initramfs
-from harness.result import Result
+from harness.image.os.initramfs import read_initramfs
+from harness.trial.result import Result
 from images.gallery.build import break_image
 from images.gallery.edit import apply_steps, partition_offsets
 from images.gallery.entry import Entry, entry_names, load_entry, parse_entry

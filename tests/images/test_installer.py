@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from images import installer
-from images.installer import for_the_network, kernel_release, on_a_disc
+from images.installer import for_the_network, kernel_release, on_an_iso
 from images.recipe import (
     DebianInstaller,
     DebianInstallerVariant,
@@ -38,7 +38,7 @@ def test_a_variant_is_one_of_two_kinds() -> None:
             )
 
 
-def test_a_disc_for_the_network_has_its_base_s_kernel_and_no_packages() -> None:
+def test_an_iso_for_the_network_has_its_base_s_kernel_and_no_packages() -> None:
     base = load_recipe("debian-installer-13")
     assert isinstance(base, DebianInstaller)
     netboot = for_the_network(base)
@@ -48,7 +48,7 @@ def test_a_disc_for_the_network_has_its_base_s_kernel_and_no_packages() -> None:
     assert not netboot.modules
 
 
-def test_a_package_in_the_initrd_must_be_one_of_the_disc() -> None:
+def test_a_package_in_the_initrd_must_be_one_of_the_iso() -> None:
     with pytest.raises(ValueError, match="initrd_udebs: load-cdrom is in neither"):
         DebianInstaller(
             kind="debian-installer",
@@ -59,7 +59,7 @@ def test_a_package_in_the_initrd_must_be_one_of_the_disc() -> None:
         )
 
 
-def test_a_menu_of_the_package_names_the_files_of_a_disc() -> None:
+def test_a_menu_of_the_package_names_the_files_of_an_iso() -> None:
     menu = (
         "path debian-installer/amd64/boot-screens/\n"
         "include debian-installer/amd64/boot-screens/menu.cfg\n"
@@ -69,7 +69,7 @@ def test_a_menu_of_the_package_names_the_files_of_a_disc() -> None:
         "    linux    /debian-installer/amd64/linux vga=788 --- quiet\n"
         "    initrd   /debian-installer/amd64/initrd.gz\n"
     )
-    assert on_a_disc(menu) == (
+    assert on_an_iso(menu) == (
         "path \n"
         "include menu.cfg\n"
         "config isolinux.cfg\n"

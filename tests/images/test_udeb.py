@@ -111,18 +111,18 @@ def test_a_package_of_modules_is_one_that_the_installer_takes(tmp_path: Path) ->
     assert paths == ["usr/lib/modules/6.1/kernel/virtio_scsi.ko.xz"]
 
 
-def test_the_index_of_a_disc_names_what_is_on_it(udeb: Udeb, tmp_path: Path) -> None:
-    disc = tmp_path / "disc"
+def test_the_index_of_an_iso_names_what_is_on_it(udeb: Udeb, tmp_path: Path) -> None:
+    iso = tmp_path / "disc"
     made = module_udeb(tmp_path)
-    write_repository([made, udeb], "trixie", disc)
-    release = disc / "dists" / "trixie"
+    write_repository([made, udeb], "trixie", iso)
+    release = iso / "dists" / "trixie"
     index = gzip.decompress(
         (release / "main/debian-installer/binary-amd64/Packages.gz").read_bytes()
     )
     stanzas = [fields(text) for text in index.decode().split("\n\n")]
     assert [stanza["Package"] for stanza in stanzas] == ["cdrom-detect", "scsi-modules-6.1-di"]
     for stanza, each in zip(stanzas, (udeb, made), strict=True):
-        content = (disc / stanza["Filename"]).read_bytes()
+        content = (iso / stanza["Filename"]).read_bytes()
         assert content == each.file.read_bytes()
         assert int(stanza["Size"]) == len(content)
     assert "main/debian-installer/binary-amd64/Packages.gz\n" in (release / "Release").read_text()

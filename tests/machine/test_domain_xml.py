@@ -8,7 +8,7 @@ import pytest
 
 from harness.machine.domain_xml import Placement, domain_xml
 from harness.machine.qemu_args import machine_args, qemu_args
-from tests.machine.test_qemu_args import disc_spec, endpoints, spec
+from tests.machine.test_qemu_args import endpoints, iso_spec, spec
 
 QEMU = "{http://libvirt.org/schemas/domain/qemu/1.0}"
 X = Path("/x")
@@ -82,13 +82,13 @@ def test_a_path_is_text_and_no_markup() -> None:
     assert machine_args(spec(folder), endpoints(folder)) == said[:-2]
 
 
-@pytest.mark.parametrize("make", [spec, disc_spec])
+@pytest.mark.parametrize("make", [spec, iso_spec])
 def test_it_is_what_libvirt_calls_a_domain(tmp_path: Path, make: object) -> None:
     program = shutil.which("virt-xml-validate")
     if program is None or shutil.which("xmllint") is None:
         pytest.skip("virt-xml-validate is not installed")
     place = replace(PLACE, owner=(1000, 100), processor=0)
-    machine = spec(X) if make is spec else disc_spec(X)
+    machine = spec(X) if make is spec else iso_spec(X)
     file = tmp_path / "domain.xml"
     file.write_text(domain_xml(machine, endpoints(X), place))
     done = subprocess.run([program, file, "domain"], capture_output=True, text=True, check=False)

@@ -10,7 +10,7 @@ import pytest
 
 from harness.errors import HostError
 from harness.machine.firmware import descriptor_folders, find_uefi, uefi_flash
-from harness.provider.profile import Chipset
+from harness.model.hardware import Chipset
 
 
 class Host:

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from harness.boot import endpoints_in, machine_spec
-from harness.case import Case
-from harness.examine import examine
-from harness.guest_network import GuestNetwork
+from harness.examine.image_report import examine
 from harness.machine.acceleration import Acceleration
 from harness.machine.backend import Backend
 from harness.machine.launch import launch
 from harness.provider.profile import load_profile
-from harness.seed import new_seed, write_seed
+from harness.seed.guest_network import GuestNetwork
+from harness.seed.seed import new_seed, write_seed
+from harness.trial.boot import endpoints_in, machine_spec
+from harness.trial.case import Case
 
 pytestmark = pytest.mark.boot
 
@@ -104,7 +104,7 @@ def test_the_pci_bus_holds_the_providers_devices_and_no_other(answers: dict[str,
     assert on_the_root_bus(answers) == PCI
 
 
-def test_the_image_is_the_only_disk_and_the_seed_the_only_disc(answers: dict[str, Any]) -> None:
+def test_the_image_is_the_only_disk_and_the_seed_the_only_iso(answers: dict[str, Any]) -> None:
     assert {row["qdev"]: row["inserted"]["ro"] for row in answers["query-block"]} == {
         "disk": False,
         "seed": True,

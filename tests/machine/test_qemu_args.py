@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.guest_network import GuestNetwork
 from harness.machine.pci import root_ports
 from harness.machine.qemu_args import qemu_args
 from harness.machine.spec import DirectKernel, Endpoints, Flash, MachineSpec
+from harness.seed.guest_network import GuestNetwork
 
 
 def endpoints(folder: Path) -> Endpoints:
@@ -105,16 +105,16 @@ def test_a_bios_has_no_flash_of_ours_and_starts_the_disk_only() -> None:
     assert sum("bootindex" in word for word in values(args, "-device")) == 1
 
 
-def disc_spec(folder: Path) -> MachineSpec:
-    return replace(spec(folder), image=None, disc=folder / "disc.iso")
+def iso_spec(folder: Path) -> MachineSpec:
+    return replace(spec(folder), image=None, iso=folder / "disc.iso")
 
 
-def test_a_disc_is_a_read_only_cd_that_is_tried_after_an_empty_disk() -> None:
-    args = qemu_args(disc_spec(Path("/x")), endpoints(Path("/x")))
-    disk, disc, seed = (json.loads(text) for text in values(args, "-blockdev"))
+def test_an_iso_is_a_read_only_cd_that_is_tried_after_an_empty_disk() -> None:
+    args = qemu_args(iso_spec(Path("/x")), endpoints(Path("/x")))
+    disk, iso, seed = (json.loads(text) for text in values(args, "-blockdev"))
     assert disk["file"]["filename"] == "/x/overlay.qcow2"
     assert disk["backing"] is None
-    assert (disc["read-only"], disc["file"]["filename"]) == (True, "/x/disc.iso")
+    assert (iso["read-only"], iso["file"]["filename"]) == (True, "/x/disc.iso")
     assert seed["file"]["filename"] == "/x/seed.iso"
     devices = values(args, "-device")
     assert "ide-cd,bus=ide.0,id=disc,drive=disc,bootindex=2" in devices
@@ -122,15 +122,15 @@ def test_a_disc_is_a_read_only_cd_that_is_tried_after_an_empty_disk() -> None:
     assert sum("bootindex" in word for word in devices) == 2
 
 
-def test_under_uefi_the_seed_comes_after_the_disc() -> None:
+def test_under_uefi_the_seed_comes_after_the_iso() -> None:
     flash = Flash(Path("/fw/code"), "raw")
-    args = qemu_args(replace(disc_spec(Path("/x")), firmware=flash), endpoints(Path("/x")))
+    args = qemu_args(replace(iso_spec(Path("/x")), firmware=flash), endpoints(Path("/x")))
     assert "ide-cd,bus=ide.1,id=seed,drive=seed,bootindex=3" in values(args, "-device")
 
 
 def test_an_installation_starts_a_kernel_of_ours_and_ends_with_a_reset() -> None:
     direct = DirectKernel(Path("/x/kernel"), Path("/x/initrd"), "auto=true --- console=ttyS0")
-    args = qemu_args(replace(disc_spec(Path("/x")), direct=direct), endpoints(Path("/x")))
+    args = qemu_args(replace(iso_spec(Path("/x")), direct=direct), endpoints(Path("/x")))
     assert values(args, "-kernel") == ["/x/kernel"]
     assert values(args, "-initrd") == ["/x/initrd"]
     assert values(args, "-append") == ["auto=true --- console=ttyS0"]
@@ -181,7 +181,7 @@ def test_a_root_port_keeps_out_of_a_slot_that_is_named() -> None:
 
 
 def test_the_drives_of_a_q35_have_a_port_of_its_ahci_each() -> None:
-    machine = replace(q35_spec(Path("/x")), image=None, disc=Path("/x/disc.iso"), disk_bus="sata")
+    machine = replace(q35_spec(Path("/x")), image=None, iso=Path("/x/disc.iso"), disk_bus="sata")
     devices = values(qemu_args(machine, endpoints(Path("/x"))), "-device")
     ports = [word.split(",")[:2] for word in devices if word.startswith("ide-")]
     assert sorted(ports) == [

@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.matrix.catalog import Expected
 from harness.matrix.record import Past, Tried, as_past, judge_against
-from harness.result import Image, Result, Tool
+from harness.trial.result import Image, Result, Tool
 
 SHA256 = "a" * 64
 PASS = Expected()

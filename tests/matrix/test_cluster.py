@@ -23,7 +23,7 @@ from pathlib import Path
 import pytest
 
 import harness
-import harness.result
+import harness.trial.result
 from harness.errors import UsageError
 from harness.matrix.attempt import Options
 from harness.matrix.catalog import Entry, Expected, Planned, Recipes
@@ -188,7 +188,7 @@ def test_each_image_ends_once_and_its_evidence_is_here(
     for row in result.tried:
         run = matrix.path / "runs" / row.name
         assert row.run_dir == f"runs/{row.name}"
-        assert harness.result.replay(run).cause == "format.unsupported"
+        assert harness.trial.result.replay(run).cause == "format.unsupported"
         assert f'"run_dir": "{run}"' in (run / "result.json").read_text()
     assert {(what.name, what.phase) for what in matrix.told if isinstance(what, Moved)} > {
         ("slow-1", "waiting"),
@@ -531,7 +531,7 @@ def test_a_worker_dies_in_the_middle_of_a_boot(
     assert (out / "matrix.jsonl").read_text().count('"judgement"') == 3
     for name in names:
         run = out / "runs" / name
-        assert harness.result.replay(run).outcome == "pass"
+        assert harness.trial.result.replay(run).outcome == "pass"
         assert list(run.glob("screen-*.png"))
     for name in cluster.workers:
         assert machines_of(cluster.scratch(name)) == []

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from harness.errors import UsageError
-from harness.image.checksums import Checksum
-from harness.image.link import LinkError
 from harness.matrix.catalog import Entry
 from harness.matrix.source import Source, resolve
+from harness.net.checksums import Checksum
+from harness.net.link import LinkError
 from tests.server import Server, serving
 
 A, B = "0a" * 32, "1b" * 32

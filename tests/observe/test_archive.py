@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.evidence import EvidenceLog, Observation
+from harness.evidence.log import EvidenceLog, Observation
 from harness.observe.archive import Wanted, wanted
 from harness.observe.receiver import observe_receiver
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.evidence import EvidenceLog, Observation
-from harness.observe.clock import QUIET_STEPS_S, Clock, Disc
+from harness.evidence.log import EvidenceLog, Observation
+from harness.observe.clock import QUIET_STEPS_S, Clock, Iso
 
 _FAST = 0.002
 
@@ -20,14 +20,14 @@ def record(
     quiet_s: float | None = None,
     total_s: float | None = None,
     *,
-    disc: Disc | None = None,
+    iso: Iso | None = None,
 ) -> list[Observation]:
     """What the clock records of a run in which ``during`` happens again and again."""
     rows: list[Observation] = []
 
     async def run() -> None:
         with EvidenceLog(path / "evidence.jsonl") as log:
-            clock = Clock(log, _FAST, quiet_s, total_s, disc=disc)
+            clock = Clock(log, _FAST, quiet_s, total_s, iso=iso)
             log.subscribe(rows.append)
             log.power_on()
             log.record("machine", "power-on")
@@ -130,17 +130,17 @@ def test_a_menu_that_counts_down_moves(tmp_path: Path, channel: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("disc", "last"),
+    ("iso", "last"),
     [("installer", "time-over"), ("installing", "time-over"), ("tool", "quiet"), (None, "quiet")],
 )
 def test_work_of_the_processor_is_a_sign_of_an_installer(
-    tmp_path: Path, disc: Disc | None, last: str
+    tmp_path: Path, iso: Iso | None, last: str
 ) -> None:
     def work(log: EvidenceLog) -> None:
         log.record("cpu", "work", share=0.97)
 
     # Far below the 300 s for which it is one, and above the last step of silence.
-    rows = record(tmp_path, work, total_s=200 * _FAST, disc=disc)
+    rows = record(tmp_path, work, total_s=200 * _FAST, iso=iso)
     assert rows[-1].kind == last
 
 
@@ -152,14 +152,14 @@ def test_what_an_installation_writes_is_a_sign_of_life(tmp_path: Path) -> None:
 
     assert record(tmp_path, write, total_s=0.5)[-1].kind == "quiet"
     (tmp_path / "again").mkdir()
-    rows = record(tmp_path / "again", write, total_s=0.5, disc="installing")
+    rows = record(tmp_path / "again", write, total_s=0.5, iso="installing")
     assert rows[-1].kind == "time-over"
 
 
-def test_a_limit_that_was_given_leaves_time_to_answer_the_questions_of_a_disc(
+def test_a_limit_that_was_given_leaves_time_to_answer_the_questions_of_an_iso(
     tmp_path: Path,
 ) -> None:
-    rows = record(tmp_path, quiet_s=0.1, disc="installer")
+    rows = record(tmp_path, quiet_s=0.1, iso="installer")
     assert [(row.kind, row.data["last"]) for row in rows] == [("pause", False), ("quiet", True)]
 
 

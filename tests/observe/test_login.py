@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.evidence import EvidenceLog, Observation
+from harness.evidence.log import EvidenceLog, Observation
 from harness.observe.login import Login, observe_login, read_answer
 
 SCSI = "/sys/devices/pci0000:00/0000:00:05.0/virtio1/host2/target2:0:0/2:0:0:0/block/sda/sda1"

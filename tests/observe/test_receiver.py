@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.evidence import EvidenceLog, Observation
+from harness.evidence.log import EvidenceLog, Observation
 from harness.observe.receiver import Receiver
 
 

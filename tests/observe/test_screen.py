@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.evidence import EvidenceLog, Observation
+from harness.evidence.log import EvidenceLog, Observation
 from harness.observe.screen import ScreenTexts, ScreenWatch
 from harness.screen.bugcheck import read_bugcheck
 from harness.screen.text import ScreenText

@@ -13,7 +13,7 @@ from harness.provider.profile import (
     read_profile,
     shipped_profiles,
 )
-from tests.test_cli import harness
+from tests.cli.test_main import harness
 
 FOLDER = Path(__file__).parents[2] / "harness" / "provider"
 

@@ -8,12 +8,12 @@ import lzma
 from pathlib import Path
 from typing import Any
 
-from harness.checks.finding import Finding, finding
-from harness.checks.inside import Seen
-from harness.evidence import SCHEMA
+from harness.evidence.log import SCHEMA
 from harness.matrix.catalog import Expected
 from harness.matrix.record import Matrix, News, Past, Tried, judge_against
-from harness.result import EVIDENCE_FILE, Counterfactual, Image, Result, Tool
+from harness.model.finding import Finding, finding
+from harness.model.image import InspectedPart
+from harness.trial.result import EVIDENCE_FILE, Counterfactual, Image, Result, Tool
 
 RECORDINGS = Path(__file__).parents[1] / "gallery"
 RECORDED = sorted(
@@ -131,7 +131,7 @@ def hostile(run_dir: str | None = None) -> Matrix:
         outcome="fail",
         cause="boot.hung",
         findings=found,
-        inside=(Seen(topic=bad, statement=bad),),
+        inside=(InspectedPart(topic=bad, statement=bad),),
         counterfactual=Counterfactual(
             change=bad, outcome="pass", stage="root", cause=None, statement=bad
         ),

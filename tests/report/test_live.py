@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from harness.evidence import Observation
+from harness.evidence.log import Observation
 from harness.report.live import Progress
 
 _SEED = {"address": "", "mac": "", "phone_home_path": "", "ready_path": ""}

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from harness.checks.finding import finding
+from harness.model.finding import finding
 from harness.report.text import print_result, size_text
-from harness.result import Image, Result, Tool
+from harness.trial.result import Image, Result, Tool
 
 _IMAGE = Image(location="disk.qcow2", format="qcow2", file_size_bytes=5, virtual_size_bytes=7)
 _TOOL = Tool(version="1", qemu="7.2", accel="tcg", backend="qemu")
@@ -101,7 +101,7 @@ def test_sizes_are_decimal(size: int, text: str) -> None:
     assert size_text(size) == text
 
 
-_DISC = Image(location="disc.iso", format="iso", file_size_bytes=5, virtual_size_bytes=None)
+_ISO = Image(location="disc.iso", format="iso", file_size_bytes=5, virtual_size_bytes=None)
 
 
 @pytest.mark.parametrize(
@@ -113,8 +113,8 @@ _DISC = Image(location="disc.iso", format="iso", file_size_bytes=5, virtual_size
         ({"outcome": "inconclusive"}, "nothing proves that contabo can install from this disc"),
     ],
 )
-def test_a_disc(more: dict[str, Any], headline: str) -> None:
-    text = shown(width=120, image=_DISC, **more)
+def test_an_iso(more: dict[str, Any], headline: str) -> None:
+    text = shown(width=120, image=_ISO, **more)
     assert headline in text
     assert "installed" in text
     assert "userspace" not in text

@@ -11,7 +11,7 @@ from harness.console.player import Player
 from harness.console.tap import Listener
 from harness.console.view import View
 from harness.errors import UsageError
-from harness.evidence import Observation
+from harness.evidence.log import Observation
 
 _TICK_S = 0.1
 

@@ -11,7 +11,7 @@ from aiohttp import web
 from harness.console.web.access import Door, Viewer
 from harness.console.web.feed import Feed
 from harness.errors import UsageError
-from harness.evidence import Observation
+from harness.evidence.log import Observation
 
 # QEMU opens any file of the one who runs it, when it is told to.
 _OF_THE_FIRST = frozenset({"qmp"})

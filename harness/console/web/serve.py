@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.case import Case
 from harness.console.player import Player
 from harness.console.station import open_station
 from harness.console.web.access import bind_address
@@ -15,8 +14,9 @@ from harness.console.web.files import page_files
 from harness.console.web.offered import offered
 from harness.console.web.replayed import Replayed, offered_of
 from harness.console.web.serving import Served, serving, warning_of
+from harness.host.signals import on_signals
 from harness.machine.acceleration import Acceleration
-from harness.signals import on_signals
+from harness.trial.case import Case
 
 Say = Callable[[str], None]
 

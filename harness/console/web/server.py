@@ -20,7 +20,7 @@ from harness.console.web.asking import cookie_name, let_in, own_host, viewer_of
 from harness.console.web.files import File
 from harness.console.web.room import Room
 from harness.errors import HarnessError, UsageError
-from harness.guest_text import printable
+from harness.evidence.guest_text import printable
 
 _MAX_BODY_BYTES = 64 << 10
 _POLICY = (

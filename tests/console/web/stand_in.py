@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.console.web.serving import Served, serving
-from harness.diagnose.stages import DISK_LADDER
 from harness.errors import UsageError
-from harness.evidence import Observation
+from harness.evidence.log import Observation
+from harness.model.stages import DISK_LADDER
 
 WIDTH, HEIGHT = 64, 48
 

@@ -1,0 +1,93 @@
+"""The command line: finds the command, and makes every way out one of the exit statuses.
+
+A command is imported when it is asked for, so that a check does not wait for the parts that boot.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from importlib import import_module
+from typing import NoReturn
+
+import click
+
+from harness import __version__
+from harness.errors import HarnessError
+
+# Each is a function of its own name in a module of its own name.
+_COMMANDS = (
+    *("check", "console", "doctor", "explain", "matrix"),
+    *("providers", "replay", "report", "verify"),
+)
+
+
+class _Commands(click.Group):
+    """The commands, each imported when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's
+        """Their names, in the order of the alphabet."""
+        return sorted(_COMMANDS)
+
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002  click's
+        cmd_name: str,
+    ) -> click.Command | None:
+        """The command of that name; None where there is none."""
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"harness.cli.{cmd_name}"), cmd_name)
+        return command
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="harness")
+def cli() -> None:
+    """Say whether a cloud will boot your image, before you upload it."""
+
+
+class _Terminated(BaseException):
+    """SIGTERM came while no machine was running."""
+
+
+def _on_sigterm(*_: object) -> NoReturn:
+    raise _Terminated
+
+
+def main() -> NoReturn:
+    """The program. Every way out of it is one of the documented exit statuses."""
+    signal.signal(signal.SIGTERM, _on_sigterm)
+    try:
+        cli.main(prog_name="harness", standalone_mode=False)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except HarnessError as error:
+        _complain(error)
+        sys.exit(error.exit_status)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("harness: interrupted", err=True)
+        sys.exit(128 + signal.SIGINT)
+    except _Terminated:
+        click.echo("harness: terminated", err=True)
+        sys.exit(128 + signal.SIGTERM)
+    except BrokenPipeError:
+        # Whoever read our output has left; there is nobody to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
+    sys.exit(0)
+
+
+def _complain(error: HarnessError) -> None:
+    """One sentence, and what to do where that is known."""
+    click.echo(f"harness: {error}", err=True)
+    remedy = getattr(error, "remedy", "")
+    if remedy:
+        click.echo(f"  \u2192 {remedy}", err=True)

@@ -1,0 +1,1 @@
+"""An image before its boot: the gate, the inspecting child process, the image report."""

@@ -1,0 +1,153 @@
+"""Looking inside an image, in a child process under limits.
+
+What reads file systems and registries is large, and part of it is C: here it meets bytes of a
+stranger. The child has no more than its share of processor, memory and open files, writes no file,
+and dies with its parent; what it says is validated. A file system that kills it costs a finding.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from harness.errors import HarnessError
+from harness.host.limits import Limits, TooLongError, run_limited
+from harness.image.os.system import DiskFacts, IsoLinux, WindowsFacts
+
+if TYPE_CHECKING:
+    from harness.image.source import LocalFile
+    from harness.net.remote import RemoteFile
+
+_LIMITS = Limits(
+    cpu_s=30, wall_s=120.0, memory_bytes=1536 << 20, open_files=64, output_bytes=8 << 20
+)
+_REMOTE_BUDGET_BYTES = 512 << 20
+
+
+class Inspection(BaseModel):
+    """What the child found: ``disk``, of a WIM ``windows``, of a disc ``disc``.
+
+    None where it came to an end too early, see ``problem``; ``disc`` also where the disc starts no
+    Linux that is known.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    disk: DiskFacts | None = None
+    windows: WindowsFacts | None = None
+    iso: IsoLinux | None = None
+    bytes_read: int = 0
+    problem: str = ""
+
+
+def inspect(location: str) -> Inspection:
+    """Look inside the sound qcow2 that ``location`` names, a file or a link.
+
+    At most 30 s of processor, two minutes in all, and 1.5 GiB of memory.
+    """
+    return _in_child("disk", location)
+
+
+def inspect_wim(path: Path) -> Inspection:
+    """Look inside the image that the ``boot.wim`` at ``path`` starts, within the same limits.
+
+    wimlib-imagex runs under limits of its own, below these.
+    """
+    return _in_child("wim", str(path))
+
+
+def inspect_iso(path: Path) -> Inspection:
+    """Look at the kernel and initrd that the disc at ``path`` starts, within the same limits."""
+    return _in_child("disc", str(path))
+
+
+def _in_child(what: str, location: str) -> Inspection:
+    child = [sys.executable, "-P", "-m", "harness.examine.child", what, location]
+    try:
+        text, status = run_limited(child, _LIMITS)
+    except TooLongError:
+        return Inspection(problem=f"it took more than {_LIMITS.wall_s:.0f} s")
+    except HarnessError as error:
+        return Inspection(problem=str(error))
+    try:
+        return Inspection.model_validate_json(text)
+    except ValidationError:
+        return Inspection(problem=_why(status))
+
+
+def _why(status: int) -> str:
+    if status == -24 or status == 128 + 24:  # SIGXCPU
+        return f"it took more than {_LIMITS.cpu_s} s of the processor"
+    if status < 0:
+        return f"a reader of file systems crashed (signal {-status})"
+    return f"a reader of file systems ended with status {status}"
+
+
+def _read_disk(location: str) -> Inspection:
+    from harness.image.container.qcow2 import read_qcow2
+    from harness.image.container.qcow2_disk import Qcow2Disk
+    from harness.image.os.disk import read_disk
+    from harness.image.source import OutOfReachError
+    from harness.net.link import LinkError
+
+    try:
+        with _open(location) as source:
+            facts = read_disk(Qcow2Disk(source, read_qcow2(source)))
+            return Inspection(disk=facts, bytes_read=source.bytes_read)
+    except OutOfReachError:
+        return Inspection(problem="the server does not give the parts of the file by range")
+    except LinkError as error:
+        return Inspection(problem=str(error))
+
+
+def _open(location: str) -> RemoteFile | LocalFile:
+    """The file or link as a source; the HTTP client takes a while to import, and most are files."""
+    from harness.image.source import LocalFile
+    from harness.net.link import is_url
+
+    if not is_url(location):
+        return LocalFile(Path(location))
+    from harness.net.remote import RemoteFile
+
+    return RemoteFile(location, _LIMITS.wall_s, _REMOTE_BUDGET_BYTES)
+
+
+def _read_wim(location: str) -> Inspection:
+    from harness.image.os.wim import WimError, WimFiles, setup_image
+    from harness.image.os.windows import read_windows
+
+    try:
+        image = setup_image(Path(location))
+        volume = f"image {image.index} of {image.count}" + (image.name and f", {image.name}")
+        return Inspection(windows=read_windows(WimFiles(Path(location), image), volume))
+    except WimError as error:
+        return Inspection(problem=str(error))
+
+
+def _read_iso(location: str) -> Inspection:
+    from harness.image.os.iso_linux import read_iso_linux
+    from harness.image.source import LocalFile
+
+    with LocalFile(Path(location)) as source:
+        return Inspection(iso=read_iso_linux(source), bytes_read=source.bytes_read)
+
+
+_READERS = {"disk": _read_disk, "wim": _read_wim, "disc": _read_iso}
+
+
+def _main(what: str, location: str) -> None:
+    """The child: print what was found as JSON."""
+    try:
+        found = _READERS[what](location)
+    except MemoryError:
+        found = Inspection(problem="it took more memory than it may")
+    except HarnessError as error:
+        found = Inspection(problem=str(error))
+    sys.stdout.write(found.model_dump_json())
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1], sys.argv[2])

@@ -1,0 +1,98 @@
+"""The gate: what is known of an image before any tool opens it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.checks.container import check_container, check_qcow2, describe_qcow2
+from harness.checks.iso import check_iso, check_iso_in_disk, describe_iso, holds_an_iso
+from harness.checks.size import check_size
+from harness.image.container.formats import identify
+from harness.image.container.qcow2 import L2_BUDGET_BYTES, Qcow2Facts, read_qcow2
+from harness.image.container.qcow2_disk import Qcow2Disk
+from harness.image.disk.partitions import read_partitions
+from harness.image.iso.iso import IsoFacts, read_iso
+from harness.image.source import UNKNOWN_SIZE_BYTES, ImageSource, OutOfReachError
+from harness.model.finding import Finding
+from harness.provider.profile import Profile
+
+# What is wrong with the file itself; all else is about what is in it, which a boot may refute.
+_STOPS = ("format.", "size.", "qcow2.", "iso.", "url.")
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What the bytes say.
+
+    ``virtual_size_bytes`` is the disk's, None where there is none. ``content`` describes in words
+    what is in the file, "" where nothing was looked at. ``file_size_bytes`` is None where a server
+    does not say it. ``complete`` is False where a part could
+    not be fetched. ``disc`` is what was seen where it is one, ``container`` what a qcow2 is, in
+    words.
+    """
+
+    format: str
+    content: str
+    file_size_bytes: int | None
+    virtual_size_bytes: int | None
+    findings: tuple[Finding, ...]
+    complete: bool = True
+    iso: IsoFacts | None = None
+    container: str = ""
+
+    @property
+    def passes(self) -> bool:
+        """Whether nothing is wrong that no boot could outweigh."""
+        return not any(
+            row.severity == "error" and row.id.startswith(_STOPS) for row in self.findings
+        )
+
+
+def gate(source: ImageSource, profile: Profile, l2_budget_bytes: int = L2_BUDGET_BYTES) -> Gate:
+    """Look at ``source`` and hold it against ``profile``; reads a few MiB at most."""
+    container = identify(source)
+    findings = check_container(container, source.location, profile)
+    content, virtual_size_bytes, complete, iso, in_words = "", None, True, None, ""
+    if container.polyglot:
+        pass
+    elif container.format == "qcow2":
+        qcow2 = read_qcow2(source, l2_budget_bytes)
+        virtual_size_bytes = qcow2.virtual_size_bytes
+        findings += check_qcow2(qcow2, source.location)
+        complete = qcow2.complete
+        in_words = describe_qcow2(qcow2)
+        findings += _look_into_disk(source, qcow2, findings)
+    elif container.format == "iso":
+        iso = read_iso(source)
+        content, complete = describe_iso(iso), iso.complete
+        findings += check_iso(iso, profile)
+    file_size_bytes = None if source.size_bytes == UNKNOWN_SIZE_BYTES else source.size_bytes
+    findings += check_size(file_size_bytes, virtual_size_bytes, profile)
+    return Gate(
+        format=container.format,
+        content=content,
+        file_size_bytes=file_size_bytes,
+        virtual_size_bytes=virtual_size_bytes,
+        findings=tuple(findings),
+        complete=complete,
+        iso=iso,
+        container=in_words,
+    )
+
+
+def _look_into_disk(
+    source: ImageSource, qcow2: Qcow2Facts, findings: list[Finding]
+) -> list[Finding]:
+    """What the first bytes of the disk in a sound qcow2 give away."""
+    if any(row.severity == "error" for row in findings):
+        return []
+    disk = Qcow2Disk(source, qcow2)
+    try:
+        if identify(disk).format != "iso":
+            return []
+        if not holds_an_iso(read_partitions(disk)):
+            return []
+        iso = read_iso(disk)
+    except OutOfReachError:
+        return []
+    return check_iso_in_disk(source.location, iso.identifier)

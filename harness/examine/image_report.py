@@ -1,0 +1,316 @@
+"""An image before its boot: the gate, and what may look at the file once the gate lets it through.
+
+Here a file and a link become the same facts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import BinaryIO
+
+from harness.checks.container import check_consistency
+from harness.checks.inside import check_inside, describe_disk, predict, what_was_seen
+from harness.checks.iso import what_is_on_iso, windows_on
+from harness.checks.iso_linux import (
+    check_iso_linux,
+    knows_linux,
+    may_start_linux,
+    places_on_iso,
+    unknown_of_iso,
+    unread,
+)
+from harness.checks.link import check_link, link_fault
+from harness.checks.windows import check_setup
+from harness.evidence.guest_text import printable
+from harness.examine.child import Inspection, inspect, inspect_iso
+from harness.examine.gate import Gate, gate
+from harness.examine.windows_setup import SetupFacts, inspect_setup
+from harness.image.container.qemu_check import check_with_qemu
+from harness.image.iso.iso import IsoFacts, System
+from harness.image.source import LocalFile
+from harness.model.finding import Finding, finding
+from harness.model.image import InspectedPart, Medium, Prediction
+from harness.net.checksums import Checksum
+from harness.net.link import LinkError, is_url, without_password
+from harness.provider.profile import Profile
+
+_LINK_REMEDY = "Download the disc; harness check looks at the drivers on a file."
+_LINK_SETUP = SetupFacts(
+    problem="of a link, the hundreds of MB of boot.wim are not fetched",
+    remedy=_LINK_REMEDY,
+)
+_LINK_ISO = Inspection(problem="of a link, the kernel and the initrd are not fetched")
+# Of the tables of a remote qcow2: with its header and first clusters, well below the budget.
+_REMOTE_L2_BYTES = 384 << 10
+# Where a provider has no limit, a server that never ends still meets one.
+_MAX_DOWNLOAD_BYTES = 16 << 40
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """What is known of an image before its boot.
+
+    ``path`` is where it lies on this host, None for a link that was not downloaded. ``format`` is
+    ``unknown`` where nothing could be fetched. ``final_url`` is where a link led in the end.
+    ``prediction`` is what was found ``inside`` comes to; ``tags`` are what remedies are said in,
+    ``drivers`` where each driver of Linux is, ``later`` what brings an installer more of them.
+    ``disc`` is what was seen where it is one.
+    ``bytes_read`` and ``took_s`` are what that cost. ``held`` keeps a cached file from being
+    removed.
+    """
+
+    location: str
+    path: Path | None
+    format: str
+    content: str
+    file_size_bytes: int | None
+    virtual_size_bytes: int | None
+    findings: tuple[Finding, ...]
+    passes: bool
+    bytes_read: int
+    took_s: float
+    final_url: str | None = None
+    held: BinaryIO | None = None
+    prediction: Prediction = Prediction()
+    inside: tuple[InspectedPart, ...] = ()
+    tags: tuple[str, ...] = ()
+    drivers: Mapping[str, str] = field(default_factory=dict)
+    later: str = ""
+    iso: IsoFacts | None = None
+
+    @property
+    def medium(self) -> Medium:
+        """What it is tried as: a disk, or the disc of an installer."""
+        return "disc" if self.format == "iso" else "disk"
+
+    @property
+    def file(self) -> Path:
+        """The image on this host; raises ValueError where it was not downloaded."""
+        if self.path is None:
+            raise ValueError(f"{self.location}: was not downloaded")
+        return self.path
+
+
+def examine(location: str, profile: Profile, *, inside: bool = True) -> ImageFacts:
+    """The facts of the file or link that ``location`` names, held against ``profile``.
+
+    With ``inside``, also of the system on its disk; without it, less than a megabyte is fetched of
+    a link. Raises UsageError for what is neither, HostError where this host cannot read it.
+    """
+    started_s = time.monotonic()
+    if is_url(location):
+        facts = _examine_link(location, profile)
+    else:
+        facts = _examine_file(Path(location), profile)
+    if inside:
+        facts = _look_inside(facts, location, profile)
+    return replace(facts, took_s=time.monotonic() - started_s)
+
+
+def unexamined(location: str) -> ImageFacts:
+    """The facts of an image that this host could not look at: none."""
+    return ImageFacts(
+        location=without_password(location),
+        path=None,
+        format="unknown",
+        content="",
+        file_size_bytes=None,
+        virtual_size_bytes=None,
+        findings=(),
+        passes=False,
+        bytes_read=0,
+        took_s=0.0,
+    )
+
+
+def fetch(
+    facts: ImageFacts,
+    url: str,
+    profile: Profile,
+    progress: Callable[[int, int | None], None],
+    expected: Checksum | str | None,
+) -> ImageFacts:
+    """The same image, downloaded and looked at again: a server may give other bytes than before.
+
+    ``expected`` is what it is held against, or the link or name of a checksum file that says that.
+    ``progress`` is told how many bytes are there, and of how many (None where that is not known).
+    Blocks until the file is there. Raises HostError where this host has no room or no network.
+    """
+    # Here and below: the HTTP client takes a while to import, and most images are files.
+    from harness.net.download import ChecksumError, Limits, download
+
+    limit = profile.images.max_size_bytes
+    limits = Limits(max_bytes=limit.value if limit else _MAX_DOWNLOAD_BYTES)
+    try:
+        got = asyncio.run(download(url, limits, progress, expected))
+    except LinkError as error:
+        return _with(facts, link_fault(error))
+    except ChecksumError as error:
+        statement = f"The file is not the one that {error.source} names."
+        evidence = (f"expected {error.expected}", f"found    {error.found}")
+        return _with(facts, finding("url.checksum-mismatch", statement, evidence))
+    fetched_s = time.monotonic()
+    local = _look_inside(_examine_file(got.path, profile), str(got.path), profile)
+    of_link = tuple(row for row in facts.findings if row.id.startswith("url."))
+    of_file = tuple(row for row in local.findings if row.id != "format.name-mismatch")
+    return replace(
+        local,
+        location=facts.location,
+        took_s=facts.took_s + time.monotonic() - fetched_s,
+        final_url=facts.final_url,
+        findings=of_link + of_file,
+        held=got.held,
+    )
+
+
+def _with(facts: ImageFacts, found: Finding) -> ImageFacts:
+    return replace(facts, findings=(*facts.findings, found), passes=False)
+
+
+def _examine_file(path: Path, profile: Profile) -> ImageFacts:
+    with LocalFile(path) as source:
+        gated = gate(source, profile)
+        bytes_read = source.bytes_read
+    findings = list(gated.findings)
+    if gated.format == "qcow2" and gated.passes:
+        findings += check_consistency(check_with_qemu(path), str(path))
+    passes = gated.passes and all(row.id != "qcow2.corrupt" for row in findings)
+    return _facts(gated, str(path), path, tuple(findings), bytes_read, passes=passes)
+
+
+def _look_inside(facts: ImageFacts, location: str, profile: Profile) -> ImageFacts:
+    """The same, and what is on the disk or disc in it, where the container is sound."""
+    if facts.passes and facts.iso:
+        return _look_into_iso(facts, facts.iso, location, profile)
+    if not facts.passes or facts.format != "qcow2":
+        return facts
+    found = inspect(location)
+    if found.disk is None:
+        statement = f"The disk was not looked into: {printable(found.problem, 300)}."
+        unread = finding("linux.inside-unread", statement)
+        prediction = Prediction(unknown=(printable(found.problem, 300),))
+        return replace(facts, findings=(*facts.findings, unread), prediction=prediction)
+    rows = check_inside(found.disk, profile)
+    prediction = predict(found.disk, rows, profile)
+    if prediction.will_boot is None:
+        unknown = tuple(printable(row, 300) for row in prediction.unknown)
+        statement = "Not all was found inside the disk that a prediction needs."
+        rows.append(finding("linux.inside-unread", statement, unknown))
+    return replace(
+        facts,
+        content=describe_disk(found.disk),
+        findings=(*facts.findings, *rows),
+        bytes_read=facts.bytes_read + found.bytes_read,
+        prediction=prediction,
+        inside=(*facts.inside, *what_was_seen(found.disk, profile)),
+        tags=found.disk.linux.tags if found.disk.linux else (),
+        drivers=found.disk.linux.drivers if found.disk.linux else {},
+    )
+
+
+def _look_into_iso(facts: ImageFacts, iso: IsoFacts, location: str, profile: Profile) -> ImageFacts:
+    """The same, and how the disc starts; whether the system that it starts finds the disk."""
+    system = windows_on(iso)
+    if system is None:
+        return _look_for_linux(facts, iso, location, profile)
+    setup = _LINK_SETUP if is_url(location) else inspect_setup(Path(location))
+    rows = _check_setup(setup, system, profile)
+    unknown = tuple(row.statement for row in rows if row.id == "windows.inside-unread")
+    return replace(
+        facts,
+        findings=(*facts.findings, *rows),
+        bytes_read=facts.bytes_read + setup.bytes_read,
+        prediction=Prediction(unknown=unknown),
+        inside=what_is_on_iso(iso, profile, setup.windows),
+    )
+
+
+def _look_for_linux(
+    facts: ImageFacts, iso: IsoFacts, location: str, profile: Profile
+) -> ImageFacts:
+    """The same, and how the disc starts; of a Linux, where the drivers of its installer are."""
+    of_link = is_url(location)
+    if not may_start_linux(iso) or (of_link and not knows_linux(iso)):
+        return replace(facts, inside=what_is_on_iso(iso, profile))
+    found = _LINK_ISO if of_link else inspect_iso(Path(location))
+    linux = found.iso
+    if linux is None:
+        rows = [unread(found.problem, _LINK_REMEDY if of_link else "")] if found.problem else []
+        unknown: tuple[str, ...] = (printable(found.problem, 300),) if found.problem else ()
+    else:
+        rows, unknown = check_iso_linux(linux, iso, profile), unknown_of_iso(linux, profile)
+    return replace(
+        facts,
+        findings=(*facts.findings, *rows),
+        bytes_read=facts.bytes_read + found.bytes_read,
+        prediction=Prediction(unknown=unknown),
+        inside=what_is_on_iso(iso, profile, linux=linux),
+        drivers=places_on_iso(linux) if linux and not linux.problem else {},
+        later=linux.later if linux else "",
+    )
+
+
+def _check_setup(setup: SetupFacts, system: System, profile: Profile) -> list[Finding]:
+    """What speaks against the Windows that a disc starts, or why nothing is said of its drivers."""
+    if setup.windows is None:
+        problem = printable(setup.problem, 300)
+        statement = f"The drivers on the disc were not looked at: {problem}."
+        evidence: tuple[str, ...] = (setup.remedy,) if setup.remedy else ()
+        return [finding("windows.inside-unread", statement, evidence, setup.remedy)]
+    what = "The installer" if system.kind == "installer" else f"The {system.family}"
+    rows = list(check_setup(setup.windows, what, profile))
+    if rows and setup.brings:
+        brings = printable(" and ".join(setup.brings), 200)
+        statement = (
+            "Whether the installer finds the disk is not known: boot.wim has not all drivers, and "
+            f"Setup loads others from {brings}."
+        )
+        evidence = tuple(line for row in rows for line in row.evidence)
+        return [finding("windows.inside-unread", statement, evidence)]
+    return rows
+
+
+def _examine_link(url: str, profile: Profile) -> ImageFacts:
+    from harness.net.remote import RemoteFile
+
+    source = RemoteFile(url)
+    try:
+        with source:
+            link = source.facts
+            gated = gate(source, profile, l2_budget_bytes=_REMOTE_L2_BYTES)
+    except LinkError as error:
+        found = (link_fault(error),)
+        return replace(unexamined(url), findings=found, bytes_read=source.bytes_read)
+    findings = (*gated.findings, *check_link(link))
+    facts = _facts(gated, source.location, None, findings, source.bytes_read, passes=gated.passes)
+    return replace(facts, final_url=link.final_url)
+
+
+def _facts(
+    gated: Gate,
+    location: str,
+    path: Path | None,
+    findings: tuple[Finding, ...],
+    bytes_read: int,
+    *,
+    passes: bool,
+) -> ImageFacts:
+    container = InspectedPart(topic="container", statement=gated.container)
+    return ImageFacts(
+        location=location,
+        path=path,
+        format=gated.format,
+        content=gated.content,
+        file_size_bytes=gated.file_size_bytes,
+        virtual_size_bytes=gated.virtual_size_bytes,
+        findings=findings,
+        passes=passes,
+        bytes_read=bytes_read,
+        took_s=0.0,
+        iso=gated.iso,
+        inside=(container,) if gated.container else (),
+    )

@@ -1,0 +1,1 @@
+"""The host: its programs, limits, signals, scratch space and folders."""

@@ -1,0 +1,100 @@
+"""Programs that meet bytes of a stranger: run under limits, their output read to a limit."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from harness.host.programs import PDEATHSIG, find_program
+
+# How often somebody who may stop a program is asked.
+_STOP_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a program may use: processor and wall time, address space, open files, output."""
+
+    cpu_s: int
+    wall_s: float
+    memory_bytes: int
+    open_files: int
+    output_bytes: int
+
+
+class TooLongError(Exception):
+    """The program was not done in time."""
+
+
+def run_limited(
+    command: list[str],
+    limits: Limits,
+    *,
+    stdin: bytes = b"",
+    with_stderr: bool = False,
+    stop: threading.Event | None = None,
+) -> tuple[bytes, int]:
+    """What ``command`` writes to stdout, up to the limit, and its exit status.
+
+    It reads ``stdin``, writes no file and dies with its parent; what it says on stderr is dropped,
+    or comes ``with_stderr`` among the rest. Raises TooLongError where the wall time is over, or
+    soon after ``stop`` is set; HostError where prlimit(1) is missing.
+    """
+    # The soft limit ends it with SIGXCPU, which says why; the hard one would be a plain SIGKILL.
+    words = [
+        f"--cpu={limits.cpu_s}:{limits.cpu_s + 1}",
+        f"--as={limits.memory_bytes}",
+        "--fsize=0",
+        "--core=0",
+    ]
+    words += [f"--nofile={limits.open_files}", "--", *command]
+    with (
+        _stdin(stdin) as source,
+        subprocess.Popen(
+            [*PDEATHSIG, str(find_program("prlimit")), *words],
+            stdin=source,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if with_stderr else subprocess.DEVNULL,
+        ) as process,
+    ):
+        try:
+            output = _read(process, limits, stop)
+        finally:
+            process.kill()
+    return output, process.returncode
+
+
+@contextmanager
+def _stdin(content: bytes) -> Iterator[BinaryIO]:
+    """A file in memory that holds ``content``: a pipe would have to be fed meanwhile."""
+    with os.fdopen(os.memfd_create("stdin"), "w+b") as file:
+        file.write(content)
+        file.seek(0)
+        yield file
+
+
+def _read(process: subprocess.Popen[bytes], limits: Limits, stop: threading.Event | None) -> bytes:
+    assert process.stdout is not None  # noqa: S101  a pipe was asked for
+    output = bytearray()
+    deadline_s = time.monotonic() + limits.wall_s
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        while len(output) < limits.output_bytes:
+            left_s = deadline_s - time.monotonic()
+            if left_s <= 0 or (stop and stop.is_set()):
+                raise TooLongError
+            if not selector.select(min(left_s, _STOP_S) if stop else left_s):
+                continue
+            chunk = os.read(process.stdout.fileno(), 1 << 16)
+            if not chunk:
+                process.wait()
+                break
+            output += chunk
+    return bytes(output)

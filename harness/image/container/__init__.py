@@ -1,0 +1,1 @@
+"""Container formats: what a file is, and the disk inside a qcow2."""

@@ -1,0 +1,1 @@
+"""Disk structures that firmware reads: partition tables, boot code, EFI programs."""

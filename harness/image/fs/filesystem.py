@@ -1,0 +1,326 @@
+"""File systems inside an image, whatever their kind: nodes, and the reader for each kind.
+
+ext2/3/4, XFS and NTFS are read by libyal's libraries, btrfs by fs-explorer, FAT by our own reader.
+They parse what a stranger wrote: this module is for the child process that
+:mod:`harness.examine.child` starts under limits.
+"""
+
+from __future__ import annotations
+
+import io
+import stat
+from collections.abc import Callable
+from typing import Any, Literal, Protocol
+
+import pyfsext
+import pyfsntfs
+import pyfsxfs
+from fs_explorer import TargetNotFoundError, open_source
+
+from harness.image.fs.fat import FatEntry, FatVolume
+from harness.image.source import ImageSource
+
+Kind = Literal["file", "folder", "link", "other"]
+
+MAX_FILE_BYTES = 256 << 20
+_MAX_TARGET_BYTES = 4096
+_MAX_ENTRIES = 20_000
+
+
+class Node(Protocol):
+    """A file, folder or link. What it says of itself is not to be trusted."""
+
+    @property
+    def kind(self) -> Kind:
+        """What it is."""
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of a file."""
+
+    def names(self) -> list[str]:
+        """What is in a folder."""
+
+    def child(self, name: str) -> Node | None:
+        """The entry of a folder with this name."""
+
+    def read(self, limit_bytes: int = MAX_FILE_BYTES) -> bytes:
+        """The content of a file, ``limit_bytes`` at most."""
+
+    def target(self) -> str:
+        """Where a link leads."""
+
+
+class FileObject(io.RawIOBase):
+    """A source as a file object, for libraries that want one."""
+
+    def __init__(self, source: ImageSource) -> None:
+        self._source = source
+        self._at = 0
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def seekable(self) -> bool:
+        """It is."""
+        return True
+
+    def read(self, size: int | None = -1) -> bytes:
+        """``size`` bytes from where it stands; all that is left where negative."""
+        left = max(0, self._source.size_bytes - self._at)
+        count = left if size is None or size < 0 else min(size, left)
+        content = self._source.read_at(self._at, count)
+        self._at += len(content)
+        return content
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Stand elsewhere."""
+        base = (0, self._at, self._source.size_bytes)[whence]
+        self._at = base + offset
+        return self._at
+
+    def tell(self) -> int:
+        """Where it stands."""
+        return self._at
+
+    def get_size(self) -> int:
+        """How large the source is: libyal asks."""
+        return self._source.size_bytes
+
+
+class LibyalNode:
+    """A file entry of libfsext, libfsxfs or libfsntfs."""
+
+    def __init__(self, entry: Any, volume: Any, *, fold_case: bool = False) -> None:
+        self._entry = entry
+        self._fold_case = fold_case
+        # The entry reads through its volume, which must not go first.
+        self._volume = volume
+        self._listed: dict[str, LibyalNode] | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """What it is, by its mode; NTFS has none."""
+        mode = getattr(self._entry, "file_mode", None)
+        if mode is None:
+            return "file" if self._entry.has_default_data_stream() else "folder"
+        if stat.S_ISREG(mode):
+            return "file"
+        if stat.S_ISDIR(mode):
+            return "folder"
+        return "link" if stat.S_ISLNK(mode) else "other"
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of a file."""
+        return int(self._entry.get_size())
+
+    def names(self) -> list[str]:
+        """What is in a folder."""
+        return list(self._children())
+
+    def child(self, name: str) -> Node | None:
+        """The entry of a folder with this name; in any case where the file system has it so."""
+        found = self._children().get(name)
+        if found is None and self._fold_case:
+            same = (node for key, node in self._children().items() if key.lower() == name.lower())
+            found = next(same, None)
+        return found
+
+    def _children(self) -> dict[str, LibyalNode]:
+        # By index: libfsext's look-up by name fails for names that are there.
+        if self._listed is None:
+            count = min(int(self._entry.number_of_sub_file_entries), _MAX_ENTRIES)
+            entries = (self._entry.get_sub_file_entry(index) for index in range(count))
+            nodes = (
+                (str(entry.name), LibyalNode(entry, self._volume, fold_case=self._fold_case))
+                for entry in entries
+            )
+            self._listed = {name: node for name, node in nodes if name not in (".", "..")}
+        return self._listed
+
+    def read(self, limit_bytes: int = MAX_FILE_BYTES) -> bytes:
+        """The content of a file, ``limit_bytes`` at most."""
+        count = min(self.size_bytes, limit_bytes)
+        if count == 0:
+            return b""
+        self._entry.seek(0)
+        return bytes(self._entry.read_buffer(count))
+
+    def target(self) -> str:
+        """Where a link leads."""
+        return str(self._entry.get_symbolic_link_target() or "")[:_MAX_TARGET_BYTES]
+
+
+class FatNode:
+    """A file or folder of a FAT volume."""
+
+    def __init__(self, volume: FatVolume, entry: FatEntry | None) -> None:
+        self._volume = volume
+        self._entry = entry
+
+    @property
+    def kind(self) -> Kind:
+        """What it is."""
+        return "folder" if self._entry is None or self._entry.is_folder else "file"
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of a file."""
+        return self._entry.size_bytes if self._entry else 0
+
+    def names(self) -> list[str]:
+        """What is in a folder."""
+        return [entry.name for entry in self._volume.entries(self._entry)]
+
+    def child(self, name: str) -> Node | None:
+        """The entry of a folder with this name, in any case."""
+        for entry in self._volume.entries(self._entry):
+            if entry.name.lower() == name.lower():
+                return FatNode(self._volume, entry)
+        return None
+
+    def read(self, limit_bytes: int = MAX_FILE_BYTES) -> bytes:
+        """The content of a file, ``limit_bytes`` at most."""
+        return self._volume.read(self._entry, limit_bytes) if self._entry else b""
+
+    def target(self) -> str:
+        """FAT has no links."""
+        return ""
+
+
+class BtrfsNode:
+    """An entry of fs-explorer's btrfs reader, by path: it hands out no handles."""
+
+    def __init__(self, source: Any, path: str, kind: str, size_bytes: int, link: str) -> None:
+        self._source = source
+        self._path = path
+        self._kind = kind
+        self.size_bytes = size_bytes
+        self._link = link
+
+    @property
+    def kind(self) -> Kind:
+        """What it is."""
+        kinds: dict[str, Kind] = {
+            **dict.fromkeys(("file", "hardlink"), "file"),
+            **dict.fromkeys(("dir", "volume"), "folder"),
+            "symlink": "link",
+        }
+        return kinds.get(self._kind, "other")
+
+    def names(self) -> list[str]:
+        """What is in a folder."""
+        return [entry.name for entry in self._source.entries(self._path, recursive=0)]
+
+    def child(self, name: str) -> Node | None:
+        """The entry of a folder with this name."""
+        path = f"{self._path.rstrip('/')}/{name}"
+        try:
+            entry = self._source.stat(path)
+        except TargetNotFoundError:
+            return None
+        link = entry.link_target or ""
+        return BtrfsNode(self._source, path, entry.type.value, entry.size or 0, link)
+
+    def read(self, limit_bytes: int = MAX_FILE_BYTES) -> bytes:
+        """The content of a file, ``limit_bytes`` at most."""
+        with self._source.open_file(self._path, follow_symlinks=False) as file:
+            return bytes(file.read(limit_bytes))
+
+    def target(self) -> str:
+        """Where a link leads."""
+        return self._link[:_MAX_TARGET_BYTES]
+
+
+def file_system_type(source: ImageSource) -> str:
+    """What lies at the start of ``source``, as blkid(8) would name it; "" where nobody knows."""
+    head = source.read_at(0, 66 << 10)
+    for offset, magic, name in _MAGICS:
+        if head[offset : offset + len(magic)] == magic:
+            return name
+    if FatVolume.open(source) is not None:
+        return "vfat"
+    return "" if any(head) else "zeros"
+
+
+# Superblock magics (libblkid/src/superblocks/*.c of util-linux).
+_MAGICS = (
+    (0, b"LUKS\xba\xbe", "crypto_LUKS"),
+    (3, b"-FVE-FS-", "BitLocker"),
+    (512, b"LABELONE", "LVM2_member"),
+    (0, b"XFSB", "xfs"),
+    (3, b"NTFS    ", "ntfs"),
+    (1080, b"\x53\xef", "ext4"),
+    (65600, b"_BHRfS_M", "btrfs"),
+    (4086, b"SWAPSPACE2", "swap"),
+    (0, b"hsqs", "squashfs"),
+    (32769, b"CD001", "iso9660"),
+    (65600 - 60, b"\x19\x54\x01\x19", "ufs"),
+    (4096, b"\xfc\x4e\x2b\xa9", "linux_raid_member"),
+)
+
+
+def open_root(source: ImageSource, kind: str) -> Node | None:
+    """The root folder of a file system of this ``kind``; None where there is no reader for it.
+
+    Whatever the libraries raise for a damaged one comes through.
+    """
+    opener = _OPENERS.get(kind)
+    return opener(source) if opener else None
+
+
+def _open_ext(source: ImageSource) -> Node:
+    return _open_libyal(pyfsext.volume(), source)
+
+
+def _open_xfs(source: ImageSource) -> Node:
+    return _open_libyal(pyfsxfs.volume(), source)
+
+
+def _open_ntfs(source: ImageSource) -> Node:
+    return _open_libyal(pyfsntfs.volume(), source, fold_case=True)
+
+
+def _open_libyal(volume: Any, source: ImageSource, *, fold_case: bool = False) -> Node:
+    volume.open_file_object(FileObject(source))
+    return LibyalNode(volume.get_root_directory(), volume, fold_case=fold_case)
+
+
+def _open_fat(source: ImageSource) -> Node:
+    volume = FatVolume.open(source)
+    if volume is None:
+        raise ValueError("no FAT volume")
+    return FatNode(volume, None)
+
+
+def _open_btrfs(source: ImageSource) -> Node:
+    image = open_source(FileObject(source))
+    root: Node = BtrfsNode(image, "/", "dir", 0, "")
+    for part in _default_subvolume(root):
+        child = root.child(part)
+        if child is None:
+            break
+        root = child
+    return root
+
+
+def _default_subvolume(root: Node) -> list[str]:
+    """Where the system is, as the distributions lay it out, if not at the top."""
+    names = root.names()
+    if "etc" in names:
+        return []
+    for candidate in (["@"], ["root"], ["@rootfs"], ["@", ".snapshots", "1", "snapshot"]):
+        if candidate[0] in names:
+            return candidate
+    return []
+
+
+_OPENERS: dict[str, Callable[[ImageSource], Node]] = {
+    "ext4": _open_ext,
+    "xfs": _open_xfs,
+    "ntfs": _open_ntfs,
+    "vfat": _open_fat,
+    "btrfs": _open_btrfs,
+}

@@ -1,0 +1,1 @@
+"""ISO images: ISO 9660, UDF, El Torito."""

@@ -1,0 +1,1 @@
+"""Operating systems inside an image: kernels, initramfs, boot configuration, Windows."""

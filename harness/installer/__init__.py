@@ -1,0 +1,1 @@
+"""Unattended installation: installer families, their answer files, the plan of a run."""

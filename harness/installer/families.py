@@ -1,0 +1,190 @@
+"""Families of installers: how each is started and told its answers. ``families.toml`` has them."""
+
+from __future__ import annotations
+
+import re
+import string
+import tomllib
+from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib import resources
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from harness.errors import UsageError, faults_in_words
+from harness.image.iso.iso import System
+from harness.installer.values import ARCHIVE_PLACEHOLDERS, PLACEHOLDERS
+from harness.model.hardware import Firmware
+
+Way = Literal["initrd", "answer disc", "changed disc"]
+"""How the answers reach the installer: beside the initrd that we boot; on a second CD-ROM; only on
+a disc that was written anew, which we do not do."""
+
+
+_PLACEHOLDER = r"""
+    \$\{harness_(?:
+      (?P<braced>[a-z_]+)\} | (?P<named>(?!)) | (?P<escaped>(?!)) | (?P<invalid>)
+    )"""
+
+
+class Template(string.Template):
+    """A text with placeholders ``${harness_NAME}``, and nothing else that is replaced.
+
+    So a script keeps its own dollars, and so does a file that was written without us in mind.
+    """
+
+    pattern = _PLACEHOLDER  # type: ignore[assignment]  # the base class compiles it, verbose
+    flags = re.RegexFlag(0)  # a placeholder in capitals is a mistyped one
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AnswerFile(_Model):
+    """A file that an installer is given: from a template, or empty, or a link.
+
+    ``inside`` names the gzipped tar in which it is at ``path``; else it is at ``path`` itself.
+    ``mode`` and ``link`` are for what is in a tar. The ``main`` one is the answer file proper: a
+    person's own takes its place.
+    """
+
+    to: Literal["initrd", "disc"]
+    path: str = Field(pattern=r"^[\w.-]+(/[\w.-]+)*$")
+    template: str | None = None
+    inside: str | None = Field(default=None, pattern=r"^[\w.-]+$")
+    mode: Literal[0o644, 0o755] = 0o644
+    link: str | None = None
+    main: bool = False
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> AnswerFile:
+        if self.to == "disc" and "/" in self.path and not self.inside:
+            raise ValueError("what is on the answer disc is in its root")
+        if not self.inside and (self.link or self.mode != 0o644):
+            raise ValueError("link and mode are for what is inside an archive")
+        if self.link and self.template:
+            raise ValueError("a link has no template")
+        if self.main and not self.template:
+            raise ValueError("the main file has a template")
+        return self
+
+
+class Choice(_Model):
+    """A text that depends on the machine: on its firmware, or on whether there is an archive."""
+
+    bios: str | None = None
+    uefi: str | None = None
+    archive: str | None = None
+    no_archive: str | None = None
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Choice:
+        given = {name for name, text in self if text is not None}
+        if given not in ({"bios", "uefi"}, {"archive", "no_archive"}):
+            raise ValueError("a choice has the texts bios and uefi, or archive and no_archive")
+        return self
+
+    def text(self, firmware: Firmware, archive: bool) -> str:
+        """The text for a machine with ``firmware``, with or without an ``archive``."""
+        if self.bios is not None and self.uefi is not None:
+            return self.bios if firmware == "bios" else self.uefi
+        return str(self.archive if archive else self.no_archive)
+
+
+class Family(_Model):
+    """One row of the table.
+
+    ``name`` is the family's in ``harness/image/iso/systems.toml``, which says where its kernel is.
+    Without a ``cmdline`` for that, the disc starts itself. ``choices`` are further
+    placeholders. ``tried`` tells whether an installation was ever run with these answers, and
+    ``note`` in one sentence with what, or what stands against it.
+    """
+
+    name: str = Field(min_length=1)
+    way: Way
+    cmdline: str = ""
+    disc_label: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_]{1,16}$")
+    files: tuple[AnswerFile, ...] = Field(min_length=1)
+    choices: dict[str, Choice] = {}
+    tried: Literal["run", "not run"]
+    note: str = Field(min_length=1, pattern=r"\.$")
+    sources: tuple[str, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Family:
+        faults = [*self._faults_of_files(), *self._faults_of_texts()]
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    def _faults_of_files(self) -> Iterator[str]:
+        places = {file.to for file in self.files}
+        if "initrd" in places and not self.cmdline:
+            yield "files go into the initrd, and no kernel is started"
+        if ("disc" in places) != (self.disc_label is not None):
+            yield "a label and files of an answer disc go together"
+        if ("initrd" in places) != (self.way == "initrd"):
+            yield "way and the places of the files contradict each other"
+        if sum(file.main for file in self.files) != 1:
+            yield "one file is the main one"
+
+    def _faults_of_texts(self) -> Iterator[str]:
+        known = PLACEHOLDERS | self.choices.keys()
+        yield from _faults("cmdline", self.cmdline, known)
+        for file in self.files:
+            if file.template is None:
+                continue
+            try:
+                yield from _faults(file.template, template_text(file.template), known)
+            except FileNotFoundError:
+                yield f"{file.template}: no such template"
+        for name, choice in self.choices.items():
+            for condition, text in choice:
+                extra = ARCHIVE_PLACEHOLDERS if condition == "archive" else frozenset()
+                yield from _faults(f"{name}.{condition}", text or "", PLACEHOLDERS | extra)
+
+
+class _Table(_Model):
+    family: tuple[Family, ...]
+
+
+def _faults(place: str, text: str, known: Iterable[str]) -> Iterator[str]:
+    template = Template(text)
+    if not template.is_valid():
+        yield f"{place}: a placeholder is not closed, or in capitals"
+        return
+    unknown = sorted(set(template.get_identifiers()).difference(known))
+    if unknown:
+        yield f"{place}: no such placeholder: {', '.join(unknown)}"
+
+
+def template_text(name: str) -> str:
+    """The template that ships under ``name``."""
+    folder = resources.files(__package__) / "templates"
+    return (folder / name).read_text(encoding="utf-8")
+
+
+def parse_families(text: str, location: str) -> tuple[Family, ...]:
+    """The families in TOML ``text``; raises UsageError that names every fault at once."""
+    try:
+        return _Table.model_validate(tomllib.loads(text)).family
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{location}: not TOML: {error}.") from error
+    except ValidationError as error:
+        raise UsageError(f"{location}: {faults_in_words(error)}.") from error
+
+
+@cache
+def families() -> tuple[Family, ...]:
+    """The families that come with harness."""
+    text = resources.files(__package__).joinpath("families.toml").read_text(encoding="utf-8")
+    return parse_families(text, "families.toml")
+
+
+def family_for(systems: Iterable[System]) -> Family | None:
+    """The family of the first installer among ``systems`` of a disc; None where it is unknown."""
+    by_name = {family.name: family for family in families()}
+    first = next((system for system in systems if system.kind == "installer"), None)
+    return by_name.get(first.family) if first else None

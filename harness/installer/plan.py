@@ -1,0 +1,134 @@
+"""An installation without a person: what is asked for, and what the machine is given for it.
+
+The disc's own boot path shows that it starts. Then its kernel and initrd are taken off the disc
+and booted past all menus, with a command line and an answer file of ours. No machine is started
+here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import UsageError
+from harness.image.fs.newc import with_files
+from harness.image.iso.iso import Files, IsoFacts, System, find_in_iso, open_files
+from harness.image.os.iso_linux import known_places
+from harness.image.source import LocalFile
+from harness.installer.answers import Answers, write_answers
+from harness.installer.families import Family, families, family_for
+from harness.installer.values import Archive, new_values
+from harness.machine.spec import DirectKernel
+from harness.model.hardware import Firmware
+from harness.net.http import parse_url
+from harness.observe.archive import ARCHIVE_PATH
+from harness.seed.data_iso import write_data_iso
+from harness.seed.seed import Seed
+
+_MAX_KERNEL_BYTES = 64 << 20
+_MAX_INITRD_BYTES = 512 << 20
+# Linux, Documentation/arch/x86/boot.rst, "The Real-Mode Kernel Header": "HdrS" at 0x202.
+_BOOT_MAGIC_AT, _BOOT_MAGIC = 0x202, b"HdrS"
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """An installation that is asked for: by whose answers, and from which package archive.
+
+    ``systems`` say where the disc has its kernel. ``own_answers`` is a person's text in place of
+    the family's answer file, ``archive`` the URL of what the guest may fetch packages from; both
+    may be None.
+    """
+
+    family: Family
+    systems: tuple[System, ...]
+    own_answers: str | None
+    archive: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What the machine of an installation is given: a kernel to start, and a disc of answers.
+
+    Without a kernel the disc starts itself. ``target`` is where the disk is made.
+    """
+
+    direct: DirectKernel | None
+    answers_iso: Path | None
+    target: Path
+
+
+def plan_installation(
+    location: str, iso: IsoFacts | None, own_answers: str | None, archive: str | None
+) -> Installation:
+    """The installation of ``disc``; raises UsageError where there is no way to tell it anything."""
+    if iso is None:
+        raise UsageError(f"{location}: is a disk image; --install is for the disc of an installer.")
+    family = family_for(iso.systems)
+    if family is None:
+        known = ", ".join(row.name for row in families())
+        raise UsageError(f"{location}: --install has no answers for this disc; it has for {known}.")
+    if family.way == "changed disc":
+        raise UsageError(f"{location}: --install cannot tell this disc its answers: {family.note}")
+    if archive is not None:
+        parse_url(archive)
+    return Installation(family, iso.systems, own_answers, archive)
+
+
+def check_iso(installation: Installation, iso: Path) -> None:
+    """Raise UsageError where ``disc`` has no kernel where its family has one."""
+    if installation.family.cmdline:
+        _take_kernel(iso, installation.systems)
+
+
+def prepare(
+    installation: Installation, iso: Path, seed: Seed, firmware: Firmware, scratch: Path
+) -> Prepared:
+    """Write what the installation of ``disc`` needs into ``scratch``; raises as check_disc does."""
+    net = seed.network
+    archive = Archive(host=str(net.receiver), directory=ARCHIVE_PATH)
+    values = new_values(seed.mac, net, firmware, archive if installation.archive else None)
+    answers = write_answers(installation.family, values, installation.own_answers)
+    answers_iso = None
+    if answers.disc_label:
+        answers_iso = scratch / "answers.iso"
+        write_data_iso(answers.disc_label, answers.disc_files, answers_iso)
+    direct = None
+    if answers.cmdline:
+        direct = _direct_kernel(iso, installation.systems, answers, scratch)
+    return Prepared(direct, answers_iso, scratch / "target.qcow2")
+
+
+def _direct_kernel(
+    iso: Path, systems: tuple[System, ...], answers: Answers, scratch: Path
+) -> DirectKernel:
+    kernel, initrd = _take_kernel(iso, systems)
+    direct = DirectKernel(scratch / "kernel", scratch / "initrd", answers.cmdline)
+    direct.kernel.write_bytes(kernel)
+    direct.initrd.write_bytes(with_files(initrd, answers.initrd_files))
+    return direct
+
+
+def _take_kernel(iso: Path, systems: tuple[System, ...]) -> tuple[bytes, bytes]:
+    """Kernel and initrd of ``disc``, from the first place of its systems that has both."""
+    with LocalFile(iso) as source:
+        for tree in open_files(source):
+            for place in known_places(tree, systems):
+                kernel = _read(tree, place.kernel, _MAX_KERNEL_BYTES)
+                initrd = _read(tree, place.initrds[0], _MAX_INITRD_BYTES)
+                if kernel is None or initrd is None:
+                    continue
+                if kernel[_BOOT_MAGIC_AT : _BOOT_MAGIC_AT + 4] != _BOOT_MAGIC:
+                    raise UsageError(f"{iso}: {place.kernel} on it is no kernel for x86.")
+                return kernel, initrd
+    wanted = ", ".join(f"{row.kernel} with {row.initrd}" for each in systems for row in each.starts)
+    raise UsageError(f"{iso}: --install looks for {wanted}, and the disc has none of these pairs.")
+
+
+def _read(tree: Files, path: str, most_bytes: int) -> bytes | None:
+    """A file of the disc; None where it is not there, too large, or cut off."""
+    for entry in find_in_iso(tree, path.lstrip("/")):
+        content = tree.content(entry)
+        if not entry.is_folder and 0 < tree.size_bytes(entry) == content.size_bytes <= most_bytes:
+            return content.read_at(0, content.size_bytes)
+    return None

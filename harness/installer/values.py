@@ -1,0 +1,119 @@
+"""What the answers of a run say: one machine's name, network, disk and password."""
+
+from __future__ import annotations
+
+import secrets
+import string
+from ipaddress import IPv4Address, IPv4Interface
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from harness.model.hardware import Firmware
+from harness.seed.guest_network import GuestNetwork
+
+# Every pattern leaves out what means something in any of the formats: quotes, blanks, brackets,
+# ampersands. "$" is in a hash only; a template that is a script has that in single quotes.
+_HostName = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]{0,13}[a-z0-9])?$")]
+_Mac = Annotated[str, Field(pattern=r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$")]
+_Disk = Annotated[str, Field(pattern=r"^/dev/[a-z0-9]+$")]
+_Hash = Annotated[str, Field(pattern=r"^\$6\$[./0-9A-Za-z]{1,16}\$[./0-9A-Za-z]{86}$")]
+_Password = Annotated[str, Field(pattern=r"^[0-9A-Za-z-]{12,64}$")]
+_Host = Annotated[str, Field(pattern=r"^[0-9A-Za-z.-]+(:[0-9]+)?$")]
+_Directory = Annotated[str, Field(pattern=r"^/[0-9A-Za-z./_~+-]*$")]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Archive(_Model):
+    """A package archive that the guest reaches by HTTP: ``http://HOST/DIRECTORY``."""
+
+    host: _Host
+    directory: _Directory
+
+
+class Values(_Model):
+    """What is put into templates. Its texts need no escape in any format: they are held to that.
+
+    A host name has 15 characters at most: Windows takes no more (Unattended Windows Setup
+    Reference, ComputerName).
+    """
+
+    host_name: _HostName
+    mac: _Mac
+    address: IPv4Interface
+    router: IPv4Address
+    nameserver: IPv4Address
+    disk: _Disk
+    password: _Password
+    password_hash: _Hash
+    firmware: Firmware
+    archive: Archive | None = None
+
+    def texts(self) -> dict[str, str]:
+        """The value of each placeholder; those of the archive only where there is one."""
+        texts = {
+            "host_name": self.host_name,
+            "mac": self.mac,
+            "mac_with_dashes": self.mac.replace(":", "-"),
+            "address": str(self.address.ip),
+            "prefix_length": str(self.address.network.prefixlen),
+            "netmask": str(self.address.netmask),
+            "router": str(self.router),
+            "nameserver": str(self.nameserver),
+            "disk": self.disk,
+            "disk_name": self.disk.removeprefix("/dev/"),
+            "password": self.password,
+            "password_hash": self.password_hash,
+        }
+        if self.archive:
+            texts |= {
+                "archive_host": self.archive.host,
+                "archive_directory": self.archive.directory,
+                "archive_url": f"http://{self.archive.host}{self.archive.directory}",
+            }
+        return texts
+
+
+PLACEHOLDERS = frozenset(
+    {
+        *("host_name", "mac", "mac_with_dashes", "disk", "disk_name", "password", "password_hash"),
+        *("address", "prefix_length", "netmask", "router", "nameserver"),
+    }
+)
+"""The placeholders of every run."""
+
+ARCHIVE_PLACEHOLDERS = frozenset({"archive_host", "archive_directory", "archive_url"})
+"""Those of a run with an archive."""
+
+
+def new_values(
+    mac: str, network: GuestNetwork, firmware: Firmware, archive: Archive | None = None
+) -> Values:
+    """The values of a run in ``network``: a fresh password, which nobody is told.
+
+    ``password_hash`` is the hash of no known password: nobody has to log in, and an installer
+    looks at its form only. ``password`` is for Windows, which wants one in plain; it has
+    capitals, small letters and digits, as its policy for passwords wants.
+    """
+    return Values(
+        host_name="harness",
+        mac=mac,
+        address=IPv4Interface(f"{network.guest}/{network.subnet.prefixlen}"),
+        router=network.router,
+        nameserver=network.nameserver,
+        disk="/dev/sda",
+        password=f"Pw1-{secrets.token_hex(8)}",
+        password_hash=f"$6${_random_text(16)}${_random_text(86)}",
+        firmware=firmware,
+        archive=archive,
+    )
+
+
+def _random_text(length: int) -> str:
+    """Random characters of crypt(5)'s alphabet."""
+    return "".join(
+        secrets.choice(f"./{string.digits}{string.ascii_letters}") for _ in range(length)
+    )

@@ -1,0 +1,56 @@
+"""How far a boot has come: the ladder, and the moments at which its rungs were reached."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+Stage = Literal[
+    "power-on",
+    "firmware",
+    "bootloader",
+    "kernel",
+    "initrd",
+    "root",
+    "userspace",
+    "installer",
+    "network",
+    "installed",
+    "rebooted",
+    "seed",
+    "ready",
+]
+STAGES: tuple[Stage, ...] = get_args(Stage)
+"""All stages in the order of a boot; a disk image and a disc each know some of them."""
+
+_OF_ISOS: frozenset[Stage] = frozenset({"installer", "installed", "rebooted"})
+_OF_DISKS: frozenset[Stage] = frozenset({"initrd", "root", "userspace", "seed", "ready"})
+DISK_LADDER = tuple(stage for stage in STAGES if stage not in _OF_ISOS)
+ISO_LADDER = tuple(stage for stage in STAGES if stage not in _OF_DISKS)
+
+Until = Literal["kernel", "root", "network", "seed", "ready", "installer", "installed", "rebooted"]
+"""The stage at which a run has what it was started for. The first two are for a second boot that
+only asks whether the machine gets over the point where the first one failed; the last three are
+those of an installation."""
+
+
+def rank(stage: Stage) -> int:
+    """The position of ``stage`` on the ladder, from 0."""
+    return STAGES.index(stage)
+
+
+class Timeline:
+    """The stages reached, with the seconds since power-on at which each was first seen."""
+
+    def __init__(self) -> None:
+        self.reached_s: dict[Stage, float] = {}
+
+    @property
+    def furthest(self) -> Stage:
+        """The highest stage that was seen; ``power-on`` where none was."""
+        return max(self.reached_s, key=rank, default="power-on")
+
+    def reach(self, stage: Stage, t_s: float) -> bool:
+        """Note that ``stage`` was seen; whether the boot has never come as far before."""
+        higher = not self.reached_s or rank(stage) > rank(self.furthest)
+        self.reached_s.setdefault(stage, t_s)
+        return higher

@@ -1,0 +1,53 @@
+"""What every finding means, as text and as a page of the documentation."""
+
+from __future__ import annotations
+
+import difflib
+
+from harness.errors import UsageError
+from harness.model.finding import Explanation, catalog
+
+PAGE_HEAD = """\
+# Findings
+
+What every finding means, how it is seen, what mends it, and where that is known from.
+`harness explain ID` prints the same. This page is made by `harness explain --markdown` from
+`harness/model/catalog.toml`.
+"""
+
+
+def explain(finding_id: str) -> Explanation:
+    """The explanation of ``finding_id``; raises UsageError that names the nearest for others."""
+    found = catalog().get(finding_id)
+    if found is None:
+        near = difflib.get_close_matches(finding_id, catalog(), n=3, cutoff=0.5)
+        hint = f"; did you mean {' or '.join(near)}?" if near else "; harness explain lists all."
+        raise UsageError(f"{finding_id}: there is no such finding{hint}")
+    return found
+
+
+def groups() -> dict[str, list[str]]:
+    """All ids by the word before their dot, in the order of the catalog."""
+    grouped: dict[str, list[str]] = {}
+    for finding_id in catalog():
+        grouped.setdefault(finding_id.split(".")[0], []).append(finding_id)
+    return grouped
+
+
+def markdown() -> str:
+    """The page of the documentation."""
+    parts = [PAGE_HEAD]
+    for group, ids in groups().items():
+        parts.append(f"## {group}\n")
+        parts += [_section(finding_id, catalog()[finding_id]) for finding_id in ids]
+    return "\n".join(parts)
+
+
+def _section(finding_id: str, entry: Explanation) -> str:
+    reserved = " · reserved: nothing produces it yet" if entry.reserved else ""
+    own = "".join(f"  - {tag}: `{remedy}`\n" for tag, remedy in entry.remedies.items())
+    return (
+        f"### {finding_id}\n\n*{entry.severity}*{reserved}\n\n{entry.meaning}\n\n"
+        f"- **Seen:** {entry.seen}\n- **Remedy:** {entry.remedy}\n{own}"
+        f"- **Source:** {entry.source}\n"
+    )

@@ -1,0 +1,78 @@
+"""The seed as a config drive: how OpenStack tells a new machine who it is.
+
+An ISO 9660 labelled ``config-2`` with JSON below ``openstack/latest`` (Nova documentation,
+"Config drives", and "network_data.json" in its metadata guide; cloud-init documentation,
+"Reference, Datasources, ConfigDrive").
+"""
+
+from __future__ import annotations
+
+import json
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any
+
+from harness.model.hardware import Addressing
+from harness.seed.guest_network import GuestNetwork
+
+CONFIG_DRIVE_LABEL = "config-2"
+
+_FOLDER = "openstack/latest"
+_LINK = "nic"
+
+
+def config_drive_files(
+    instance_id: str,
+    user_data: str,
+    authorized_key: str,
+    mac: str,
+    addressing: Addressing,
+    network: GuestNetwork,
+) -> dict[str, str]:
+    """The files of the drive by their path; ``authorized_key`` is "" where nobody logs in."""
+    meta_data: dict[str, Any] = {"uuid": instance_id, "hostname": "harness", "name": "harness"}
+    if authorized_key:
+        meta_data["public_keys"] = {"harness": authorized_key}
+    return {
+        f"{_FOLDER}/meta_data.json": json.dumps(meta_data),
+        f"{_FOLDER}/network_data.json": json.dumps(network_data(mac, addressing, network)),
+        f"{_FOLDER}/user_data": user_data,
+        f"{_FOLDER}/vendor_data.json": "{}",
+    }
+
+
+def network_data(mac: str, addressing: Addressing, network: GuestNetwork) -> dict[str, Any]:
+    """What ``network_data.json`` says of the NIC with this MAC."""
+    link = {"id": _LINK, "type": "phy", "ethernet_mac_address": mac, "mtu": 1500}
+    if addressing == "dhcp":
+        rows = [{"id": "network0", "type": "ipv4_dhcp", "link": _LINK, "network_id": "network0"}]
+        return {"links": [link], "networks": rows, "services": []}
+    networks: list[dict[str, Any]] = [
+        {
+            "id": "network0",
+            "type": "ipv4",
+            "link": _LINK,
+            "network_id": "network0",
+            "ip_address": str(network.guest),
+            "netmask": str(network.subnet.netmask),
+            "routes": [_default_route("0.0.0.0", network.router)],  # noqa: S104  an address, no bind
+        }
+    ]
+    if addressing == "static-dual-stack":
+        networks.append(
+            {
+                "id": "network1",
+                "type": "ipv6",
+                "link": _LINK,
+                "network_id": "network1",
+                "ip_address": str(network.guest_v6),
+                "netmask": str(network.subnet_v6.netmask),
+                "routes": [_default_route("::", network.router_v6)],
+            }
+        )
+    services = [{"type": "dns", "address": str(network.nameserver)}]
+    return {"links": [link], "networks": networks, "services": services}
+
+
+def _default_route(everything: str, gateway: IPv4Address | IPv6Address) -> dict[str, str]:
+    """The route of what has no other; ``everything`` is the family's zero address."""
+    return {"network": everything, "netmask": everything, "gateway": str(gateway)}

@@ -1,0 +1,1 @@
+"""One image tried at one provider: request, boots, observers, recorder, result, replay."""

@@ -1,0 +1,299 @@
+"""One boot of a case: its machine, switched on and watched, and the record of what is seen."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.diagnose.counterfactual import Change
+from harness.errors import HostError, UsageError
+from harness.host.scratch import scratch_folder
+from harness.host.signals import on_signals
+from harness.installer.plan import Prepared
+from harness.machine.acceleration import Acceleration
+from harness.machine.firmware import find_uefi, uefi_flash
+from harness.machine.launch import launch
+from harness.machine.machine import Machine
+from harness.machine.spec import Endpoints, Flash, MachineSpec
+from harness.machine.tpm import running_tpm
+from harness.model.stages import Stage
+from harness.observe.clock import Clock, Iso
+from harness.observe.console import ConsoleInput, observe_console
+from harness.observe.login import Login
+from harness.observe.receiver import observe_receiver
+from harness.observe.screen import take_screenshot
+from harness.observe.ssh import new_key
+from harness.seed.guest_network import LEASED, GuestNetwork
+from harness.seed.seed import Seed, new_seed, write_seed
+from harness.trial.case import Case, Recorder, start_rows
+from harness.trial.observers import watching
+from harness.trial.result import LAST_SCREEN_FILE
+
+# In the scratch folder of a boot, where the provider puts a key into the seed.
+_KEY_FILE = "id_ed25519_of_seed"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What is special about one of the boots that a case takes; nothing, in the case of most.
+
+    ``name`` says which part of an installation it is. ``mac`` is that of the case's NIC: one
+    machine in all its boots. With ``answers_prompts``, what an installer asks is answered;
+    ``stop_at`` is a stage that ends the boot without a verdict. ``authorized_key`` is a public key
+    for which the seed lets root in, ``root_password`` what root logs in with at a console.
+    ``on_serial`` hears what the serial line says; with ``vnc`` the machine has a socket at which
+    its screen is served.
+    """
+
+    mac: str
+    name: str = ""
+    change: Change | None = None
+    prepared: Prepared | None = None
+    answers_prompts: bool = True
+    stop_at: Stage | None = None
+    authorized_key: str = ""
+    root_password: str = ""
+    on_serial: Callable[[bytes], None] | None = None
+    vnc: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A machine that runs and is watched: the way to type on its line, what its seed says.
+
+    ``scratch`` is for files that it needs only while it runs.
+    """
+
+    machine: Machine
+    line: ConsoleInput
+    seed: Seed
+    scratch: Path
+
+
+async def boot_once(case: Case, acceleration: Acceleration, recorder: Recorder, part: Part) -> None:
+    """One boot, recorded from its start to its verdict, or to where the part ends.
+
+    A fault of the host is recorded as such. SIGINT, SIGTERM and SIGHUP end the boot with what is
+    known by then. Whatever was started or made outside the case's folder is gone at the end.
+    """
+    with ended_by_signals(recorder), suppress(HostError):
+        async with running(case, acceleration, recorder, part) as run:
+            await recorder.over(part.stop_at)
+            if not run.machine.has_ended:
+                with suppress(HostError):
+                    await take_screenshot(recorder.log, run.machine, case.folder, LAST_SCREEN_FILE)
+
+
+@asynccontextmanager
+async def running(
+    case: Case, acceleration: Acceleration, recorder: Recorder, part: Part
+) -> AsyncIterator[Running]:
+    """The machine of a case, switched on and recorded until the block is left.
+
+    A fault of the host is recorded, and raised as HostError. Whatever was started or made outside
+    the case's folder is gone at the end.
+    """
+    addressing = case.profile.network.addressing.value
+    if part.change and part.change.thing == "addressing":
+        addressing = "dhcp"
+    key = None
+    if case.profile.seed.ssh_key.value and not part.authorized_key:
+        key = new_key()
+        part = replace(part, authorized_key=key.public)
+    seed = new_seed(
+        part.mac,
+        LEASED if addressing == "dhcp" else GuestNetwork(),
+        addressing,
+        case.profile.machine.nic_name,
+        form=case.profile.seed.form.value,
+        authorized_key=part.authorized_key,
+        root_password=part.root_password,
+    )
+    change = part.change.name if part.change else ""
+    rows = start_rows(
+        case,
+        acceleration,
+        seed,
+        change,
+        part.name,
+        unattended=part.prepared is not None,
+        login=key is not None and case.until == "ready",
+    )
+    for channel, kind, data in rows:
+        recorder.log.record(channel, kind, **data)
+    with _faults_of_host(case, recorder), scratch_folder(sockets=True) as scratch:
+        if key:
+            key.write(scratch / _KEY_FILE)
+        async with _switched_on(case, acceleration, seed, recorder, part, scratch) as run:
+            yield run
+
+
+@contextmanager
+def _faults_of_host(case: Case, recorder: Recorder) -> Iterator[None]:
+    """Record what this host does wrong in the block: its faults, and an image that it changed."""
+    before = case.image.file.stat()
+    try:
+        yield
+    except HostError as error:
+        recorder.fault(error.finding_id, str(error))
+        raise
+    finally:
+        after = case.image.file.stat()
+        if (before.st_size, before.st_mtime_ns, before.st_ino) != (
+            after.st_size,
+            after.st_mtime_ns,
+            after.st_ino,
+        ):
+            recorder.log.record("host", "image-changed")
+
+
+@asynccontextmanager
+async def _switched_on(
+    case: Case,
+    acceleration: Acceleration,
+    seed: Seed,
+    recorder: Recorder,
+    part: Part,
+    scratch: Path,
+) -> AsyncIterator[Running]:
+    log, folder = recorder.log, case.folder
+    archive = case.installation.archive if case.installation and part.prepared else None
+    endpoints = endpoints_in(scratch, folder)
+    if part.vnc:
+        endpoints = replace(endpoints, vnc_socket=scratch / "vnc.sock")
+    spec = machine_spec(case, acceleration, seed, scratch, _flash(case, scratch))
+    spec = _installing(_changed(spec, part.change), part.prepared)
+    write_seed(seed, scratch / "seed.iso")
+    async with AsyncExitStack() as stack:
+        line = await stack.enter_async_context(
+            observe_console(
+                *(log, "serial", endpoints.serial_socket, folder / "serial.log"), part.on_serial
+            )
+        )
+        await stack.enter_async_context(
+            observe_console(log, "firmware", endpoints.firmware_socket, folder / "firmware.log")
+        )
+        await stack.enter_async_context(observe_receiver(log, endpoints.receiver_socket, archive))
+        if case.profile.machine.tpm.value:
+            spec = replace(spec, tpm=await stack.enter_async_context(running_tpm(scratch)))
+        machine = await stack.enter_async_context(launch(case.backend, spec, endpoints))
+        (folder / machine.origin.file_name).write_text(machine.origin.text, encoding="utf-8")
+        clock = Clock(
+            *(log, acceleration.slowness, case.silence_s, case.timeout_s),
+            iso=_iso_of(case, part),
+        )
+        key_file = scratch / _KEY_FILE
+        login = None
+        if key_file.exists() and case.until == "ready":
+            login = Login(key_file, seed.ready_path, acceleration.slowness)
+        watch = watching(
+            *(machine, line, case, recorder, clock, login), answers_prompts=part.answers_prompts
+        )
+        await stack.enter_async_context(watch)
+        log.power_on()
+        log.record("machine", "power-on")
+        await machine.power_on()
+        yield Running(machine, line, seed, scratch)
+
+
+def _iso_of(case: Case, part: Part) -> Iso | None:
+    """What the disc of the case is tried for; None for a disk."""
+    if case.image.iso is None or case.image.medium == "disk":
+        return None
+    if part.prepared:
+        return "installing"
+    return "installer" if case.image.iso.systems else "tool"
+
+
+def _changed(spec: MachineSpec, change: Change | None) -> MachineSpec:
+    """The machine with the one thing changed that a second boot asks about."""
+    if change is None:
+        return spec
+    # Another firmware is in the case's profile, another addressing in the seed.
+    return replace(
+        spec,
+        disk_bus=change.disk_bus or spec.disk_bus,
+        nic_model=change.nic_model or spec.nic_model,
+    )
+
+
+def _installing(spec: MachineSpec, prepared: Prepared | None) -> MachineSpec:
+    """The machine of an installation: its disk is kept, its answers are where the seed is."""
+    if prepared is None:
+        return spec
+    return replace(
+        spec,
+        overlay=prepared.target,
+        direct=prepared.direct,
+        seed=prepared.answers_iso or spec.seed,
+    )
+
+
+@contextmanager
+def ended_by_signals(recorder: Recorder) -> Iterator[None]:
+    """A signal becomes an observation while the block runs, and ends the run in order."""
+
+    def interrupt(number: signal.Signals) -> None:
+        if not recorder.decided.is_set():
+            statement = f"The run was interrupted by {number.name}."
+            recorder.fault("host.interrupted", statement, signal=int(number))
+
+    with on_signals(interrupt):
+        yield
+
+
+def endpoints_in(scratch: Path, run_dir: Path) -> Endpoints:
+    """The sockets of a machine in ``scratch``, and the files that QEMU writes in ``run_dir``."""
+    return Endpoints(
+        qmp_socket=scratch / "qmp.sock",
+        serial_socket=scratch / "serial.sock",
+        firmware_socket=scratch / "firmware.sock",
+        receiver_socket=scratch / "receiver.sock",
+        capture_file=run_dir / "network.pcap",
+        stderr_log=run_dir / "qemu.stderr",
+    )
+
+
+def _flash(case: Case, scratch: Path) -> Flash | None:
+    """The UEFI firmware of the case; None for a BIOS."""
+    hardware = case.profile.machine
+    if hardware.firmware.value == "bios":
+        return None
+    firmware = find_uefi(hardware.chipset.value, secure_boot=hardware.secure_boot.value)
+    return uefi_flash(firmware, scratch)
+
+
+def machine_spec(
+    case: Case, acceleration: Acceleration, seed: Seed, scratch: Path, flash: Flash | None
+) -> MachineSpec:
+    """The provider's machine around the image of this case: with its disk, or around its disc."""
+    hardware = case.profile.machine
+    file = case.image.file.resolve()
+    is_iso = case.image.medium == "disc"
+    size_bytes = hardware.target_size_bytes.value if is_iso else case.image.virtual_size_bytes
+    if size_bytes is None or case.image.format not in ("qcow2", "iso"):
+        raise UsageError(f"{case.image.file}: only a qcow2 or a disc can be booted.")
+    return MachineSpec(
+        chipset=hardware.chipset.value,
+        cpus=hardware.cpus.value,
+        memory_mib=hardware.memory_mib.value,
+        accelerator=acceleration.accelerator,
+        cpu_model=acceleration.cpu_model,
+        image=None if is_iso else file,
+        iso=file if is_iso else None,
+        image_format="qcow2",
+        disk_size_bytes=size_bytes,
+        overlay=scratch / "overlay.qcow2",
+        seed=scratch / "seed.iso",
+        mac=seed.mac,
+        disk_address=hardware.disk_address.value,
+        nic_address=hardware.nic_address.value,
+        balloon_address=hardware.balloon_address.value,
+        network=seed.network,
+        disk_bus=hardware.disk_bus.value,
+        seed_bus=hardware.seed_bus.value,
+        firmware=flash,
+    )

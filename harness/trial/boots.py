@@ -1,0 +1,153 @@
+"""One case: an image, a provider's machine, a verdict; and the boots that it takes."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.diagnose.counterfactual import Change, what_would_settle
+from harness.errors import HostError
+from harness.evidence.log import Subscriber
+from harness.examine.image_report import examine
+from harness.host.scratch import scratch_folder
+from harness.installer.plan import Installation, Prepared, prepare
+from harness.machine.acceleration import Acceleration
+from harness.model.stages import STAGES, Stage
+from harness.seed.guest_network import GuestNetwork
+from harness.seed.seed import new_mac, new_seed
+from harness.trial.boot import Part, boot_once
+from harness.trial.case import Case, Recorder, open_log, write_result
+from harness.trial.result import Result
+
+
+async def boot(case: Case, acceleration: Acceleration, subscriber: Subscriber) -> Result:
+    """Try the case: boot the image until there is a verdict; its result, written down too.
+
+    Where one changed thing would settle the cause of a failure, the image is booted once more with
+    that, into the folder ``counterfactual`` of the run; the verdict does not wait for it. An
+    installation goes into the folder ``installation``, and the first boot of what it installed
+    into ``installed``. A fault of the host becomes a result of outcome ``error``. SIGINT,
+    SIGTERM and SIGHUP end the run with what is known by then. Whatever was started or made outside
+    ``case.folder`` is gone at the end.
+    """
+    mac = new_mac(case.profile.machine.mac_prefix.value)
+    with open_log(case.folder) as log:
+        recorder = Recorder(log)
+        log.subscribe(subscriber)
+        run = _Run(case, acceleration, recorder, mac, subscriber)
+        if case.installation:
+            await run.boot_and_install(case.installation)
+        else:
+            await boot_once(case, acceleration, recorder, Part(mac))
+        change = what_would_settle(recorder.diagnosis) if case.counterfactual else None
+        if change:
+            await run.boot_changed(change)
+        return write_result(recorder, case.folder)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """The boots of a case beyond its first; each has a record of its own, told to the same one.
+
+    ``mac`` is that of its NIC in all of them: an installed system may know it by that.
+    """
+
+    case: Case
+    acceleration: Acceleration
+    recorder: Recorder
+    mac: str
+    subscriber: Subscriber
+
+    async def boot_and_install(self, installation: Installation) -> None:
+        """Boot the disc up to its installer; then install, and boot what was installed."""
+        case = self.case
+        with scratch_folder() as scratch:
+            seed = new_seed(self.mac, GuestNetwork())
+            firmware = case.profile.machine.firmware.value
+            prepared = await asyncio.to_thread(
+                prepare, installation, case.image.file, seed, firmware, scratch
+            )
+            first = Part(self.mac, stop_at="installer")
+            await boot_once(case, self.acceleration, self.recorder, first)
+            if not self.recorder.decided.is_set():
+                await self._install(installation, prepared)
+            if not self.recorder.decided.is_set():
+                await self._boot_installed(prepared.target)
+
+    async def _install(self, installation: Installation, prepared: Prepared) -> None:
+        part = Part(
+            self.mac,
+            f"installing, with answers for {installation.family.name}",
+            prepared=prepared,
+            answers_prompts=prepared.direct is None,
+        )
+        folder = self.case.folder / "installation"
+        case = replace(self.case, until="installed", strict=False, run_dir=folder)
+        await self._boot_part(case, part, "installed")
+
+    async def _boot_installed(self, target: Path) -> None:
+        try:
+            image = await asyncio.to_thread(examine, str(target), self.case.profile)
+        except HostError as error:
+            self.recorder.fault(error.finding_id, str(error))
+            return
+        case = replace(
+            self.case,
+            image=replace(image, location="the installed disk"),
+            until="network",
+            installation=None,
+            run_dir=self.case.folder / "installed",
+        )
+        await self._boot_part(case, Part(self.mac, "booting what was installed"), "rebooted")
+
+    async def _boot_part(self, case: Case, part: Part, reaches: Stage) -> None:
+        """One boot of an installation; what came of it is recorded in the case's own record."""
+        log = self.recorder.log
+        log.record("part", "start", name=part.name)
+        started_s = log.now_s()
+        result = await self._boot_apart(case, part)
+        log.record(
+            *("part", "result"),
+            name=part.name,
+            reaches=reaches,
+            outcome=result.outcome,
+            cause=result.cause,
+            findings=[row.model_dump(mode="json") for row in result.findings],
+            stages_s={name: result.timings_s[name] for name in STAGES if name in result.timings_s},
+            started_s=started_s,
+        )
+
+    async def boot_changed(self, change: Change) -> None:
+        """Boot a fresh overlay of the image with ``change``; record what came of it."""
+        case, log = self.case, self.recorder.log
+        log.record("counterfactual", "start", change=change.name)
+        profile = case.profile.with_firmware(change.firmware)
+        if change.without_secure_boot:
+            profile = profile.without_secure_boot()
+        second = replace(
+            case,
+            run_dir=case.folder / "counterfactual",
+            # A disc shows in one stage all that a change of its machine can settle.
+            until=change.until if case.image.medium == "disk" else "network",
+            # It asks whether the machine gets further, not whether the image is without fault.
+            strict=False,
+            profile=profile,
+        )
+        result = await self._boot_apart(second, Part(self.mac, change=change))
+        log.record(
+            *("counterfactual", "result"),
+            change=change.name,
+            outcome=result.outcome,
+            stage=result.stage,
+            cause=result.cause,
+            statement=change.verdict(result.outcome, result.stage, case.image.medium),
+        )
+
+    async def _boot_apart(self, case: Case, part: Part) -> Result:
+        """The result of a boot with a record of its own in the folder of ``case``."""
+        with open_log(case.folder) as log:
+            recorder = Recorder(log)
+            log.subscribe(self.subscriber)
+            await boot_once(case, self.acceleration, recorder, part)
+            return write_result(recorder, case.folder)

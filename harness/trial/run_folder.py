@@ -1,0 +1,40 @@
+"""Where a run, or a matrix, is kept that nobody named a folder for."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import re
+import secrets
+from pathlib import Path
+
+from harness.net.link import is_url, name_in_url
+
+
+def new_run_dir(location: str, base: Path | None = None) -> Path:
+    """The path of a folder that is not there yet, named after the time and the image.
+
+    It is in ``base``, else under the user's state folder (XDG Base Directory Specification).
+    """
+    name = f"{_now()}-{_stem(location)}-{secrets.token_hex(2)}"
+    return (base or _state_folder() / "runs") / name
+
+
+def new_report_dir() -> Path:
+    """The path of a folder for a matrix, named after the time, under the user's state folder."""
+    return _state_folder() / "matrix" / _now()
+
+
+def _state_folder() -> Path:
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(base) / "harness"
+
+
+def _now() -> str:
+    return f"{datetime.datetime.now().astimezone():%Y%m%d-%H%M%S}"
+
+
+def _stem(location: str) -> str:
+    """What a person would call the image, fit for the name of a folder."""
+    name = name_in_url(location) if is_url(location) else Path(location).name
+    return re.sub(r"[^\w.-]+", "_", Path(name).stem)[:40] or "image"

@@ -1,0 +1,82 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.errors import HostError, UsageError
+from harness.host.scratch import scratch_folder
+
+
+@pytest.fixture(autouse=True)
+def root(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    return scratch
+
+
+def test_it_is_private_and_gone_at_the_end(root: Path) -> None:
+    with scratch_folder() as folder:
+        assert folder.parent == root
+        assert folder.stat().st_mode & 0o777 == 0o700
+        (folder / "overlay").write_bytes(b"x")
+    assert list(root.iterdir()) == []
+
+
+def test_it_is_gone_after_an_exception(root: Path) -> None:
+    with pytest.raises(RuntimeError), scratch_folder():
+        raise RuntimeError
+    assert list(root.iterdir()) == []
+
+
+def test_what_a_killed_run_has_left_is_swept_by_the_next(root: Path) -> None:
+    code = "import os, signal\nfrom harness.host.scratch import scratch_folder\n"
+    code += "with scratch_folder():\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+    subprocess.run([sys.executable, "-c", code], check=False)
+    (left,) = root.iterdir()
+    with scratch_folder() as folder:
+        assert list(root.iterdir()) == [folder]
+        assert left != folder
+
+
+def test_a_run_that_lives_is_not_swept(root: Path) -> None:
+    with scratch_folder() as first, scratch_folder() as second:
+        assert first.exists()
+        assert second.exists()
+
+
+def test_a_folder_that_is_not_ours_is_left_alone(root: Path) -> None:
+    (root / "harness-notes").mkdir()
+    (root / "harness-link").symlink_to(root / "harness-notes")
+    with scratch_folder():
+        pass
+    assert {path.name for path in root.iterdir()} == {"harness-notes", "harness-link"}
+
+
+def test_a_missing_root_is_the_hosts_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", f"/nonexistent-{os.getpid()}")
+    with pytest.raises(HostError, match="No such file") as caught, scratch_folder():
+        pass
+    assert caught.value.finding_id == "host.no-space"
+
+
+def test_a_path_that_is_too_long_for_a_socket_is_said_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / ("long" * 20)
+    root.mkdir()
+    monkeypatch.setenv("TMPDIR", str(root))
+    too_long = pytest.raises(UsageError, match="is too long: the sockets")
+    with too_long, scratch_folder(sockets=True):
+        pass
+    assert list(root.iterdir()) == []
+
+
+def test_who_wants_no_socket_may_be_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / ("long" * 20)
+    root.mkdir()
+    monkeypatch.setenv("TMPDIR", str(root))
+    with scratch_folder() as folder:
+        assert folder.is_relative_to(root)

@@ -1,0 +1,87 @@
+"""Whether a kernel can unpack itself: real packings around made-up content."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import struct
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.image.os.kernel import payload_fault, read_kernel
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+CONTENT = bytes(range(256)) * 4000
+
+
+def lz4_legacy(content: bytes) -> bytes:
+    words = ["lz4", "-l", "-c", "-"]
+    return subprocess.run(words, input=content, capture_output=True, check=True).stdout
+
+
+PACKINGS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "xz": lambda data: lzma.compress(data, lzma.FORMAT_XZ, lzma.CHECK_CRC32),
+    "lzma": lambda data: lzma.compress(data, lzma.FORMAT_ALONE),
+    "bzip2": bz2.compress,
+    "zstd": zstd.compress,
+    "lz4": lz4_legacy,
+}
+
+
+def bz_image(payload: bytes, size_bytes: int = len(CONTENT)) -> bytes:
+    """A bzImage of boot protocol 2.15 with four setup sectors."""
+    setup = bytearray(5 * 512)
+    setup[0x1F1] = 4
+    setup[0x202:0x206] = b"HdrS"
+    struct.pack_into("<H", setup, 0x206, 0x020F)
+    setup[0x236] = 1
+    whole = payload + struct.pack("<I", size_bytes)
+    struct.pack_into("<II", setup, 0x248, 16, len(whole))
+    return bytes(setup) + bytes(16) + whole
+
+
+@pytest.mark.parametrize("name", PACKINGS)
+def test_a_sound_kernel_has_no_fault(name: str) -> None:
+    assert payload_fault(bz_image(PACKINGS[name](CONTENT))) == ""
+
+
+@pytest.mark.parametrize("name", PACKINGS)
+def test_a_kernel_that_was_cut_off(name: str) -> None:
+    whole = bz_image(PACKINGS[name](CONTENT))
+    assert "the file ends at byte" in payload_fault(whole[:-40])
+
+
+@pytest.mark.parametrize("name", PACKINGS)
+def test_a_payload_that_does_not_hold_what_it_should(name: str) -> None:
+    packed = bytearray(PACKINGS[name](CONTENT))
+    half = len(packed) // 2
+    packed[half : half + 200] = bytes(len(packed[half : half + 200]))
+    assert payload_fault(bz_image(bytes(packed)))
+
+
+def test_a_size_that_is_not_the_one_named() -> None:
+    assert "should hold 7" in payload_fault(bz_image(gzip.compress(CONTENT), 7))
+
+
+@pytest.mark.parametrize("content", [b"", b"HdrS" * 500, bytes(4096), b"\xff" * 4096])
+def test_what_is_no_kernel_is_left_alone(content: bytes) -> None:
+    assert payload_fault(content) == ""
+
+
+def test_a_real_kernel() -> None:
+    kernels = sorted(Path("/usr/lib/debian-installer").rglob("linux"))
+    if not kernels:
+        pytest.skip("no kernel of debian-installer-12-netboot-amd64 on this host")
+    content = kernels[0].read_bytes()
+    assert read_kernel(content).architecture == "x86-64"
+    assert payload_fault(content) == ""

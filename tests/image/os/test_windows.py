@@ -1,0 +1,172 @@
+"""NTFS volumes with the bones of Windows around real hives, without drivers and with them."""
+
+from __future__ import annotations
+
+import lzma
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness.checks.inside import check_inside, predict
+from harness.image.os.disk import read_disk
+from harness.image.source import LocalFile
+from harness.provider.profile import load_profile
+from tests.checks.test_corpus import CORPUS
+
+pytestmark = [
+    pytest.mark.corpus,
+    pytest.mark.programs,
+    pytest.mark.skipif(
+        not CORPUS.is_dir(), reason=f"no corpus at {CORPUS}: HARNESS_CORPUS names another place"
+    ),
+]
+
+_SERVICE = r"""
+[\ControlSet001\Services\{service}]
+"Type"=dword:00000001
+"Start"=dword:0000000{start}
+"ErrorControl"=dword:00000001
+"Group"="SCSI miniport"
+"ImagePath"="{image}"
+"""
+CRITICAL = r"""
+[\ControlSet001\Control\CriticalDeviceDatabase\pci#ven_1af4&dev_{device}&subsys_00081af4&rev_00]
+"Service"="{service}"
+"ClassGUID"="{{4D36E97B-E325-11CE-BFC1-08002BE10318}}"
+"""
+DATABASE = r"""
+[\DriverDatabase\DeviceIds\PCI\VEN_1AF4&DEV_{device}&SUBSYS_00081AF4&REV_00]
+"oem1.inf"=hex:01,ff,00,00
+"""
+VIOSCSI = r"system32\drivers\vioscsi.sys"
+NETKVM = r"\SystemRoot\System32\drivers\netkvm.sys"
+
+
+def hive(name: str) -> bytes:
+    path = CORPUS / "hives" / name
+    content = path.read_bytes()
+    return lzma.decompress(content) if name.endswith(".xz") else content
+
+
+def windows(root: Path, system: bytes, registry: str = "", *files: str) -> Path:
+    """A folder with Windows' kernel, its registry with ``registry`` merged, and driver files."""
+    config = root / "Windows/System32/config"
+    config.mkdir(parents=True)
+    (root / "Windows/System32/drivers").mkdir()
+    (root / "Windows/System32/ntoskrnl.exe").write_bytes(b"MZ")
+    (root / "bootmgr").write_bytes(b"x")
+    (config / "SYSTEM").write_bytes(system)
+    (config / "SOFTWARE").write_bytes(hive("windows-software"))
+    for name in files:
+        (root / "Windows/System32/drivers" / name).write_bytes(b"MZ")
+    if registry:
+        text = "Windows Registry Editor Version 5.00\n" + registry
+        words = ["hivexregedit", "--merge", "--prefix", "", str(config / "SYSTEM")]
+        subprocess.run(words, input=text, text=True, check=True, capture_output=True)
+    return root
+
+
+def disk(work: Path, system: bytes, registry: str = "", *files: str) -> Path:
+    """An NTFS volume, as a whole disk: Windows' kernel, its registry, and ``files``."""
+    root = windows(work / "root", system, registry, *files)
+    image = work / "disk.raw"
+    with image.open("wb") as file:
+        file.truncate(96 << 20)
+    subprocess.run(["mkntfs", "-q", "-F", "-f", image], check=True, capture_output=True)
+    wim = work / "files.wim"
+    for words in (["capture", root, wim, "--compress=none"], ["apply", wim, "1", image]):
+        subprocess.run(["wimlib-imagex", *words], check=True, capture_output=True)
+    shutil.rmtree(root)
+    return image
+
+
+def said(image: Path) -> tuple[bool | None, list[str]]:
+    with LocalFile(image) as source:
+        facts = read_disk(source)
+    profile = load_profile("contabo")
+    rows = check_inside(facts, profile)
+    # mkntfs writes a boot sector that only says that it is none; that is not what is tried here.
+    rows = [row for row in rows if row.id != "disk.no-bootloader"]
+    return predict(facts, rows, profile).will_boot, [row.id for row in rows]
+
+
+def service(name: str, start: int, image: str) -> str:
+    return _SERVICE.format(service=name, start=start, image=image.replace("\\", "\\\\"))
+
+
+@pytest.mark.parametrize("name", ["SYSTEM.xz", "SYSTEM_WIN_10_1709.xz", "windows-system"])
+def test_a_real_windows_without_virtio(tmp_path: Path, name: str) -> None:
+    will_boot, ids = said(disk(tmp_path, hive(name)))
+    assert will_boot is False
+    assert ids == ["windows.virtio-scsi-missing", "windows.virtio-net-missing", "windows.licence"]
+
+
+def test_windows_7_with_its_drivers(tmp_path: Path) -> None:
+    registry = service("vioscsi", 0, VIOSCSI) + CRITICAL.format(device=1004, service="vioscsi")
+    registry += service("netkvm", 3, NETKVM) + CRITICAL.format(device=1000, service="netkvm")
+    image = disk(tmp_path, hive("SYSTEM.xz"), registry, "vioscsi.sys", "netkvm.sys")
+    assert said(image)[1] == ["windows.licence"]
+
+
+def test_windows_10_with_its_drivers(tmp_path: Path) -> None:
+    registry = service("vioscsi", 0, VIOSCSI) + DATABASE.format(device=1004)
+    registry += service("netkvm", 3, NETKVM) + DATABASE.format(device=1000)
+    image = disk(tmp_path, hive("SYSTEM_WIN_10_1709.xz"), registry, "vioscsi.sys", "netkvm.sys")
+    assert said(image)[1] == ["windows.licence"]
+
+
+@pytest.mark.parametrize(
+    ("start", "device", "bound_to", "files"),
+    [
+        (3, 1004, "vioscsi", ("vioscsi.sys",)),  # not at boot
+        (0, 1042, "vioscsi", ("vioscsi.sys",)),  # virtio-blk
+        (0, 1004, "viostor", ("vioscsi.sys",)),  # another driver
+        (0, 1004, "vioscsi", ()),  # no file
+    ],
+)
+def test_a_driver_by_halves_is_none(
+    tmp_path: Path, start: int, device: int, bound_to: str, files: tuple[str, ...]
+) -> None:
+    registry = service("vioscsi", start, VIOSCSI)
+    registry += CRITICAL.format(device=device, service=bound_to)
+    image = disk(tmp_path, hive("SYSTEM.xz"), registry, *files)
+    assert "windows.virtio-scsi-missing" in said(image)[1]
+
+
+@pytest.mark.parametrize("name", ["NotAHive", "corrupted_system_hive.xz"])
+def test_a_registry_that_cannot_be_read_predicts_nothing(tmp_path: Path, name: str) -> None:
+    will_boot, ids = said(disk(tmp_path, hive(name)))
+    assert (will_boot, ids) == (None, ["windows.licence"])
+
+
+def test_the_product_is_named(tmp_path: Path) -> None:
+    with LocalFile(disk(tmp_path, hive("SYSTEM.xz"))) as source:
+        found = read_disk(source).windows
+    assert found
+    assert found.name == "Microsoft Windows 7 Phony Edition"
+    assert found.control_set == "\\ControlSet001"
+
+
+def test_a_control_set_that_is_not_there_predicts_nothing(tmp_path: Path) -> None:
+    registry = '[\\Select]\n"Current"=dword:00000007\n'
+    will_boot, ids = said(disk(tmp_path, hive("SYSTEM.xz"), registry))
+    assert (will_boot, ids) == (None, ["windows.licence"])
+
+
+def test_without_a_current_control_set_the_first_is_meant(tmp_path: Path) -> None:
+    registry = "[-\\Select]\n"
+    with LocalFile(disk(tmp_path, hive("SYSTEM.xz"), registry)) as source:
+        found = read_disk(source).windows
+    assert found
+    assert (found.control_set, found.fault) == ("\\ControlSet001", "")
+
+
+def test_a_folder_of_that_name_is_no_windows(tmp_path: Path) -> None:
+    image = disk(tmp_path, b"")
+    with LocalFile(image) as source:
+        assert read_disk(source).windows
+    subprocess.run(["mkntfs", "-q", "-F", "-f", image], check=True, capture_output=True)
+    with LocalFile(image) as source:
+        assert read_disk(source).windows is None

@@ -1,0 +1,121 @@
+"""One image at many providers: what would be the same boot is booted once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UsageError
+from harness.examine.image_report import examine
+from harness.machine.acceleration import choose_acceleration
+from harness.provider.profile import Claim, Profile, load_profile
+from harness.trial.case import Case
+from harness.trial.providers import (
+    AtProvider,
+    as_json,
+    exit_status,
+    try_everywhere,
+    what_a_guest_sees,
+)
+from harness.trial.result import replay
+from tests.cli.test_main import harness
+
+
+def twin(name: str, **claims: object) -> Profile:
+    """Contabo's profile under another name, with other values in what may be uploaded."""
+    profile = load_profile("contabo")
+    known = {"source": "a test", "date": "2026-01-01", "confidence": "chosen"}
+    rows = {key: Claim(value=value, **known) for key, value in claims.items()}
+    images = profile.images.model_copy(update=rows)
+    return profile.model_copy(update={"name": name, "images": images})
+
+
+def test_what_a_guest_cannot_tell_apart() -> None:
+    contabo = what_a_guest_sees(load_profile("contabo"))
+    assert what_a_guest_sees(twin("cellar", max_size_bytes=1)) == contabo
+    others = [load_profile(name) for name in ("digitalocean", "libvirt", "openstack", "proxmox")]
+    assert len({contabo, *map(what_a_guest_sees, others)}) == 5
+    assert what_a_guest_sees(load_profile("contabo").with_firmware("uefi")) != contabo
+
+
+@pytest.mark.boot
+def test_a_twin_has_the_boot_of_the_first(tiny: Path, tmp_path: Path) -> None:
+    profiles = [
+        load_profile("contabo"),
+        twin("twin"),
+        twin("small", max_size_bytes=1),
+        twin("discs", formats=["iso"]),
+        twin("odd"),
+    ]
+
+    def case_of(profile: Profile) -> Case:
+        if profile.name == "odd":
+            raise UsageError("x: is a VMDK, which Odd takes, and harness does not look into.")
+        facts = examine(str(tiny), profile)
+        return Case(facts, profile, "network", False, None, None, tmp_path / profile.name)
+
+    rows = try_everywhere(profiles, case_of, lambda: choose_acceleration("tcg"), lambda _: None)
+    brief = [(row.provider, row.same_as, row.result and row.result.cause) for row in rows]
+    assert brief == [
+        ("contabo", "", None),
+        ("twin", "contabo", None),
+        ("small", "", "size.over-limit"),
+        ("discs", "", "format.unsupported"),
+        ("odd", "", None),
+    ]
+    first, second = rows[0].result, rows[1].result
+    assert first
+    assert second
+    assert (first.outcome, second.outcome) == ("pass", "pass")
+    assert (second.provider, second.run_dir) == ("twin", str(tmp_path / "twin"))
+    assert second.timings_s["network"] == first.timings_s["network"]
+    # Its record stands on its own, as that of any run.
+    assert replay(tmp_path / "twin") == second
+    assert rows[4].not_tried.startswith("x: is a VMDK")
+    assert exit_status(rows) == 1
+    object_ = json.loads(as_json(rows))
+    assert object_["schema"] == "harness.providers/1"
+    assert [row["same_boot_as"] for row in object_["results"]][:2] == [None, "contabo"]
+
+
+def test_the_exit_status_is_that_of_the_worst() -> None:
+    untried = AtProvider("x", None, not_tried="why")
+    assert exit_status([]) == 0
+    assert exit_status([untried]) == 3
+    assert exit_status([untried, replace(untried, provider="y")]) == 3
+
+
+def test_no_image_that_any_of_them_takes(tmp_path: Path) -> None:
+    image = tmp_path / "notes.txt"
+    image.write_text("no image at all\n")
+    done = harness("verify", "--all-providers", image, "--run-dir", tmp_path / "runs")
+    assert done.returncode == 1
+    for name in ("contabo", "digitalocean", "libvirt", "openstack", "proxmox"):
+        assert name in done.stdout
+    assert "format.unsupported" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--all-providers", "--install"),
+        ("--all-providers", "--hold-on-fail"),
+        ("--all-providers", "--firmware", "uefi"),
+        ("--all-providers", "--backend", "libvirt"),
+        ("--install", "--hold-on-fail"),
+        ("--backend", "libvirt", "--install"),
+    ],
+)
+def test_what_does_not_go_together(options: tuple[str, ...]) -> None:
+    done = harness("verify", "x", *options)
+    assert done.returncode == 2
+    assert "give one of them" in done.stderr
+
+
+def test_an_image_that_is_not_there_is_no_table() -> None:
+    done = harness("verify", "/nonexistent/x.qcow2", "--all-providers")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "cannot be read: No such file" in done.stderr
