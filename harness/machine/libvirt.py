@@ -33,15 +33,23 @@ _START_TIMEOUT_S = 180.0
 _CALL_TIMEOUT_S = 60.0
 _QUIT_TIMEOUT_S = 10.0
 _MAX_LOG_BYTES = 1 << 20
+# stat(2): st_blocks.
+_BLOCK_BYTES = 512
 
 
 @dataclass(frozen=True, slots=True)
 class DomainMachine(Machine):
-    """A machine that libvirt has started. ``log_file`` is where libvirt keeps QEMU's words."""
+    """A machine that libvirt has started. ``log_file`` is where libvirt keeps QEMU's words.
+
+    ``overlay`` is the file of its disk, None where that is on another host; ``empty_bytes`` is what
+    that takes before anything is written.
+    """
 
     link: Link
     domain: Any
     log_file: Path
+    overlay: Path | None = None
+    empty_bytes: int = 0
 
     async def power_on(self) -> None:
         """Let the guest run."""
@@ -75,6 +83,14 @@ class DomainMachine(Machine):
             raise lost("it has ended, or was restarted")
         return End(None, qemu_words(last_words(self.log_file)))
 
+    def allocated_bytes(self) -> int:
+        """How much the file of its disk has grown.
+
+        libvirt ends QEMU at once when the guest has switched the machine off: whether it still
+        answers then is a matter of luck, and what it has written stays.
+        """
+        return allocated_bytes(self.overlay) - self.empty_bytes if self.overlay else 0
+
     async def cpu_s(self) -> float:
         """The processor time that it took so far; 0.0 where it has ended."""
         try:
@@ -103,7 +119,11 @@ async def launch_domain(
         try:
             async with started(link, xml, endpoints) as (qmp, domain):
                 origin = Origin("domain.xml", xml)
-                yield DomainMachine(qmp, endpoints, origin, link, domain, log_file)
+                yield DomainMachine(
+                    *(qmp, endpoints, origin, link, domain, log_file),
+                    overlay=spec.overlay,
+                    empty_bytes=allocated_bytes(spec.overlay),
+                )
         finally:
             _take_log(log_file, endpoints.stderr_log)
 
@@ -195,6 +215,14 @@ def _log_folder(uri: str) -> Path:
         return Path("/var/log/libvirt/qemu")
     cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(cache) / "libvirt" / "qemu" / "log"
+
+
+def allocated_bytes(file: Path) -> int:
+    """The bytes that ``file`` takes on its disk; 0 where it is gone."""
+    try:
+        return file.stat().st_blocks * _BLOCK_BYTES
+    except OSError:
+        return 0
 
 
 def _take_log(log_file: Path, target: Path) -> None:

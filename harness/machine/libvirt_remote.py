@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ def remote_acceleration(uri: str, choice: Choice) -> Acceleration:
 class RemoteMachine(DomainMachine):
     """A machine on another host."""
 
-    host: RemoteHost
+    host: RemoteHost = field(kw_only=True)
 
     async def dump(self, command: str, **arguments: int | str) -> bytes:
         """What QEMU writes to a file for ``command``, fetched from there."""
@@ -115,7 +115,7 @@ async def launch_remote_domain(
             yield RemoteMachine(
                 *(qmp, endpoints, Origin("domain.xml", xml), link, domain),
                 endpoints.stderr_log,
-                host,
+                host=host,
             )
         finally:
             following.cancel()

@@ -110,6 +110,13 @@ class Machine(ABC):
     async def ended(self) -> End:
         """Wait until QEMU has ended. Raises HostError where it is lost from sight."""
 
+    def allocated_bytes(self) -> int:
+        """How much the file of its disk has grown; 0 where QEMU itself can be asked to the end.
+
+        For when QEMU is gone, and with it its own count of what the guest has written.
+        """
+        return 0
+
     @abstractmethod
     async def cpu_s(self) -> float:
         """The processor time that it took so far; 0.0 where it has ended."""

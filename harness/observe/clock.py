@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
+from collections.abc import Awaitable, Callable
 from typing import Literal
 
 from harness.evidence.log import EvidenceLog, Observation
@@ -173,8 +174,12 @@ class Clock:
         total_s = self._most_s * self._slowness if self._total_s is None else self._total_s
         return self._start_s + total_s
 
-    async def run(self) -> None:
-        """Record each step of a silence, and the end of the time; returns after the last one."""
+    async def run(self, sample: Callable[[], Awaitable[None]]) -> None:
+        """Record each step of a silence, and the end of the time; returns after the last one.
+
+        What they are judged by is as old as the last sample: ``sample`` takes one of that moment
+        first, and where that shows a sign of life there was no silence.
+        """
         while True:
             while self._frozen_s is not None:
                 self._moved.clear()
@@ -182,11 +187,16 @@ class Clock:
             now_s = self._log.now_s()
             step_end_s = self._last_sign_s + self._steps_s[self._step]
             if now_s >= self._total_end_s:
+                await sample()
                 self._log.record("clock", "time-over", slowness=round(self._slowness, 2))
                 return
             if now_s < step_end_s:
                 # A sign of life moves the end: it is asked for again when it would have come.
                 await asyncio.sleep(min(step_end_s, self._total_end_s) - now_s)
+                continue
+            last_sign_s = self._last_sign_s
+            await sample()
+            if self._last_sign_s != last_sign_s or self._frozen_s is not None:
                 continue
             last = self._step == len(self._steps_s) - 1
             quiet_s = now_s - self._last_sign_s

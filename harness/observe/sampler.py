@@ -1,21 +1,22 @@
 """What a mute guest does: disk reads, frames, the mode its processor is in.
 
-These are read once a second, and written down when they changed. Nothing that is decided by an
-event waits for them.
+These are read once a second, and written down when they changed; and once more at the moment at
+which something is decided.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from harness.errors import HostError
 from harness.evidence.log import EvidenceLog
 from harness.machine.machine import Machine
 from harness.machine.qemu_args import DISK_NODE, ISO_NODE
 from harness.model.hardware import CpuMode
+from harness.observe.network import FrameObserver
 
 PERIOD_S = 1.0
 # How long the processor's work is summed up, and the share of one that is more than idling: a guest
@@ -34,41 +35,71 @@ _EFER_LMA = 1 << 10
 _UPPER_HALF = 1 << 63
 
 
-async def sample(log: EvidenceLog, machine: Machine, guest_frames: Callable[[], int]) -> None:
-    """Record samples of the running ``machine`` until cancelled."""
-    last = Traffic()
-    last_frames = 0
-    last_cpu: tuple[CpuMode, Half] | None = None
-    work = Work(await machine.cpu_s(), log.now_s())
-    while True:
-        early = last_cpu is None or last_cpu[0] != "long"
-        await asyncio.sleep(_EARLY_PERIOD_S if early else PERIOD_S)
-        traffic = await disk_traffic(machine)
-        if traffic.read_bytes != last.read_bytes:
-            log.record("disk", "reads", read_bytes=traffic.read_bytes)
-        if traffic.written_bytes != last.written_bytes:
-            log.record("disk", "writes", written_bytes=traffic.written_bytes)
-        if traffic.disc_read_bytes != last.disc_read_bytes:
-            log.record("disc", "reads", read_bytes=traffic.disc_read_bytes)
-        last = traffic
-        frames = guest_frames()
-        if frames != last_frames:
-            log.record("network", "frames", count=frames)
-            last_frames = frames
+class Sampler:
+    """Reads what changes without an event; nobody else does, and each change is recorded once.
+
+    Its own period is for a guest that runs. Whoever is about to record what ends or decides a run
+    asks for a sample of that moment first: the last one is up to a second old.
+    """
+
+    def __init__(self, log: EvidenceLog, machine: Machine, frames: FrameObserver) -> None:
+        self._log, self._machine, self._frames = log, machine, frames
+        self._traffic = Traffic()
+        self._frame_count = 0
+        self._cpu: tuple[CpuMode, Half] | None = None
+
+    async def run(self) -> None:
+        """Take a sample of all again and again until cancelled."""
+        work = Work(await self._machine.cpu_s(), self._log.now_s())
+        while True:
+            early = self._cpu is None or self._cpu[0] != "long"
+            await asyncio.sleep(_EARLY_PERIOD_S if early else PERIOD_S)
+            await self.take_all()
+            share = await work.share(self._machine, self._log.now_s())
+            if share >= _WORK_SHARE and self._cpu == ("long", "high"):
+                self._log.record("cpu", "work", share=round(share, 2))
+
+    async def take_all(self) -> None:
+        """Record what has changed of all that is sampled."""
+        await self.take_traffic()
         # Once a kernel runs there is nothing more to learn from the mode before a reset.
-        registers = await machine.monitor("info registers")
+        registers = await self._machine.monitor("info registers")
         cpu = read_cpu_mode(registers), read_interrupt_table(registers)
-        if cpu != last_cpu:
-            log.record(
+        if cpu != self._cpu:
+            self._cpu = cpu
+            self._log.record(
                 *("cpu", "mode"),
                 mode=cpu[0],
                 interrupt_table=cpu[1],
-                disk_read_bytes=traffic.read_bytes,
+                disk_read_bytes=self._traffic.read_bytes,
             )
-            last_cpu = cpu
-        share = await work.share(machine, log.now_s())
-        if share >= _WORK_SHARE and cpu == ("long", "high"):
-            log.record("cpu", "work", share=round(share, 2))
+
+    async def take_traffic(self) -> None:
+        """Record what the guest has sent, read and written since the last sample.
+
+        Where QEMU is gone, the file of the disk still tells that it was written to; HostError is
+        raised then all the same.
+        """
+        self._frames.read_new()
+        if self._frames.guest_frames != self._frame_count:
+            self._frame_count = self._frames.guest_frames
+            self._log.record("network", "frames", count=self._frame_count)
+        try:
+            traffic = await disk_traffic(self._machine)
+        except HostError:
+            self._record(Traffic(written_bytes=self._machine.allocated_bytes()))
+            raise
+        self._record(traffic)
+
+    def _record(self, traffic: Traffic) -> None:
+        """Record what has grown: of two samples at once, the later may be recorded first."""
+        last, self._traffic = self._traffic, self._traffic.most(traffic)
+        if traffic.read_bytes > last.read_bytes:
+            self._log.record("disk", "reads", read_bytes=traffic.read_bytes)
+        if traffic.written_bytes > last.written_bytes:
+            self._log.record("disk", "writes", written_bytes=traffic.written_bytes)
+        if traffic.disc_read_bytes > last.disc_read_bytes:
+            self._log.record("disc", "reads", read_bytes=traffic.disc_read_bytes)
 
 
 @dataclass(slots=True)
@@ -95,6 +126,14 @@ class Traffic:
     read_bytes: int = 0
     written_bytes: int = 0
     disc_read_bytes: int = 0
+
+    def most(self, other: Traffic) -> Traffic:
+        """The larger of each count: they only grow."""
+        return Traffic(
+            max(self.read_bytes, other.read_bytes),
+            max(self.written_bytes, other.written_bytes),
+            max(self.disc_read_bytes, other.disc_read_bytes),
+        )
 
 
 async def disk_traffic(machine: Machine) -> Traffic:

@@ -15,10 +15,10 @@ from harness.image.digest import sha256_of
 from harness.machine.machine import Machine
 from harness.observe.clock import Clock
 from harness.observe.console import ConsoleInput
-from harness.observe.lifecycle import follow_events, follow_process
+from harness.observe.lifecycle import Lifecycle
 from harness.observe.login import Login, observe_login
 from harness.observe.network import FrameObserver, follow_capture, knock
-from harness.observe.sampler import sample
+from harness.observe.sampler import Sampler
 from harness.observe.screen import read_screens, take_screenshot
 from harness.trial.case import Case, Recorder
 
@@ -44,17 +44,19 @@ async def watching(
     """
     log = recorder.log
     frames = FrameObserver(log, machine.endpoints.capture_file)
+    sampler = Sampler(log, machine, frames)
+    lifecycle = Lifecycle(log, machine, sampler)
     with machine.events() as listener:
         host, port = await machine.knock_address()
         duties = {
-            "events": follow_events(log, listener),
-            "process": follow_process(log, machine),
+            "events": lifecycle.follow_events(listener),
+            "process": lifecycle.follow_process(),
             "capture": _capture(frames, machine),
             "knock": knock(log, host, port, recorder.network_proved),
-            "samples": sample(log, machine, lambda: frames.guest_frames),
+            "samples": sampler.run(),
             "screen": _shoot_stages(recorder, machine, case.folder),
             "screen-text": read_screens(log, machine),
-            "clock": clock.run(),
+            "clock": clock.run(sampler.take_all),
             "digest": _digest(log, case.image.file),
         }
         if answers_prompts:

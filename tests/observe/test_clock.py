@@ -21,6 +21,7 @@ def record(
     total_s: float | None = None,
     *,
     iso: Iso | None = None,
+    at_sample: Callable[[EvidenceLog], None] = lambda _: None,
 ) -> list[Observation]:
     """What the clock records of a run in which ``during`` happens again and again."""
     rows: list[Observation] = []
@@ -29,9 +30,13 @@ def record(
         with EvidenceLog(path / "evidence.jsonl") as log:
             clock = Clock(log, _FAST, quiet_s, total_s, iso=iso)
             log.subscribe(rows.append)
+
+            async def sample() -> None:
+                at_sample(log)
+
             log.power_on()
             log.record("machine", "power-on")
-            running = asyncio.create_task(clock.run())
+            running = asyncio.create_task(clock.run(sample))
             while not running.done():
                 await asyncio.sleep(QUIET_STEPS_S[0] * _FAST / 4)
                 during(log)
@@ -46,6 +51,31 @@ def test_silence_is_recorded_step_by_step(tmp_path: Path) -> None:
     assert [row.data["last"] for row in rows] == [False] * (len(rows) - 1) + [True]
     for row, step_s in zip(rows, QUIET_STEPS_S, strict=True):
         assert row.data["reference_s"] >= step_s - 0.01
+
+
+def test_what_was_not_sampled_yet_is_no_silence(tmp_path: Path) -> None:
+    reads = [4096]
+
+    def sample(log: EvidenceLog) -> None:
+        if reads:
+            log.record("disk", "reads", read_bytes=reads.pop())
+
+    (row,) = record(tmp_path, quiet_s=0.05, at_sample=sample)
+    lines = (tmp_path / "evidence.jsonl").read_text().splitlines()
+    read_s, quiet_s = (float(line.split(",")[0].split(":")[1]) for line in lines[-2:])
+    assert row.data["last"]
+    assert quiet_s - read_s >= 0.049
+
+
+def test_the_end_of_the_time_is_judged_by_a_sample_of_that_moment(tmp_path: Path) -> None:
+    numbers = iter(range(1, 1_000_000))
+
+    def sample(log: EvidenceLog) -> None:
+        log.record("disk", "reads", read_bytes=next(numbers))
+
+    (row,) = record(tmp_path, total_s=0.05, quiet_s=0.02, at_sample=sample)
+    assert row.kind == "time-over"
+    assert '"reads"' in (tmp_path / "evidence.jsonl").read_text().splitlines()[-2]
 
 
 def test_a_limit_that_was_given_is_the_only_step(tmp_path: Path) -> None:
