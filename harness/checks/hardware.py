@@ -57,7 +57,7 @@ _SEEDS: dict[SeedBus, SeedNeeds] = {
 }
 _DATASOURCES: dict[SeedForm, str] = {"nocloud": "NoCloud", "configdrive": "ConfigDrive"}
 
-NIC_DRIVERS = ("virtio_pci", "virtio_net")
+VIRTIO_NIC_DRIVERS = ("virtio_pci", "virtio_net")
 """What Linux needs for the NIC of any provider."""
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from harness.checks.hardware import datasource, disk_needs, seed_needs
 from harness.checks.windows import check_drivers, drivers_in_words
 from harness.evidence.guest_text import printable
-from harness.image.os.system import Blacklisted, DiskFacts, LinuxFacts
-from harness.model.finding import Finding, finding, in_words_of
+from harness.image.os.system import Blacklisted, DeviceName, DiskFacts, LinuxFacts
+from harness.model.finding import Finding, finding
 from harness.model.image import InspectedPart, Prediction
 from harness.provider.profile import Profile
 
@@ -90,7 +90,7 @@ def check_inside(facts: DiskFacts, profile: Profile) -> list[Finding]:
         # Behind an encryption there may be all that is not seen.
         rows = _LINUX_CHECKS if facts.linux.root_type or not facts.encrypted else _BOOT_CHECKS
         found += [row for check in rows for row in check(facts.linux, facts, profile)]
-    return [in_words_of(row, facts.linux.tags if facts.linux else ()) for row in found]
+    return found
 
 
 def describe_disk(facts: DiskFacts) -> str:
@@ -115,7 +115,7 @@ def describe_disk(facts: DiskFacts) -> str:
 def predict(facts: DiskFacts, findings: list[Finding], profile: Profile) -> Prediction:
     """The boot that is to be expected of a disk about which this was found. Never a guess."""
     because = tuple(
-        row.id for row in findings if row.id in _BLOCKING and not _boots_anyway(facts, row)
+        row.id for row in findings if row.id in _BLOCKING and not _boots_anyway(row, facts, profile)
     )
     if because:
         return Prediction(will_boot=False, because=because)
@@ -123,12 +123,14 @@ def predict(facts: DiskFacts, findings: list[Finding], profile: Profile) -> Pred
     return Prediction(will_boot=None if unknown else True, unknown=unknown)
 
 
-def _boots_anyway(facts: DiskFacts, row: Finding) -> bool:
+def _boots_anyway(row: Finding, facts: DiskFacts, profile: Profile) -> bool:
     """An i386 kernel starts on an x86-64 machine; a mount with nofail may be missing."""
     linux = facts.linux
     if row.id == "arch.not-x86-64" and linux:
         return linux.kernel_architecture == "i386" and linux.architecture in ("i386", "")
-    return row.id == "linux.root-device-name" and all("(nofail)" in line for line in row.evidence)
+    if row.id == "linux.root-device-name" and linux:
+        return all(name.may_be_missing for name in _wrong_names(linux, profile))
+    return False
 
 
 def _unknown(facts: DiskFacts, profile: Profile) -> Iterator[str]:
@@ -161,16 +163,30 @@ def _unknown(facts: DiskFacts, profile: Profile) -> Iterator[str]:
 # The disk
 
 
+def _told(
+    facts: DiskFacts,
+    finding_id: str,
+    statement: str,
+    evidence: tuple[str, ...] = (),
+    remedy: str = "",
+) -> Finding:
+    """A finding about the disk; its remedy is in the commands of the system on it."""
+    tags = facts.linux.tags if facts.linux else ()
+    return finding(finding_id, statement, evidence, remedy, tags)
+
+
 def _encrypted(facts: DiskFacts, _: Profile) -> Iterator[Finding]:
     # What a boot loader starts may be readable, and the root that it leads to not.
     if facts.encrypted and (facts.linux is None or not facts.linux.root_type):
         statement = "The system's disk is encrypted: nobody will type its key at boot."
-        yield finding("disk.encrypted", statement, facts.encrypted)
+        yield _told(facts, "disk.encrypted", statement, facts.encrypted)
 
 
 def _boot_path(facts: DiskFacts, profile: Profile) -> Iterator[Finding]:
     if facts.empty:
-        yield finding("disk.empty", "The disk is empty.", ("only zeros where a system begins",))
+        yield _told(
+            facts, "disk.empty", "The disk is empty.", ("only zeros where a system begins",)
+        )
         return
     if profile.machine.firmware.value == "uefi":
         yield from _uefi_path(facts, profile)
@@ -184,10 +200,10 @@ def _bios_path(facts: DiskFacts, profile: Profile) -> Iterator[Finding]:
         loaders = ", ".join(facts.efi_architectures)
         evidence += (f"\\EFI\\BOOT holds a loader for {loaders}",)
         statement = f"The disk starts from UEFI only; {profile.firmware_in_words}."
-        yield finding("firmware.uefi-only", statement, evidence)
+        yield _told(facts, "firmware.uefi-only", statement, evidence)
     else:
-        yield finding(
-            "disk.no-bootloader", "The disk holds nothing that a BIOS can start.", evidence
+        yield _told(
+            facts, "disk.no-bootloader", "The disk holds nothing that a BIOS can start.", evidence
         )
 
 
@@ -209,13 +225,13 @@ def _uefi_path(facts: DiskFacts, profile: Profile) -> Iterator[Finding]:
         )
     if facts.bios_starts:
         statement = f"The disk starts from a BIOS only; {profile.firmware_in_words}.{entry}"
-        yield finding("firmware.bios-only", statement, (facts.bios_evidence, *evidence))
+        yield _told(facts, "firmware.bios-only", statement, (facts.bios_evidence, *evidence))
     elif facts.efi_others:
         statement = f"The disk has no \\EFI\\BOOT\\BOOTX64.EFI, which a new machine starts.{entry}"
-        yield finding("firmware.no-fallback-loader", statement, evidence)
+        yield _told(facts, "firmware.no-fallback-loader", statement, evidence)
     else:
         statement = "The disk holds nothing that UEFI starts of itself."
-        yield finding("disk.no-bootloader", statement, evidence)
+        yield _told(facts, "disk.no-bootloader", statement, evidence)
 
 
 def _signatures(facts: DiskFacts, profile: Profile) -> Iterator[Finding]:
@@ -224,7 +240,7 @@ def _signatures(facts: DiskFacts, profile: Profile) -> Iterator[Finding]:
         name = printable(facts.efi_unsigned[0], 120)
         statement = f"{profile.title} starts only what is signed, and {name} is not."
         evidence = (f"{name}: its certificate table is empty",)
-        yield finding("firmware.not-signed", statement, evidence)
+        yield _told(facts, "firmware.not-signed", statement, evidence)
 
 
 def _architecture(facts: DiskFacts, _: Profile) -> Iterator[Finding]:
@@ -239,7 +255,7 @@ def _architecture(facts: DiskFacts, _: Profile) -> Iterator[Finding]:
     for what, architecture in seen.items():
         if architecture != _NEEDED_ARCHITECTURE:
             statement = f"The system is for {architecture}; the provider's machines are x86-64."
-            yield finding("arch.not-x86-64", statement, (f"{printable(what)} {architecture}",))
+            yield _told(facts, "arch.not-x86-64", statement, (f"{printable(what)} {architecture}",))
 
 
 def _windows(facts: DiskFacts, profile: Profile) -> Iterator[Finding]:
@@ -251,7 +267,7 @@ def _windows(facts: DiskFacts, profile: Profile) -> Iterator[Finding]:
     if policy and not policy.value:
         statement = f"The system is Windows; {profile.title} does not permit own Windows images."
         evidence = (f"{windows.volume}: ntoskrnl.exe", policy.source)
-        yield finding("windows.licence", statement, evidence)
+        yield _told(facts, "windows.licence", statement, evidence)
 
 
 # Linux
@@ -262,27 +278,33 @@ def _kernel(linux: LinuxFacts, facts: DiskFacts, _: Profile) -> Iterator[Finding
         statement = (
             f"The boot loader names a kernel that is not there: {printable(linux.kernel, 200)}."
         )
-        yield finding("linux.no-kernel", statement, (f"{linux.config}: {printable(linux.kernel)}",))
-    elif not linux.kernel and not any("cannot be read" in row for row in facts.unread):
-        yield finding(
-            "linux.no-kernel", "There is a Linux system on the disk, and no kernel in /boot."
+        yield _told(
+            facts, "linux.no-kernel", statement, (f"{linux.config}: {printable(linux.kernel)}",)
+        )
+    elif not linux.kernel and not facts.unread:
+        yield _told(
+            facts, "linux.no-kernel", "There is a Linux system on the disk, and no kernel in /boot."
         )
     if linux.kernel_fault:
         statement = f"The kernel will not unpack itself: {printable(linux.kernel_fault, 200)}."
-        yield finding("linux.kernel-damaged", statement, (printable(linux.kernel),))
+        yield _told(facts, "linux.kernel-damaged", statement, (printable(linux.kernel),))
     if linux.entry_waits:
         statement = "The boot loader shows its menu and waits for a key that nobody presses."
-        yield finding("linux.boot-waits", statement, (f"{linux.config}: timeout=-1",))
+        yield _told(facts, "linux.boot-waits", statement, (f"{linux.config}: timeout=-1",))
 
 
 def _root(linux: LinuxFacts, facts: DiskFacts, _: Profile) -> Iterator[Finding]:
     if linux.root_type and not linux.init:
         statement = "There is no init on the root file system: nothing can be its first program."
-        yield finding("linux.no-init", statement, ("/sbin/init, /etc/init, /bin/init, /bin/sh",))
+        yield _told(
+            facts, "linux.no-init", statement, ("/sbin/init, /etc/init, /bin/init, /bin/sh",)
+        )
     for volume in facts.volumes:
         if volume.damage:
             statement = f"{printable(volume.name, 80)} is damaged: {volume.damage}."
-            yield finding("linux.root-damaged", statement, (f"{volume.type}, UUID {volume.uuid}",))
+            yield _told(
+                facts, "linux.root-damaged", statement, (f"{volume.type}, UUID {volume.uuid}",)
+            )
 
 
 def _disk_drivers(linux: LinuxFacts, profile: Profile) -> list[str]:
@@ -290,7 +312,7 @@ def _disk_drivers(linux: LinuxFacts, profile: Profile) -> list[str]:
     return [*disk_needs(profile).drivers, *root]
 
 
-def _virtio_disk(linux: LinuxFacts, _: DiskFacts, profile: Profile) -> Iterator[Finding]:
+def _virtio_disk(linux: LinuxFacts, facts: DiskFacts, profile: Profile) -> Iterator[Finding]:
     """Everything that stands between the kernel and its root must be there before the root is."""
     missing, needed = disk_needs(profile).linux_missing, _disk_drivers(linux, profile)
     if not linux.kernel_found or linux.initramfs_fault:
@@ -299,7 +321,7 @@ def _virtio_disk(linux: LinuxFacts, _: DiskFacts, profile: Profile) -> Iterator[
         names = printable(", ".join(linux.initrds_missing), 200)
         statement = f"The boot loader names an initramfs that is not there: {names}."
         remedy = "Write the initramfs again, and the boot loader's configuration after it."
-        yield finding(missing, statement, (printable(linux.config),), remedy)
+        yield _told(facts, missing, statement, (printable(linux.config),), remedy)
         return
     absent = {
         name: linux.drivers[name]
@@ -314,12 +336,12 @@ def _virtio_disk(linux: LinuxFacts, _: DiskFacts, profile: Profile) -> Iterator[
             for name, place in absent.items()
         )
         images = tuple(printable(path) for path in (linux.kernel, *linux.initrds))
-        yield finding(missing, statement, (*evidence, *images))
+        yield _told(facts, missing, statement, (*evidence, *images))
         return
     for row in _held_back(linux, needed, early=True):
         statement = f"{row.driver} is kept from loading by {printable(row.by)}."
         remedy = f"Take {row.driver} out of {printable(row.by)}, and write the initramfs again."
-        yield finding(missing, statement, (printable(row.by),), remedy)
+        yield _told(facts, missing, statement, (printable(row.by),), remedy)
 
 
 def _held_back(linux: LinuxFacts, names: Any, *, early: bool) -> Iterator[Blacklisted]:
@@ -330,76 +352,92 @@ def _held_back(linux: LinuxFacts, names: Any, *, early: bool) -> Iterator[Blackl
             yield row
 
 
-def _virtio_net(linux: LinuxFacts, _: DiskFacts, __: Profile) -> Iterator[Finding]:
+def _virtio_net(linux: LinuxFacts, facts: DiskFacts, _: Profile) -> Iterator[Finding]:
     if linux.drivers["virtio_net"] == "missing":
         statement = "The kernel has no virtio_net: the system will not see its NIC."
-        yield finding("linux.virtio-net-missing", statement, (f"kernel {linux.kernel_version}",))
+        yield _told(
+            facts, "linux.virtio-net-missing", statement, (f"kernel {linux.kernel_version}",)
+        )
         return
     for row in _held_back(linux, ("virtio_net",), early=False):
         statement = f"virtio_net is kept from loading by {printable(row.by)}."
         remedy = f"Take virtio_net out of {printable(row.by)}."
-        yield finding("linux.virtio-net-missing", statement, (printable(row.by),), remedy)
+        yield _told(facts, "linux.virtio-net-missing", statement, (printable(row.by),), remedy)
 
 
-def _seed_drive(linux: LinuxFacts, _: DiskFacts, profile: Profile) -> Iterator[Finding]:
+def _seed_drive(linux: LinuxFacts, facts: DiskFacts, profile: Profile) -> Iterator[Finding]:
     seed = seed_needs(profile)
     missing = [name for name in seed.drivers if linux.drivers[name] == "missing"]
     held = [row.driver for row in _held_back(linux, seed.drivers, early=False)]
     if missing or held:
         names = ", ".join(dict.fromkeys([*missing, *held]))
         statement = f"The seed is on {seed.title}, and the system cannot read it: no {names}."
-        yield finding("linux.seed-drive-missing", statement, (f"kernel {linux.kernel_version}",))
+        yield _told(
+            facts, "linux.seed-drive-missing", statement, (f"kernel {linux.kernel_version}",)
+        )
 
 
-def _cloud_init(linux: LinuxFacts, _: DiskFacts, profile: Profile) -> Iterator[Finding]:
+def _cloud_init(linux: LinuxFacts, facts: DiskFacts, profile: Profile) -> Iterator[Finding]:
     cloud = linux.cloud_init
     if not cloud.installed:
         instead = f"; in its place there is {cloud.stand_in}" if cloud.stand_in else ""
         statement = (
             f"cloud-init is not installed{instead}: nothing configures the network from the seed."
         )
-        yield finding("linux.cloud-init-missing", statement, ("/usr/bin/cloud-init",))
+        yield _told(facts, "linux.cloud-init-missing", statement, ("/usr/bin/cloud-init",))
     elif cloud.disabled_by:
         statement = f"cloud-init is disabled by {printable(cloud.disabled_by)}."
         remedy = f"Remove it: {printable(cloud.disabled_by)}."
-        yield finding(
-            "linux.cloud-init-missing", statement, (printable(cloud.disabled_by),), remedy
+        yield _told(
+            facts, "linux.cloud-init-missing", statement, (printable(cloud.disabled_by),), remedy
         )
     elif not cloud.enabled:
         statement = "cloud-init is installed, and nothing starts it."
-        yield finding("linux.cloud-init-missing", statement)
+        yield _told(facts, "linux.cloud-init-missing", statement)
     wanted = datasource(profile)
     if cloud.datasources is not None and wanted not in cloud.datasources:
         named = printable(", ".join(cloud.datasources), 100)
         statement = f"cloud-init looks for {named} only, and not for {wanted}, which the seed is."
         evidence = (f"{cloud.datasources_in}: datasource_list: [{named}]",)
         remedy = f"Add {wanted} to datasource_list."
-        yield finding("linux.datasource-excluded", statement, evidence, remedy)
+        yield _told(facts, "linux.datasource-excluded", statement, evidence, remedy)
     if cloud.network_disabled_by:
         statement = (
             f"cloud-init may not configure the network: {printable(cloud.network_disabled_by)}."
         )
-        yield finding(
-            "linux.network-config-disabled", statement, (printable(cloud.network_disabled_by),)
+        yield _told(
+            facts,
+            "linux.network-config-disabled",
+            statement,
+            (printable(cloud.network_disabled_by),),
         )
     if cloud.used_instance:
         statement = "The image has been started before: cloud-init keeps what it did then."
         evidence = (f"/var/lib/cloud: instance {printable(cloud.used_instance, 80)}",)
-        yield finding("linux.instance-used", statement, evidence)
+        yield _told(facts, "linux.instance-used", statement, evidence)
 
 
 def _names(linux: LinuxFacts, facts: DiskFacts, profile: Profile) -> Iterator[Finding]:
-    disk = disk_needs(profile)
-    wrong = [row for row in linux.device_names if disk.device not in row]
-    if wrong:
-        statement = f"A disk is named by a name that it does not have on {disk.title}."
-        evidence = tuple(printable(row, 200) for row in wrong)
-        yield finding("linux.root-device-name", statement, evidence)
+    if wrong := _wrong_names(linux, profile):
+        title = disk_needs(profile).title
+        statement = f"A disk is named by a name that it does not have on {title}."
+        evidence = tuple(_place_of_name(row) for row in wrong)
+        yield _told(facts, "linux.root-device-name", statement, evidence)
     known = {name for row in facts.volumes for name in (row.uuid.lower(), row.label)}
     absent = [row for row in linux.mounts_needed if not known & _spellings(row)]
     if absent and not facts.unread:
         statement = f"A file system is wanted that is not on the disk: {printable(absent[0], 100)}."
-        yield finding("linux.root-missing", statement, tuple(printable(row) for row in absent))
+        yield _told(facts, "linux.root-missing", statement, tuple(printable(row) for row in absent))
+
+
+def _wrong_names(linux: LinuxFacts, profile: Profile) -> list[DeviceName]:
+    """The places that name a disk as it is not called on the provider's bus."""
+    right = disk_needs(profile).device
+    return [row for row in linux.device_names if not row.device.startswith(right)]
+
+
+def _place_of_name(row: DeviceName) -> str:
+    return printable(row.where, 200) + (" (nofail)" if row.may_be_missing else "")
 
 
 def _spellings(spec: str) -> set[str]:
@@ -408,16 +446,17 @@ def _spellings(spec: str) -> set[str]:
     return {name, name.lower()}
 
 
-def _serial(linux: LinuxFacts, _: DiskFacts, __: Profile) -> Iterator[Finding]:
+def _serial(linux: LinuxFacts, facts: DiskFacts, _: Profile) -> Iterator[Finding]:
     if linux.config and not linux.serial_console:
         statement = "The kernel writes nothing to the serial console: a failure will be mute there."
-        yield finding("linux.serial-console-missing", statement, (printable(linux.cmdline, 300),))
+        yield _told(
+            facts, "linux.serial-console-missing", statement, (printable(linux.cmdline, 300),)
+        )
 
 
-_DISK_CHECKS: tuple[Callable[[DiskFacts, Profile], Iterator[Finding]], ...] = (
-    *(_encrypted, _boot_path, _architecture, _windows),
-)
-_BOOT_CHECKS: tuple[Callable[[LinuxFacts, DiskFacts, Profile], Iterator[Finding]], ...] = (
-    *(_kernel, _root, _virtio_disk, _names, _serial),
-)
-_LINUX_CHECKS = (*_BOOT_CHECKS, _virtio_net, _seed_drive, _cloud_init)
+_DiskCheck = Callable[[DiskFacts, Profile], Iterator[Finding]]
+_LinuxCheck = Callable[[LinuxFacts, DiskFacts, Profile], Iterator[Finding]]
+
+_DISK_CHECKS: tuple[_DiskCheck, ...] = (_encrypted, _boot_path, _architecture, _windows)
+_BOOT_CHECKS: tuple[_LinuxCheck, ...] = (_kernel, _root, _virtio_disk, _names, _serial)
+_LINUX_CHECKS: tuple[_LinuxCheck, ...] = (*_BOOT_CHECKS, _virtio_net, _seed_drive, _cloud_init)

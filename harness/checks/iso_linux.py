@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.checks.hardware import NIC_DRIVERS, disk_needs
+from harness.checks.hardware import VIRTIO_NIC_DRIVERS, disk_needs
 from harness.evidence.guest_text import printable
 from harness.image.iso.iso import IsoFacts
 from harness.image.os.system import IsoLinux, Place
@@ -51,7 +51,7 @@ def unknown_of_iso(linux: IsoLinux, profile: Profile) -> tuple[str, ...]:
         return (printable(linux.problem, 300),)
     open_names = [
         name
-        for name in dict.fromkeys((*disk_needs(profile).drivers, *NIC_DRIVERS))
+        for name in dict.fromkeys((*disk_needs(profile).drivers, *VIRTIO_NIC_DRIVERS))
         if not _is_settled(linux, name)
     ]
     return tuple(
@@ -125,7 +125,7 @@ def _missing(linux: IsoLinux, facts: IsoFacts, profile: Profile) -> Iterator[Fin
     disk = disk_needs(profile)
     rows = (
         (disk.linux_missing, disk.drivers, "disk"),
-        ("linux.virtio-net-missing", NIC_DRIVERS, "NIC"),
+        ("linux.virtio-net-missing", VIRTIO_NIC_DRIVERS, "NIC"),
     )
     for finding_id, names, device in rows:
         absent = [name for name in names if places_on_iso(linux)[name] == "missing"]

@@ -16,7 +16,8 @@ _LINE_CHARS = 200
 class Fired:
     """A rule that held, where it held first, and how often it did.
 
-    ``line`` is safe to print, and empty for a rule about silence. ``proves`` says it in words.
+    ``line`` is safe to print, and empty for a rule about silence. ``proves`` says it in words;
+    ``is_progress``: it proves that a stage was reached.
     """
 
     rule: str
@@ -24,6 +25,7 @@ class Fired:
     line: str
     at_s: float
     proves: str
+    is_progress: bool
     count: int = 1
 
 
@@ -68,6 +70,7 @@ class FiredRules:
             line=known.line if known else printable(match.text, _LINE_CHARS),
             at_s=known.at_s if known else at_s,
             proves=what_it_proves(rule),
+            is_progress=rule.stage is not None,
             count=known.count + 1 if known else 1,
         )
 

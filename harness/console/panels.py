@@ -120,7 +120,7 @@ def rules(view: View) -> Text:
         text.append(f"{row.at_s:8.1f} s  ", "cyan")
         text.append(row.rule, "bold")
         text.append(f"  {row.channel}", "dim")
-        text.append(f"  \u2192 {row.proves}", "green" if "stage" in row.proves else "yellow")
+        text.append(f"  \u2192 {row.proves}", "green" if row.is_progress else "yellow")
         text.append(f"  \u00d7{row.count}\n" if row.count > 1 else "\n", "dim")
         if row.line:
             text.append(f"            \u2502 {printable(row.line, _QUOTED_CHARS)}\n", "dim")

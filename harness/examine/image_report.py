@@ -57,7 +57,8 @@ class ImageFacts:
     ``path`` is where it lies on this host, None for a link that was not downloaded. ``format`` is
     ``unknown`` where nothing could be fetched. ``final_url`` is where a link led in the end.
     ``prediction`` is what was found ``inside`` comes to; ``tags`` are what remedies are said in,
-    ``drivers`` where each driver of Linux is, ``later`` what brings an installer more of them.
+    ``drivers`` where each driver of Linux is, ``drivers_on_demand``: an installer loads
+    more of them as it runs.
     ``disc`` is what was seen where it is one.
     ``bytes_read`` and ``took_s`` are what that cost. ``held`` keeps a cached file from being
     removed.
@@ -79,7 +80,7 @@ class ImageFacts:
     inside: tuple[InspectedPart, ...] = ()
     tags: tuple[str, ...] = ()
     drivers: Mapping[str, str] = field(default_factory=dict)
-    later: str = ""
+    drivers_on_demand: bool = False
     iso: IsoFacts | None = None
 
     @property
@@ -250,7 +251,7 @@ def _look_for_linux(
         prediction=Prediction(unknown=unknown),
         inside=what_is_on_iso(iso, profile, linux=linux),
         drivers=places_on_iso(linux) if linux and not linux.problem else {},
-        later=linux.later if linux else "",
+        drivers_on_demand=linux is not None and linux.on_demand,
     )
 
 

@@ -82,14 +82,3 @@ def finding(
         evidence=evidence,
         remedy=remedy or entry.remedy_for(tags),
     )
-
-
-def in_words_of(row: Finding, tags: Iterable[str]) -> Finding:
-    """The same finding, its remedy in the commands of an image with these ``tags``.
-
-    A remedy that is not the catalog's was written for the case, and stays.
-    """
-    entry = catalog()[row.id]
-    if row.remedy != entry.remedy:
-        return row
-    return row.model_copy(update={"remedy": entry.remedy_for(tags)})

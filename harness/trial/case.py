@@ -241,11 +241,6 @@ def _known(image: ImageFacts) -> set[str]:
         known.add("no-installer")
     if any(row.id == "linux.virtio-net-missing" for row in image.findings):
         known.add("no-virtio-net")
-    if image.later.startswith(_UDEBS) and image.drivers.get("virtio_scsi") == "unknown":
+    if image.drivers_on_demand and image.drivers.get("virtio_scsi") == "unknown":
         known.add("drivers-later")
     return known
-
-
-# What debian-installer loads while it runs (systems.toml). Any other second stage is there with
-# the installer itself.
-_UDEBS = "udebs"

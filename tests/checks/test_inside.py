@@ -15,6 +15,7 @@ from harness.image.container.qcow2 import read_qcow2
 from harness.image.container.qcow2_disk import Qcow2Disk
 from harness.image.os.disk import read_disk
 from harness.image.source import LocalFile
+from harness.model.finding import catalog
 from harness.model.hardware import Firmware
 from harness.provider.profile import load_profile
 from tests.image.disk.test_grub_core import core as grub_core
@@ -463,3 +464,21 @@ def test_a_grub_that_needs_its_files(linux: Linux, tmp_path: Path, there: bool) 
         file.write(core)
     will_boot, ids = said(as_qcow2(tmp_path / "disk.raw"))
     assert (will_boot, ids) == ((True, []) if there else (False, ["disk.no-bootloader"]))
+
+
+def test_no_kernel_is_missing_while_a_part_of_the_disk_is_unread(linux: Linux) -> None:
+    linux.files |= {_KERNEL: None, _INITRD: None, "boot/grub/grub.cfg": None}
+    profile = load_profile("contabo")
+    with LocalFile(linux.write()) as source:
+        facts = read_disk(Qcow2Disk(source, read_qcow2(source)))
+    unread = facts.model_copy(update={"unread": ("partition 1: there is no reader for bcachefs",)})
+    assert check_inside(unread, profile) == []
+    assert predict(unread, [], profile).will_boot is None
+
+
+def test_a_remedy_is_in_the_commands_of_the_system_on_the_disk(linux: Linux) -> None:
+    linux.files["usr/bin/cloud-init"] = None
+    linux.files["etc/os-release"] = b'ID=debian\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n'
+    found = {row.id: row.remedy for row in looked_at(linux.write()).findings}
+    in_its_words = catalog()["linux.cloud-init-missing"].remedies["debian"]
+    assert found["linux.cloud-init-missing"] == in_its_words

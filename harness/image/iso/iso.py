@@ -69,7 +69,9 @@ class Later(BaseModel):
     """What brings an installer the drivers that its initrd has not.
 
     ``what`` says it in words, ``over`` what it is read from. ``files`` are where it is on a disc,
-    the likeliest first; without one of them it is on another machine.
+    the likeliest first; without one of them it is on another machine. With ``on_demand`` the
+    installer loads it piece by piece as it runs, as debian-installer does its udebs; otherwise it
+    is there as soon as the installer is.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -77,6 +79,7 @@ class Later(BaseModel):
     what: str
     over: Literal["disc", "network"]
     files: tuple[str, ...] = ()
+    on_demand: bool = False
 
 
 class System(BaseModel):

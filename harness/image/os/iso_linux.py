@@ -12,12 +12,20 @@ from dataclasses import replace
 
 from harness.image.fs.filesystem import MAX_FILE_BYTES, Kind
 from harness.image.fs.tree import Tree
-from harness.image.iso.iso import Files, IsoFacts, System, match_in_iso, open_files, read_iso
+from harness.image.iso.iso import (
+    Files,
+    IsoFacts,
+    Later,
+    System,
+    match_in_iso,
+    open_files,
+    read_iso,
+)
 from harness.image.iso.iso9660 import IsoEntry
 from harness.image.os.bootconfig import Entry, iso_entries
 from harness.image.os.kernel import HEAD_BYTES, payload_fault, read_kernel
 from harness.image.os.linux import driver_places, read_initrds
-from harness.image.os.system import ISO_DRIVERS, NIC_DRIVERS, IsoLinux
+from harness.image.os.system import DRIVERS_BEFORE_ISO, DRIVERS_BEFORE_NETWORK, IsoLinux
 from harness.image.source import ImageSource
 
 # What holds no driver, by the ends of names: the parts of boot loaders, pictures, texts.
@@ -47,8 +55,9 @@ _MAX_PATH_CHARS = 4096  # Linux, include/uapi/linux/limits.h: PATH_MAX
 # What in an initrd fetches the rest of an installer, by the end of its path: debian-installer's
 # anna; dracut's 90livenet and Anaconda's 80anaconda; SUSE's linuxrc; the scripts of casper and
 # live-boot (netboot=, fetch=) and the hook of archiso (archiso_http_srv=).
+_ANNA = "bin/anna"
 _FETCHERS = (
-    ("bin/anna", "udebs of a mirror"),
+    (_ANNA, "udebs of a mirror"),
     ("sbin/livenetroot", "the system that its initrd fetches"),
     ("-anaconda-netroot.sh", "the second stage that its initrd fetches"),
     ("linuxrc", "the second stage that its initrd fetches"),
@@ -56,6 +65,7 @@ _FETCHERS = (
     ("scripts/live", "the system that its initrd fetches"),
     ("hooks/archiso_pxe_http", "the system that its initrd fetches"),
 )
+_NEEDED_FIRST = {"network": DRIVERS_BEFORE_NETWORK, "disc": DRIVERS_BEFORE_ISO}
 
 
 class IsoNode:
@@ -166,7 +176,7 @@ def _read(iso: IsoFacts, trees: list[Files], tree: Tree, entry: Entry) -> IsoLin
         initramfs, problem = None, f"{large[0]} is larger than what is read of an initrd"
     else:
         initramfs, problem = read_initrds(tree, entry.initrds)
-    later, over = _later(iso, trees, entry, initramfs.names if initramfs else ())
+    later = _later(iso, trees, entry, initramfs.names if initramfs else ())
     return IsoLinux(
         config=entry.config,
         kernel=entry.kernel,
@@ -175,8 +185,9 @@ def _read(iso: IsoFacts, trees: list[Files], tree: Tree, entry: Entry) -> IsoLin
         kernel_fault=payload_fault(image),
         initrds=entry.initrds,
         drivers=driver_places(tree, kernel.version, initramfs, unread=bool(problem)),
-        later=later,
-        needed_first={"network": NIC_DRIVERS, "disc": ISO_DRIVERS, "": ()}[over],
+        later=later.what if later else "",
+        on_demand=later is not None and later.on_demand,
+        needed_first=_NEEDED_FIRST[later.over] if later else (),
         problem=problem,
     )
 
@@ -186,23 +197,21 @@ def _size_bytes(tree: Tree, path: str) -> int:
     return node.size_bytes if node else 0
 
 
-def _later(
-    iso: IsoFacts, trees: list[Files], entry: Entry, names: Collection[str]
-) -> tuple[str, str]:
-    """What may bring more drivers, in words, and what it is read from; two "" where nothing may."""
+def _later(iso: IsoFacts, trees: list[Files], entry: Entry, names: Collection[str]) -> Later | None:
+    """What may bring more drivers; None where nothing may."""
     for later in (row.later for row in iso.systems if row.later):
         if not later.files:
-            return later.what, later.over
+            return later
         for files in trees:
             for path, _ in (row for name in later.files for row in match_in_iso(files, name)):
-                return f"{later.what} ({path})", later.over
+                return later.model_copy(update={"what": f"{later.what} ({path})"})
     other = _other_file(iso, trees, (entry.kernel, *entry.initrds))
     if other:
-        return other, "disc"
+        return Later(what=other, over="disc")
     for end, what in _FETCHERS:
         if any(name.endswith(end) for name in names):
-            return what, "network"
-    return "", ""
+            return Later(what=what, over="network", on_demand=end == _ANNA)
+    return None
 
 
 def _other_file(iso: IsoFacts, trees: list[Files], used: tuple[str, ...]) -> str:

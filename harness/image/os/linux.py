@@ -10,7 +10,14 @@ from harness.image.os.bootconfig import Entry, default_entry
 from harness.image.os.cloud_init import read_cloud_init
 from harness.image.os.initramfs import Initramfs, InitramfsError, read_initramfs
 from harness.image.os.kernel import HEAD_BYTES, elf_architecture, payload_fault, read_kernel
-from harness.image.os.system import DRIVERS, FAMILIES, Blacklisted, LinuxFacts, Place
+from harness.image.os.system import (
+    DRIVERS,
+    FAMILIES,
+    Blacklisted,
+    DeviceName,
+    LinuxFacts,
+    Place,
+)
 
 _DEVICE_NAME = re.compile(r"/dev/(?:[vhsx]d[a-z]|xvd[a-z]|nvme)")
 _MODPROBE_FOLDERS = ("/etc/modprobe.d", "/usr/lib/modprobe.d", "/lib/modprobe.d", "/run/modprobe.d")
@@ -263,19 +270,19 @@ def _modprobe(text: str, by: str, *, early: bool) -> list[Blacklisted]:
     return [Blacklisted(driver=name.replace("-", "_"), by=by, early=early) for name in names]
 
 
-def _device_names(tree: Tree, cmdline: str) -> list[str]:
+def _device_names(tree: Tree, cmdline: str) -> list[DeviceName]:
     """Where a disk is named by its device, which is another one on another bus."""
     rows = []
     root = re.search(r"(?:^|\s)root=(\S+)", cmdline)
     if root and _DEVICE_NAME.match(root[1]):
-        rows.append(f"root={root[1]} on the kernel's command line")
+        where = f"root={root[1]} on the kernel's command line"
+        rows.append(DeviceName(device=root[1], where=where))
     for number, line in enumerate(tree.text("/etc/fstab").splitlines(), 1):
         words = line.split()
         if len(words) >= 2 and not line.lstrip().startswith("#") and _DEVICE_NAME.match(words[0]):
             nofail = len(words) > 3 and "nofail" in words[3].split(",")
-            rows.append(
-                f"/etc/fstab, line {number}: {words[0]} on {words[1]}" + " (nofail)" * nofail
-            )
+            where = f"/etc/fstab, line {number}: {words[0]} on {words[1]}"
+            rows.append(DeviceName(device=words[0], where=where, may_be_missing=nofail))
     return rows
 
 

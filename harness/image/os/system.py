@@ -55,9 +55,9 @@ DRIVERS = {
     "btrfs": "CONFIG_BTRFS_FS",
 }
 
-NIC_DRIVERS = ("virtio_pci", "virtio_net", "e1000", "vmxnet3")
+DRIVERS_BEFORE_NETWORK = ("virtio_pci", "virtio_net", "e1000", "vmxnet3")
 """What an installer needs before the network brings it anything."""
-ISO_DRIVERS = ("sr_mod", "isofs")
+DRIVERS_BEFORE_ISO = ("sr_mod", "isofs")
 """What an installer needs before its own disc brings it anything, on any bus."""
 
 
@@ -73,6 +73,17 @@ class Blacklisted(_Model):
     early: bool
 
 
+class DeviceName(_Model):
+    """A place that names a disk by its ``device``, and where that is, for people.
+
+    ``may_be_missing``: fstab says ``nofail``, and the boot goes on without it.
+    """
+
+    device: str
+    where: str
+    may_be_missing: bool = False
+
+
 class LinuxFacts(_Model):
     """A Linux system.
 
@@ -85,7 +96,7 @@ class LinuxFacts(_Model):
     system, "" where there is none, and ``init_is_program`` tells it from a script, which may do
     anything.
     ``modules`` is the folder with the kernel's modules.
-    ``device_names`` are places that name a disk by its device;
+    ``device_names`` are the places that name a disk by its device;
     ``mounts_needed`` are ``UUID=`` and ``LABEL=`` of file systems that the boot waits for.
     """
 
@@ -110,7 +121,7 @@ class LinuxFacts(_Model):
     modules: str = ""
     drivers: dict[str, Place]
     blacklisted: tuple[Blacklisted, ...]
-    device_names: tuple[str, ...]
+    device_names: tuple[DeviceName, ...]
     mounts_needed: tuple[str, ...]
     serial_console: bool
     cloud_init: CloudInit
@@ -124,7 +135,8 @@ class IsoLinux(_Model):
     kernel will not unpack itself.
     ``drivers`` are as kernel and initrds have them: "missing" is what is in neither. ``later`` is
     what may bring more of them, in words, "" where nothing on the disc may; but for those of
-    ``needed_first``, without which it cannot be had.
+    ``needed_first``, without which it cannot be had. ``on_demand``: the installer loads it piece by
+    piece as it runs.
     ``problem`` says why nothing is known of the drivers, "" otherwise.
     """
 
@@ -136,6 +148,7 @@ class IsoLinux(_Model):
     initrds: tuple[str, ...] = ()
     drivers: dict[str, Place] = {}
     later: str = ""
+    on_demand: bool = False
     needed_first: tuple[str, ...] = ()
     problem: str = ""
 
