@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 from rich.console import Console
 
-from harness.errors import HostError
+from harness.errors import FaultError
 from harness.examine.image_report import unexamined
 from harness.provider.profile import Profile
 from harness.report.text import print_result
@@ -20,10 +20,10 @@ from harness.trial.result import Result
 
 @contextmanager
 def faults_as_result(location: str, profile: Profile, *, as_json: bool) -> Iterator[None]:
-    """Print a fault of the host in the block as a result object, too, where one is asked for."""
+    """Print a fault in the block as a result object, too, where one is asked for."""
     try:
         yield
-    except HostError as error:
+    except FaultError as error:
         if as_json:
             case = Case(unexamined(location), profile, "network", False, None, None, None)
             click.echo(conclude(case, lambda _: None, error).to_json())

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from harness.console.actions import key_codes
-from harness.errors import UsageError
+from harness.errors import StateError, UsageError
 from harness.evidence.guest_text import printable
 from harness.machine.qemu_args import DISK_NODE
 from harness.observe.screen import take_screenshot
@@ -53,7 +53,7 @@ class Hands:
         held, name = self._live, f"screen-by-hand-{self._shots}.png"
         await take_screenshot(held.recorder.log, held.run.machine, held.folder, name)
         if not (held.folder / name).exists():
-            raise UsageError("QEMU could not write a screenshot.")
+            raise StateError("QEMU could not write a screenshot.")
         return f"The screen is in {held.folder / name}."
 
     async def _freeze(self) -> str:
@@ -64,7 +64,7 @@ class Hands:
 
     async def _go_on(self) -> str:
         if await self._status() == "shutdown":
-            raise UsageError("The guest switched the machine off: reset it to switch it on.")
+            raise StateError("The guest switched the machine off: reset it to switch it on.")
         await self._ask("cont")
         return "The machine runs."
 
@@ -103,7 +103,7 @@ class Hands:
 
     async def _roll_back(self) -> str:
         if not self._snapshots:
-            raise UsageError("There is no snapshot to roll back to: take one first.")
+            raise StateError("There is no snapshot to roll back to: take one first.")
         tag = f"snapshot-{self._snapshots}"
         await self._job("snapshot-load", tag)
         return f"Memory and disk are what they were at {tag}."
@@ -125,7 +125,7 @@ class Hands:
         rows = [row for row in await self._ask("query-jobs") if row["id"] == job]
         await self._ask("job-dismiss", id=job)
         if fault := next((row["error"] for row in rows if row.get("error")), None):
-            raise UsageError(f"QEMU refuses {command}: {printable(str(fault), 200)}.")
+            raise StateError(f"QEMU refuses {command}: {printable(str(fault), 200)}.")
 
     async def _ssh_command(self) -> str:
         network = self._live.network
@@ -134,7 +134,7 @@ class Hands:
     async def _root_password(self) -> str:
         password = self._live.run.seed.root_password
         if not password:
-            raise UsageError("This machine's seed sets no password.")
+            raise StateError("This machine's seed sets no password.")
         return f"root logs in with {password} once cloud-init has used the seed."
 
 

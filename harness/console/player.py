@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from harness.console.tap import Listener, SerialTap
 from harness.console.view import View
-from harness.errors import UsageError
+from harness.errors import RecordError, StateError, UsageError
 from harness.evidence.guest_text import printable
 from harness.evidence.log import Observation, Subscriber, read_evidence
 from harness.trial.result import EVIDENCE_FILE
@@ -35,7 +35,7 @@ class Player:
         self.view = View()
         self.observations = tuple(read_evidence(run_dir / EVIDENCE_FILE))
         if not self.observations:
-            raise UsageError(f"{run_dir}: the evidence holds nothing.")
+            raise RecordError(f"{run_dir}: the evidence holds nothing.")
         self.plays = False
         self.speed = 1.0
         self._clock = clock
@@ -86,12 +86,12 @@ class Player:
         return b""
 
     def type(self, _: bytes) -> NoReturn:
-        """Nothing can be typed. Raises UsageError."""
-        raise UsageError("This run is recorded: nobody hears what is typed.")
+        """Nothing can be typed. Raises StateError."""
+        raise StateError("This run is recorded: nobody hears what is typed.")
 
     async def do(self, name: str, **_: str) -> NoReturn:
-        """Nothing can be done to its machine. Raises UsageError."""
-        raise UsageError(f"This run is recorded: {printable(name, 40)} is for a live machine.")
+        """Nothing can be done to its machine. Raises StateError."""
+        raise StateError(f"This run is recorded: {printable(name, 40)} is for a live machine.")
 
     # Playing
 

@@ -14,7 +14,7 @@ from harness.console.hands import Hands
 from harness.console.tap import Listener, SerialTap
 from harness.console.view import View
 from harness.diagnose.counterfactual import Change
-from harness.errors import HostError, UsageError
+from harness.errors import HostError, StateError, UsageError
 from harness.evidence.guest_text import printable
 from harness.evidence.log import Observation, Subscriber, read_evidence
 from harness.machine.acceleration import Acceleration
@@ -83,9 +83,9 @@ class Station:
 
     @property
     def held(self) -> Live:
-        """The machine that is on; raises UsageError where there is none."""
+        """The machine that is on; raises StateError where there is none."""
         if self._boot is None:
-            raise UsageError("There is no machine at this moment.")
+            raise StateError("There is no machine at this moment.")
         return self._boot.held
 
     @property
@@ -130,7 +130,8 @@ class Station:
     async def do(self, name: str, **arguments: str) -> str:
         """Do what the table of actions calls ``name``; what came of it, in one sentence.
 
-        Raises UsageError where it cannot be done. One is done after the other.
+        Raises UsageError for what is no action, StateError where it cannot be done. One is done
+        after the other.
         """
         action = next((row for row in ACTIONS if row.name == name), None)
         if action is None or set(arguments) != set(action.arguments):
@@ -142,16 +143,16 @@ class Station:
 
     async def _by_hand(self, name: str, arguments: dict[str, str]) -> str:
         if self._boot is None or self.held.run.machine.has_ended:
-            raise UsageError("QEMU has ended: swap something, and another machine boots.")
+            raise StateError("QEMU has ended: swap something, and another machine boots.")
         held, log = self.held, self.held.recorder.log
         if name in ("send-key", "ctrl-alt-del"):
             held.recorder.answers_prompts = False
         log.record("person", name, said=printable(" ".join(arguments.values()), _SAID_CHARS))
         try:
             said = await self._boot.hands.does[name](**arguments)
-        except (UsageError, HostError) as error:
+        except (UsageError, StateError, HostError) as error:
             log.record("person", "refused", said=printable(str(error), _SAID_CHARS))
-            raise UsageError(printable(str(error), _SAID_CHARS)) from error
+            raise StateError(printable(str(error), _SAID_CHARS)) from error
         if name == "qmp":
             log.record("person", "answer", said=printable(said, _SAID_CHARS))
         return said
@@ -170,7 +171,7 @@ class Station:
         try:
             await self.switch_on(case, change)
         except HostError as error:
-            raise UsageError(printable(str(error), _SAID_CHARS)) from error
+            raise StateError(printable(str(error), _SAID_CHARS)) from error
         return f"Another machine boots, with {change.name}." if change else "It boots once more."
 
     # The machine itself

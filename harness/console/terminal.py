@@ -19,7 +19,7 @@ from harness.console.picture_pane import PICTURE_ID, Pictures, picture_pane
 from harness.console.player import Player
 from harness.console.serial_pane import SerialPane
 from harness.console.station import Station
-from harness.errors import HarnessError, UsageError
+from harness.errors import HarnessError, StateError
 from harness.evidence.guest_text import printable
 
 Left = Literal["end", "keep"]
@@ -204,7 +204,7 @@ class ConsoleApp(App[Left], inherit_bindings=False):
             return
         try:
             self.station.type(keys)
-        except UsageError as error:
+        except StateError as error:
             self.say(str(error))
         else:
             self.serial.scroll_end(animate=False)

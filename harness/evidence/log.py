@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from harness.errors import UsageError
+from harness.errors import RecordError, UsageError
 
 SCHEMA = "harness.evidence/1"
 
@@ -101,8 +101,8 @@ class EvidenceLog:
 def read_evidence(path: Path) -> Iterator[Observation]:
     """The observations of a recorded run, in order.
 
-    Raises UsageError where the file is missing or is not such a log. A last line that was cut
-    off when the recorder died is passed over.
+    Raises UsageError where the file is missing or is not such a log, RecordError where it is
+    damaged. A last line that was cut off when the recorder died is passed over.
     """
     try:
         lines = path.read_text(encoding="ascii", errors="replace").splitlines()
@@ -116,4 +116,4 @@ def read_evidence(path: Path) -> Iterator[Observation]:
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             if number == len(lines):
                 return
-            raise UsageError(f"{path}: line {number} is not an observation.") from error
+            raise RecordError(f"{path}: line {number} is not an observation.") from error

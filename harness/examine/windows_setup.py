@@ -10,7 +10,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import HostError
+from harness.errors import CaughtError, HostError, NoSpaceError, ReadFailedError
 from harness.examine.child import inspect_wim
 from harness.host.programs import find_program
 from harness.host.scratch import MIN_FREE_BYTES, scratch_folder
@@ -44,7 +44,7 @@ class SetupFacts:
     bytes_read: int = 0
 
 
-class _UnreadError(Exception):
+class _UnreadError(CaughtError):
     """boot.wim cannot be had. ``str()`` says why."""
 
 
@@ -65,9 +65,9 @@ def inspect_setup(path: Path) -> SetupFacts:
                 found = inspect_wim(folder / "boot.wim")
         except _UnreadError as error:
             return SetupFacts(problem=str(error), bytes_read=source.bytes_read)
+        except ReadFailedError:
+            raise
         except HostError as error:
-            if error.finding_id == "host.read-failed":
-                raise
             problem = str(error).rstrip(".")
             return SetupFacts(problem=problem, remedy=error.remedy, bytes_read=source.bytes_read)
         windows, problem = found.windows, found.problem
@@ -116,8 +116,7 @@ def _copy(source: ImageSource, target: Path) -> None:
     free_bytes = shutil.disk_usage(target.parent).free
     # What is left must do for a run at the same time.
     if free_bytes < source.size_bytes + MIN_FREE_BYTES:
-        raise HostError(
-            "host.no-space",
+        raise NoSpaceError(
             f"{target.parent.parent}: {free_bytes >> 20} MiB are free, a copy of boot.wim takes "
             f"{source.size_bytes >> 20} MiB.",
             "Free some space, or set TMPDIR to a folder on a larger disk.",
@@ -127,8 +126,7 @@ def _copy(source: ImageSource, target: Path) -> None:
             for offset in range(0, source.size_bytes, _CHUNK_BYTES):
                 file.write(source.read_at(offset, _CHUNK_BYTES))
     except OSError as error:
-        raise HostError(
-            "host.no-space",
+        raise NoSpaceError(
             f"{target.parent.parent}: boot.wim cannot be copied there: {error.strerror}.",
             "Free some space, or set TMPDIR to a folder on a larger disk.",
         ) from error

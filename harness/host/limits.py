@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from harness.errors import CaughtError
 from harness.host.programs import PDEATHSIG, find_program
 
 # How often somebody who may stop a program is asked.
@@ -29,7 +30,7 @@ class Limits:
     output_bytes: int
 
 
-class TooLongError(Exception):
+class TooLongError(CaughtError):
     """The program was not done in time."""
 
 

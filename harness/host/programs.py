@@ -8,7 +8,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-from harness.errors import HostError
+from harness.errors import MissingToolError
 
 MIN_QEMU = (7, 1)
 """The first QEMU whose ``screendump`` writes PNG (QEMU 7.1 change log, "Monitor")."""
@@ -39,8 +39,7 @@ def find_program(name: str) -> Path:
     """The path of ``name``; raises HostError (``host.missing-tool``) that says what to install."""
     found = shutil.which(name)
     if found is None:
-        raise HostError(
-            "host.missing-tool",
+        raise MissingToolError(
             f"{name} is not installed.",
             f"apt-get install --no-install-recommends {DEBIAN_PACKAGES[name]}",
         )
@@ -60,8 +59,7 @@ def qemu_version() -> str:
     ).stdout
     match = re.search(r"version (\d+)\.(\d+)[.\d]*", said)
     if not match or (int(match[1]), int(match[2])) < MIN_QEMU:
-        raise HostError(
-            "host.missing-tool",
+        raise MissingToolError(
             f"QEMU {'.'.join(map(str, MIN_QEMU))} or newer is needed, here is: "
             f"{said.splitlines()[0] if said else 'nothing that runs'}.",
             "Install a newer qemu-system-x86 (Debian 12 or newer, Ubuntu 24.04 or newer).",

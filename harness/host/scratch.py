@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from harness.errors import HostError, UsageError
+from harness.errors import NoSpaceError, UsageError
 
 _PREFIX = "harness-"
 _LOCK = "lock"
@@ -47,15 +47,13 @@ def scratch_folder(*, sockets: bool = False) -> Iterator[Path]:
     try:
         free_bytes = shutil.disk_usage(root).free
         if free_bytes < MIN_FREE_BYTES:
-            raise HostError(
-                "host.no-space",
+            raise NoSpaceError(
                 f"{root}: {free_bytes >> 20} MiB are free, a run wants {MIN_FREE_BYTES >> 20} MiB.",
                 "Free some space, or set TMPDIR to a folder on a larger disk.",
             )
         folder, lock = _locked_folder(root)
     except OSError as error:
-        raise HostError(
-            "host.no-space",
+        raise NoSpaceError(
             f"{root}: no folder can be made there: {error.strerror}.",
             "Set TMPDIR to a folder that can be written.",
         ) from error

@@ -9,13 +9,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from harness.errors import HostError, UsageError
+from harness.errors import CaughtError, ReadFailedError, UsageError
 
 UNKNOWN_SIZE_BYTES = 1 << 62
 """The size of a source that does not say it: larger than whatever an image may claim."""
 
 
-class OutOfReachError(Exception):
+class OutOfReachError(CaughtError):
     """The bytes are there, and cannot be had from here: a server that gives no ranges, say."""
 
 
@@ -168,6 +168,6 @@ class LocalFile:
             return os.pread(self._descriptor, min(length, _LARGEST_READ_BYTES), offset)
         except (OSError, OverflowError) as error:
             what = error.strerror if isinstance(error, OSError) else str(error)
-            raise HostError(
-                "host.read-failed", f"{self.location}: byte {offset} cannot be read: {what}."
+            raise ReadFailedError(
+                f"{self.location}: byte {offset} cannot be read: {what}."
             ) from error

@@ -18,7 +18,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-from harness.errors import HostError
+from harness.errors import KvmUnusableError, QemuError
 from harness.host.programs import PDEATHSIG, find_qemu, qemu_version
 from harness.model.hardware import Accelerator
 
@@ -81,8 +81,7 @@ def choose_acceleration(choice: Choice) -> Acceleration:
         if kvm.usable:
             return Acceleration("kvm", "host", kvm.slowness, "")
         if choice == "kvm":
-            raise HostError(
-                "host.kvm-unusable",
+            raise KvmUnusableError(
                 f"--accel kvm: KVM cannot be used here: {kvm.reason}.",
                 "Use --accel auto, which falls back to emulation (TCG).",
             )
@@ -91,7 +90,7 @@ def choose_acceleration(choice: Choice) -> Acceleration:
         note = ""
     tcg = probe("tcg")
     if not tcg.usable:
-        raise HostError("host.qemu-crashed", f"QEMU does not run here: {tcg.reason}.")
+        raise QemuError(f"QEMU does not run here: {tcg.reason}.")
     return Acceleration("tcg", TCG_CPU_MODEL, tcg.slowness, note)
 
 

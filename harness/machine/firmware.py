@@ -17,7 +17,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.errors import HostError
+from harness.errors import MissingToolError, NoSpaceError
 from harness.host.programs import qemu_version
 from harness.machine.spec import Flash
 from harness.model.hardware import Chipset
@@ -119,8 +119,7 @@ def find_uefi(
     ]
     if not suitable:
         keys = " with Secure Boot on" if secure_boot else ""
-        raise HostError(
-            "host.missing-tool",
+        raise MissingToolError(
             f"There is no UEFI firmware{keys} for the machine {machine} on this host: "
             f"apt-get install --no-install-recommends {PACKAGE}.",
         )
@@ -139,8 +138,8 @@ def uefi_flash(firmware: Firmware, scratch: Path) -> Flash:
     try:
         shutil.copyfile(template.filename, variables)
     except OSError as error:
-        raise HostError(
-            "host.no-space", f"The variables of UEFI could not be copied: {error.strerror}."
+        raise NoSpaceError(
+            f"The variables of UEFI could not be copied: {error.strerror}."
         ) from error
     smm = _SMM in firmware.features
     return Flash(code.filename, code.format, variables, template.format, smm)

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from qemu.qmp import QMPClient, QMPError, Runstate
 
-from harness.errors import HostError
+from harness.errors import HostError, QemuError
 from harness.host.programs import find_qemu
 from harness.machine.domain_xml import Placement, domain_xml
 from harness.machine.libvirt_link import Link, binding, connected, lost, words_of
@@ -56,9 +56,7 @@ class DomainMachine(Machine):
         try:
             await self.link.call(self.domain.resume, _CALL_TIMEOUT_S)
         except binding().libvirtError as error:
-            raise HostError(
-                "host.qemu-crashed", f"libvirt did not let the guest run: {words_of(error)}."
-            ) from error
+            raise QemuError(f"libvirt did not let the guest run: {words_of(error)}.") from error
 
     @property
     def has_ended(self) -> bool:
@@ -180,7 +178,7 @@ async def _start(link: Link, qmp: QMPClient, xml: str) -> Any:
         raise start_fault(words_of(error), "libvirt does not say why") from error
     except (QMPError, EOFError, OSError, TimeoutError) as error:
         what = f"QEMU's monitor did not come up: {type(error).__name__}."
-        raise HostError("host.qemu-crashed", what) from error
+        raise QemuError(what) from error
     finally:
         accepting.cancel()
         with suppress(asyncio.CancelledError, QMPError, EOFError, OSError):

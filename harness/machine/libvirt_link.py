@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeVar
 
-from harness.errors import HostError
+from harness.errors import HostError, LibvirtLostError, LibvirtUnreachableError, MissingToolError
 
 Answer = TypeVar("Answer")
 
@@ -45,7 +45,7 @@ def binding() -> Any:
         import libvirt
     except ImportError as error:
         message = f"--backend libvirt: libvirt-python is missing. {INSTALL_BINDING}"
-        raise HostError("host.missing-tool", message) from error
+        raise MissingToolError(message) from error
     return libvirt
 
 
@@ -75,7 +75,7 @@ class Link:
 
 def lost(why: str) -> HostError:
     """The error for a libvirt that has gone away."""
-    return HostError("host.libvirt-lost", f"The connection to libvirt is lost: {why}.")
+    return LibvirtLostError(f"The connection to libvirt is lost: {why}.")
 
 
 def words_of(error: Exception) -> str:
@@ -114,7 +114,7 @@ def _unreachable(uri: str, why: str) -> HostError:
     message = f"--connect {uri.partition('?')[0]}: libvirt does not answer: {why}."
     if not uri.startswith("qemu+ssh:") and daemon() is None:
         message += f" {INSTALL_DAEMON}"
-    return HostError("host.libvirt-unreachable", message)
+    return LibvirtUnreachableError(message)
 
 
 def daemon() -> str | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HostError, UsageError
+from harness.errors import LibvirtUnreachableError, MissingToolError, UsageError
 from harness.host.programs import MIN_QEMU
 from harness.machine.acceleration import TCG_CPU_MODEL, Acceleration, Choice
 from harness.machine.domain_xml import domain_xml
@@ -44,7 +44,7 @@ def remote_acceleration(uri: str, choice: Choice) -> Acceleration:
     version = asyncio.run(ask())
     if tuple(int(part) for part in version.split(".")[:2]) < MIN_QEMU:
         message = f"QEMU {'.'.join(map(str, MIN_QEMU))} or newer is needed there, not {version}."
-        raise HostError("host.missing-tool", message)
+        raise MissingToolError(message)
     # How slow that host is tells its firmware, once it runs.
     model = TCG_CPU_MODEL if choice == "tcg" else "host"
     return Acceleration(choice, model, 1.0, "", version)
@@ -101,7 +101,7 @@ async def launch_remote_domain(
             await host.connection.forward_local_path(str(socket), libvirt_socket(uri))
         except (asyncssh.Error, OSError, TimeoutError) as error:
             what = f"The machine could not be brought to {uri.partition('?')[0]}: {error}."
-            raise HostError("host.libvirt-unreachable", what) from error
+            raise LibvirtUnreachableError(what) from error
         here = f"qemu+unix:///system?socket={socket}"
         link = await stack.enter_async_context(connected(here, uri))
         online = (await link.call(link.connection.getCPUMap, _CALL_TIMEOUT_S))[1]

@@ -13,7 +13,7 @@ from typing import Any
 
 from qemu.qmp import EventListener, ExecuteError, QMPClient, QMPError
 
-from harness.errors import HostError
+from harness.errors import QemuError
 from harness.machine.spec import Endpoints
 
 # Generous: under TCG on a loaded host the monitor may wait for the big lock of a busy device.
@@ -60,9 +60,7 @@ class Machine(ABC):
         except ExecuteError:
             raise
         except (QMPError, EOFError, OSError, TimeoutError) as error:
-            raise HostError(
-                "host.qemu-crashed", f"QEMU did not answer {name}: {type(error).__name__}."
-            ) from error
+            raise QemuError(f"QEMU did not answer {name}: {type(error).__name__}.") from error
 
     async def monitor(self, line: str) -> str:
         """The text that the human monitor prints for ``line``."""
@@ -94,7 +92,7 @@ class Machine(ABC):
         # "TCP[HOST_FORWARD]  13       127.0.0.1 43210    203.0.113.10    22 ..."
         match = re.search(r"TCP\[HOST_FORWARD\]\s+\d+\s+(\S+)\s+(\d+)\s", table)
         if match is None:
-            raise HostError("host.qemu-crashed", "QEMU did not open the forward to the guest.")
+            raise QemuError("QEMU did not open the forward to the guest.")
         return match[1], int(match[2])
 
     @abstractmethod

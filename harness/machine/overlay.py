@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from harness.errors import HostError
+from harness.errors import NoSpaceError
 from harness.host.programs import PDEATHSIG, find_program
 from harness.machine.spec import MachineSpec
 
@@ -25,4 +25,4 @@ async def create_overlay(spec: MachineSpec) -> None:
     _, stderr = await process.communicate()
     if process.returncode:
         said = stderr.decode(errors="replace").strip()
-        raise HostError("host.no-space", f"The overlay could not be made: {said}.")
+        raise NoSpaceError(f"The overlay could not be made: {said}.")

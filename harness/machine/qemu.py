@@ -12,7 +12,7 @@ from pathlib import Path
 
 from qemu.qmp import QMPClient, QMPError
 
-from harness.errors import HostError
+from harness.errors import QemuError
 from harness.host.programs import PDEATHSIG, find_program, find_qemu
 from harness.machine.machine import End, Machine, Origin, last_words
 from harness.machine.overlay import create_overlay
@@ -93,9 +93,7 @@ async def _accept(qmp: QMPClient, process: asyncio.subprocess.Process, stderr_lo
             return
         await ending
     except TimeoutError:
-        raise HostError(
-            "host.qemu-crashed", f"QEMU did not come up in {_START_TIMEOUT_S:g} s."
-        ) from None
+        raise QemuError(f"QEMU did not come up in {_START_TIMEOUT_S:g} s.") from None
     finally:
         for task in (accepting, ending):
             task.cancel()

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
-from harness.errors import HostError
+from harness.errors import HostError, LibvirtUnreachableError, MissingToolError
 from harness.evidence.guest_text import printable
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class RemoteHost:
             done = await self.connection.run(shlex.join(words), errors="replace")
         if done.exit_status:
             said = printable(str(done.stderr or "").strip(), 200)
-            raise HostError("host.missing-tool", f"{words[0]} fails on that host: {said}.")
+            raise MissingToolError(f"{words[0]} fails on that host: {said}.")
 
     async def send(self, file: Path, name: str) -> Path:
         """Copy ``file`` to the folder there, as ``name``; where it is then."""
@@ -152,8 +152,7 @@ def libvirt_socket(uri: str) -> str:
 
 def _unreachable(parts: SplitResult, why: str) -> HostError:
     where = f"{parts.scheme}://{parts.netloc}{parts.path}"
-    return HostError(
-        "host.libvirt-unreachable",
+    return LibvirtUnreachableError(
         f"--connect {where}: ssh to {parts.hostname}: {why}.",
         "ssh must let you in without a question (ssh -o BatchMode=yes HOST true), and QEMU and "
         "libvirtd must be there.",

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import re
 
-from harness.errors import HostError
+from harness.errors import HostError, ImageChangedError, NoSpaceError, OutOfMemoryError, QemuError
 
 # First match wins.
-_START_FAULTS: tuple[tuple[str, str, str], ...] = (
+_START_FAULTS: tuple[tuple[str, type[HostError], str], ...] = (
     (
         r"cannot set up guest memory|[Cc]annot allocate memory|out of memory",
-        "host.out-of-memory",
+        OutOfMemoryError,
         "Free some memory, or run fewer machines at once.",
     ),
-    (r"No space left on device", "host.no-space", "Free some space, or set TMPDIR elsewhere."),
+    (r"No space left on device", NoSpaceError, "Free some space, or set TMPDIR elsewhere."),
     (
         r"Failed to get (shared )?\"?(write|consistent read)\"? lock",
-        "host.image-changed",
+        ImageChangedError,
         "Another process has the image open for writing: stop that machine first.",
     ),
 )
@@ -31,7 +31,7 @@ def start_fault(said: str, otherwise: str) -> HostError:
     """
     lines = said.strip().splitlines()
     last = _PROLOGUE.sub("", lines[-1]) if lines else otherwise
-    for pattern, finding_id, remedy in _START_FAULTS:
+    for pattern, fault, remedy in _START_FAULTS:
         if re.search(pattern, said):
-            return HostError(finding_id, f"QEMU did not start: {last}", remedy)
-    return HostError("host.qemu-crashed", f"QEMU did not start: {last}")
+            return fault(f"QEMU did not start: {last}", remedy)
+    return QemuError(f"QEMU did not start: {last}")

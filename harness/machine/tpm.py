@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from harness.errors import HostError
+from harness.errors import HostError, TpmError
 from harness.host.programs import PDEATHSIG, find_program
 
 
@@ -47,7 +47,7 @@ async def running_tpm(scratch: Path) -> AsyncIterator[Path]:
             raise
         said = await asyncio.to_thread(complaints.read_text, errors="replace")
         last = (said.strip().splitlines() or [f"status {process.returncode}"])[-1]
-        raise HostError("host.tpm-failed", f"swtpm ended: {last[:200].rstrip('.')}.") from error
+        raise TpmError(f"swtpm ended: {last[:200].rstrip('.')}.") from error
     finally:
         with suppress(ProcessLookupError):
             process.kill()

@@ -16,7 +16,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from harness.checks.link import link_fault
-from harness.errors import HarnessError, HostError
+from harness.errors import AttemptFailedError, DeadlineError, FaultError, HarnessError, HostError
 from harness.examine.image_report import unexamined
 from harness.host.programs import qemu_version
 from harness.machine.acceleration import Choice, choose_acceleration
@@ -127,6 +127,8 @@ class _Attempt:
             wait_s += fetching_s
         except LinkError as error:
             result = conclude_entry(entry, (link_fault(error),))
+        except StoppedError:
+            raise
         except (HarnessError, OSError) as error:
             result = self._fault(_as_host_error(error))
         has_run = (self.run_dir / EVIDENCE_FILE).exists()
@@ -205,11 +207,9 @@ class _Attempt:
         except ValidationError:
             said = what_it_said(child).removeprefix("harness: ")
         how = f"signal {-child.status}" if child.status < 0 else f"status {child.status}"
-        raise HostError(
-            "host.attempt-failed", f"The program that tried it ended with {how}: {said}"
-        )
+        raise AttemptFailedError(f"The program that tried it ended with {how}: {said}")
 
-    def _fault(self, error: HostError) -> Result:
+    def _fault(self, error: FaultError) -> Result:
         """The result of an image that this host could not try; what was recorded stays there."""
         if (self.run_dir / EVIDENCE_FILE).exists():
             recorded = replay(self.run_dir)
@@ -259,14 +259,12 @@ class _Late:
         """What is said of a run that was late."""
         if not self._follow.has_begun:
             hours = HAVING_S / 3600
-            return HostError("host.deadline", f"It was not downloaded after {hours:g} hours.")
-        return HostError(
-            "host.deadline", f"Nothing was decided in the {self._deadline_s:g} s of its deadline."
-        )
+            return DeadlineError(f"It was not downloaded after {hours:g} hours.")
+        return DeadlineError(f"Nothing was decided in the {self._deadline_s:g} s of its deadline.")
 
 
 def conclude_entry(
-    entry: Entry, findings: tuple[Finding, ...] = (), error: HostError | None = None
+    entry: Entry, findings: tuple[Finding, ...] = (), error: FaultError | None = None
 ) -> Result:
     """The result of an entry of which nothing is known but ``findings``, or a fault of the host."""
     profile = load_profile(entry.provider).with_firmware(entry.firmware)
@@ -279,7 +277,7 @@ def _not_of_host(result: Result) -> Iterator[Finding]:
     return (row for row in result.findings if not row.id.startswith("host."))
 
 
-def _as_host_error(error: HarnessError | OSError) -> HostError:
-    if isinstance(error, HostError):
+def _as_host_error(error: HarnessError | OSError) -> FaultError:
+    if isinstance(error, FaultError):
         return error
-    return HostError("host.attempt-failed", str(error))
+    return AttemptFailedError(str(error))

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from harness import __version__
-from harness.errors import HostError, UsageError
+from harness.errors import UsageError, WorkerLostError
 from harness.evidence.guest_text import printable
 from harness.matrix.attempt import Options
 from harness.matrix.catalog import Planned
@@ -312,7 +312,7 @@ class _Matrix:
         self._keep(row.model_copy(update={"name": case.name, "worker": worker}))
 
     def _lost(self, case: _Case, statement: str) -> None:
-        error = HostError("host.worker-lost", statement)
+        error = WorkerLostError(statement)
         self._keep(fault_row(case.planned, error, case.worker, max(1, case.begun)))
 
     def _give_up(self, statement: str) -> None:

@@ -17,7 +17,7 @@ from typing import BinaryIO, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness import __version__
-from harness.errors import UsageError
+from harness.errors import RecordError, UsageError
 from harness.matrix.record import MATRIX_FILE, RUNS, Matrix, News, Past, Tried
 
 _SCHEMA = "harness.matrix/1"
@@ -135,7 +135,8 @@ def is_matrix(folder: Path) -> bool:
 def read_matrix(folder: Path) -> Matrix:
     """The matrix kept in ``folder``, as far as it went; its images in the order of their catalogs.
 
-    Raises UsageError where there is none. A last line that was cut off is passed over.
+    Raises UsageError where there is none, RecordError where it is damaged. A last line that was
+    cut off is passed over.
     """
     head, rows, tail = _read(folder)
     return Matrix(
@@ -171,7 +172,7 @@ def _read(folder: Path) -> tuple[_Head, dict[str, Tried], _Tail | None]:
                 continue
             row = Tried.model_validate_json(line)
         except ValidationError as error:
-            raise UsageError(f"{path}: line {number} is no row of a matrix.") from error
+            raise RecordError(f"{path}: line {number} is no row of a matrix.") from error
         rows[row.name], tail = row, None
     return head, rows, tail
 

@@ -6,10 +6,10 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import HostError, UsageError
+from harness.errors import CaughtError, RecipeFailedError
 from harness.evidence.guest_text import printable
 from harness.image.digest import sha256_of
-from harness.matrix.catalog import Planned
+from harness.matrix.catalog import CatalogError, Planned
 from harness.matrix.child import Child, deadline, run_child
 from harness.matrix.progress import Moved, Teller
 from harness.matrix.source import resolve
@@ -19,7 +19,7 @@ HAVING_S = 6 * 3600.0
 """How long an image may take before its boot: 100 GB, the most that a provider takes, at 5 MB/s."""
 
 
-class StoppedError(Exception):
+class StoppedError(CaughtError):
     """The attempt was told to stop: nothing came of it."""
 
 
@@ -74,20 +74,20 @@ def _build(planned: Planned, name: str, stop: Stop) -> Path:
     """The image of a recipe, built by the command of its catalog."""
     recipes = planned.recipes
     if recipes is None:
-        raise UsageError(f"{planned.entry.name}: its catalog has no command that builds a recipe.")
+        raise CatalogError(
+            f"{planned.entry.name}: its catalog has no command that builds a recipe."
+        )
     folder = (planned.folder / recipes.folder).absolute()
     child = run_child([*recipes.command, name], folder, stop, deadline(HAVING_S))
     if child.end == "stopped":
         raise StoppedError
     if child.end == "late":
         hours = HAVING_S / 3600
-        raise HostError(
-            "host.recipe-failed", f"The recipe {name} was not built in {hours:g} hours."
-        )
+        raise RecipeFailedError(f"The recipe {name} was not built in {hours:g} hours.")
     lines = child.stdout.strip().splitlines()
     if child.status or not lines:
         said = what_it_said(child)
-        raise HostError("host.recipe-failed", f"The recipe {name} could not be built: {said}")
+        raise RecipeFailedError(f"The recipe {name} could not be built: {said}")
     return (folder / lines[-1]).absolute()
 
 

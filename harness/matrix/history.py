@@ -16,7 +16,7 @@ from typing import Self
 
 from pydantic import ValidationError
 
-from harness.errors import UsageError
+from harness.errors import RecordError, UsageError
 from harness.matrix.record import Past, Tried, as_past
 
 HISTORY_FILE = "history.sqlite"
@@ -192,7 +192,7 @@ class History:
             raise UsageError(f"{self._path}: {words}.") from error
         except (ValidationError, UnicodeDecodeError) as error:
             words = _FAULTS[sqlite3.SQLITE_CORRUPT]
-            raise UsageError(f"{self._path}: {words}.") from error
+            raise RecordError(f"{self._path}: {words}.") from error
 
 
 def _in_order(at: datetime.datetime) -> str:

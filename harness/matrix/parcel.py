@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
+from harness.errors import FormatError
 from harness.trial.result import EVIDENCE_FILE, RESULT_FILE
 
 MAX_FILE_BYTES = 64 << 20
@@ -25,7 +26,7 @@ _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,120}")
 _FIRST = (EVIDENCE_FILE, RESULT_FILE)
 
 
-class ParcelError(Exception):
+class ParcelError(FormatError):
     """What came is no evidence that may be unpacked; ``str()`` says why."""
 
 

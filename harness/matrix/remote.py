@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import __version__
-from harness.errors import HostError
+from harness.errors import FaultError, ReadFailedError, RecipeFailedError
 from harness.host.scratch import MIN_FREE_BYTES, scratch_folder
 from harness.matrix.attempt import Options, attempt, conclude_entry
 from harness.matrix.catalog import Planned
@@ -84,7 +84,7 @@ def _try(order: Order, worker: Worker) -> tuple[Tried, dict[str, bytes]]:
             options = _options(order, scratch, slots, machine)
             tried = attempt(planned, options, scratch / RUNS / name, stop, tell)
             return tried, pack(scratch / RUNS)
-    except HostError as error:
+    except FaultError as error:
         return fault_row(order.planned, error, machine), {}
 
 
@@ -93,8 +93,7 @@ def _at_home(planned: Planned, machine: str) -> Planned:
     entry, recipes = planned.entry, planned.recipes
     if entry.file and not (planned.folder / entry.file).is_file():
         path = planned.folder / entry.file
-        raise HostError(
-            "host.read-failed",
+        raise ReadFailedError(
             f"The worker {machine} has no file {path}.",
             "Name the image by its url, or put it there under the same path on every worker.",
         )
@@ -103,8 +102,7 @@ def _at_home(planned: Planned, machine: str) -> Planned:
     own = os.environ.get(RECIPES_ENV)
     folder = Path(own) if own else planned.folder / recipes.folder
     if not folder.is_dir():
-        raise HostError(
-            "host.recipe-failed",
+        raise RecipeFailedError(
             f"The worker {machine} has no folder {folder} to build the recipe {entry.recipe} in.",
             f"Set {RECIPES_ENV} on the worker to the folder in which recipes are built there.",
         )
@@ -153,7 +151,7 @@ def _is_wanted(worker: Worker, key: Key) -> bool:
     return at_work and task is not None and task.state in ("executing", "long-running")
 
 
-def fault_row(planned: Planned, error: HostError, machine: str, attempts: int = 1) -> Tried:
+def fault_row(planned: Planned, error: FaultError, machine: str, attempts: int = 1) -> Tried:
     """The row of an image that was not tried to its end, for a fault of a host."""
     return Tried(
         **of_entry(planned, conclude_entry(planned.entry, error=error)),

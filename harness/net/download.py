@@ -22,7 +22,7 @@ from typing import BinaryIO
 import aiohttp
 from yarl import URL
 
-from harness.errors import HostError
+from harness.errors import HarnessError, NoSpaceError
 from harness.image.digest import digest_of, sha256_of
 from harness.net.checksums import Checksum
 from harness.net.http import (
@@ -55,8 +55,10 @@ Progress = Callable[[int, int | None], None]
 """Told how many bytes are there, and of how many (None where the server does not say)."""
 
 
-class ChecksumError(Exception):
+class ChecksumError(HarnessError):
     """The file is complete, and not the one that its checksum names."""
+
+    exit_status = 1
 
     def __init__(self, source: str, expected: str, found: str) -> None:
         super().__init__(f"{source} names {expected}, the file has {found}")
@@ -227,8 +229,7 @@ class _Fetch:
         free_bytes = shutil.disk_usage(self._folder).free
         wanted = (total or 0) - there + _SPARE_BYTES
         if wanted > free_bytes:
-            raise HostError(
-                "host.no-space",
+            raise NoSpaceError(
                 f"{self._folder}: {free_bytes >> 20} MiB are free, the download wants "
                 f"{wanted >> 20} MiB.",
                 "Free some space, or set XDG_CACHE_HOME to a folder on a larger disk.",
@@ -320,4 +321,4 @@ def _host_error(error: OSError, folder: Path) -> Exception:
     else:
         statement = f"{folder}: the download cannot be kept there: {error.strerror}."
     remedy = "Free some space, or set XDG_CACHE_HOME to a folder on a larger disk."
-    return HostError("host.no-space", statement, remedy)
+    return NoSpaceError(statement, remedy)

@@ -18,7 +18,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 from yarl import URL
 
-from harness.errors import HostError, UsageError
+from harness.errors import NoNetworkError, UsageError
 from harness.net.link import LinkError, without_password
 
 SCHEMES = ("http", "https")
@@ -110,11 +110,11 @@ def translate(error: Exception, url: URL) -> Exception:
     if isinstance(os_error, socket.gaierror):
         if os_error.errno == socket.EAI_AGAIN:
             what = f"The name {host} cannot be looked up now: {os_error.strerror}."
-            return HostError("host.no-network", what)
+            return NoNetworkError(what)
         return LinkError("unreachable", f"there is no host {host}: {os_error.strerror}")
     if isinstance(os_error, OSError) and os_error.errno in _NO_ROUTE:
         what = f"{host} cannot be reached from this host: {os_error.strerror}."
-        return HostError("host.no-network", what)
+        return NoNetworkError(what)
     if isinstance(error, TimeoutError):
         return LinkError("unreachable", f"{host} does not answer")
     if isinstance(error, aiohttp.ServerDisconnectedError):

@@ -10,12 +10,16 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from harness.errors import HarnessError
 
-class LinkError(Exception):
+
+class LinkError(HarnessError):
     """The link gives no image.
 
     ``kind`` is the last part of the ``url.*`` finding. A ``passing`` fault may go away by itself.
     """
+
+    exit_status = 1
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.errors import UsageError
+from harness.errors import RecordError, UsageError
 from harness.evidence.guest_text import printable, strip_escapes
 from harness.evidence.log import read_evidence
 from harness.trial.result import EVIDENCE_FILE
@@ -65,7 +65,7 @@ def heard_in(folder: Path) -> Heard:
     heard = Heard()
     try:
         _take_evidence(folder / EVIDENCE_FILE, heard)
-    except UsageError:
+    except (UsageError, RecordError):
         heard.said.setdefault("serial", _bare_log(folder / SERIAL_FILE))
     return heard
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from harness.errors import HostError
+from harness.errors import NoSpaceError
 from harness.matrix.record import Matrix, Tried
 from harness.report import words
 from harness.report.markdown import MAX_BYTES, markdown
@@ -40,7 +40,7 @@ def _append_summary(matrix: Matrix, path: Path) -> None:
                 file.write("\n" + text)
     except OSError as error:
         message = f"{path}: the summary cannot be written: {error.strerror}."
-        raise HostError("host.no-space", message) from error
+        raise NoSpaceError(message) from error
 
 
 def workflow_commands(matrix: Matrix) -> Iterator[str]:

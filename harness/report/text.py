@@ -45,7 +45,7 @@ _EVIDENCE_LINES = 8
 _TOPICS = (
     *("url.", "format.", "size.", "qcow2.", "iso.", "disk.", "firmware.", "arch.", "windows."),
     *("linux.no-kernel", "linux.root", "linux.virtio", "linux.serial", "linux.seed", "linux."),
-    *("boot.", "installer.", "network.", "seed.", "host."),
+    *("boot.", "installer.", "network.", "seed.", "host.", "internal."),
 )
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from harness.errors import FormatError
+
 MAX_SIDE_PIXELS = 4096
 """Nothing that a std VGA shows is larger, and more would only be memory to fill."""
 
@@ -16,7 +18,7 @@ MAX_SIDE_PIXELS = 4096
 _SAMPLES = 200
 
 
-class PictureError(Exception):
+class PictureError(FormatError):
     """The bytes are no picture that is read here. ``str()`` says why."""
 
 

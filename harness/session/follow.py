@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from harness.diagnose.diagnosis import Diagnosis, Verdict
-from harness.errors import HarnessError, HostError, UsageError
+from harness.errors import HarnessError, UsageError, fault_of
 from harness.evidence.guest_text import printable
 from harness.evidence.log import Observation
 from harness.model.finding import Finding
@@ -96,7 +96,7 @@ class Follow:
         if (verdict := self.diagnosis.verdict) is None:
             return None
         if verdict.outcome == "error":
-            raise HostError(verdict.cause or "host.interrupted", sentence_of(verdict))
+            raise fault_of(verdict.cause or "", sentence_of(verdict))
         raise StageError(sentence_of(verdict), stage, self.stage, verdict)
 
 

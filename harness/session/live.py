@@ -126,7 +126,7 @@ async def _end(recorder: Recorder, run: Running, folder: Path) -> None:
 class LiveMachine:
     """A machine that runs, and all that is recorded of it. Its calls may come from any thread.
 
-    Once its session is over, they raise UsageError; HostError where QEMU does not answer.
+    Once its session is over, they raise SessionOverError; HostError where QEMU does not answer.
     """
 
     def __init__(self, thread: LoopThread[Live], held: Live) -> None:

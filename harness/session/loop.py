@@ -13,7 +13,7 @@ from concurrent.futures import CancelledError, Future
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any, Generic, TypeVar
 
-from harness.errors import UsageError
+from harness.errors import SessionOverError
 
 Held = TypeVar("Held")
 Answer = TypeVar("Answer")
@@ -50,14 +50,14 @@ class LoopThread(Generic[Held]):
             raise self._error
 
     def run(self, work: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
-        """The answer of ``work``, done in the loop. Raises UsageError once it is stopped."""
+        """The answer of ``work``, done in the loop. Raises SessionOverError once it is stopped."""
         if not self._thread.is_alive():
-            raise UsageError("The session is over: its machine is gone.")
+            raise SessionOverError("The session is over: its machine is gone.")
         future = asyncio.run_coroutine_threadsafe(work(), self._loop)
         try:
             return future.result()
         except CancelledError:
-            raise UsageError("The session ended meanwhile: its machine is gone.") from None
+            raise SessionOverError("The session ended meanwhile: its machine is gone.") from None
         except BaseException:
             # A Ctrl-C ends the waiting, and with it what was waited for.
             future.cancel()

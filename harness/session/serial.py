@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import HostError
+from harness.errors import QemuError
 from harness.evidence.guest_text import printable
 from harness.machine.machine import Machine
 from harness.observe.console import ConsoleInput
@@ -90,7 +90,7 @@ class SerialReader:
         if found:
             self._read_to = found.end()
         elif self._machine.has_ended:
-            raise HostError("host.qemu-crashed", "QEMU has ended: its serial line says no more.")
+            raise QemuError("QEMU has ended: its serial line says no more.")
         return found
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from harness import __version__
 from harness.diagnose.diagnosis import Diagnosis
 from harness.diagnose.prompts import Answer, Answerer
-from harness.errors import HostError, UsageError
+from harness.errors import FaultError, UsageError
 from harness.evidence.log import EvidenceLog, Observation, Subscriber
 from harness.examine.image_report import ImageFacts
 from harness.host.programs import qemu_version
@@ -110,10 +110,10 @@ class Recorder:
         self.log.record("host", "fault", finding=finding_id, statement=statement, **more)
 
 
-def conclude(case: Case, subscriber: Subscriber, fault: HostError | None = None) -> Result:
+def conclude(case: Case, subscriber: Subscriber, fault: FaultError | None = None) -> Result:
     """The result of a case that is not booted: of its checks alone, recorded like a run.
 
-    With ``fault`` it is an error of this host, and nothing is said about the image.
+    With ``fault`` it is an error of this host or of harness, and nothing is said about the image.
     """
     end: tuple[str, str, dict[str, Any]] = ("run", "checked", {})
     if fault:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HostError
+from harness.errors import HostError, QemuError
 from harness.evidence.log import EvidenceLog
 from harness.image.digest import sha256_of
 from harness.machine.machine import Machine
@@ -82,11 +82,10 @@ async def _outlived(work: Coroutine[Any, Any, None], recorder: Recorder) -> None
     """The same; where QEMU is gone under it, what QEMU's own end says is recorded first."""
     try:
         await work
-    except HostError as error:
-        if error.finding_id == "host.qemu-crashed":
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_LAST_WORDS_S):
-                    await recorder.decided.wait()
+    except QemuError:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WORDS_S):
+                await recorder.decided.wait()
         raise
 
 

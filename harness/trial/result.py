@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from harness.diagnose.diagnosis import Diagnosis, diagnose
-from harness.errors import UsageError
+from harness.errors import RecordError
 from harness.evidence.log import Observation, read_evidence
 from harness.model.finding import Finding
 from harness.model.image import InspectedPart, Prediction
@@ -132,7 +132,7 @@ def judge(
 ) -> Result:
     """The result of recorded ``observations``, by ``rules`` (location, text) of one's own too.
 
-    Raises UsageError where they hold no start of a run. A record without a decision (its writer
+    Raises RecordError where they hold no start of a run. A record without a decision (its writer
     was killed) is an error of the host: ``host.interrupted``.
     """
     kept = list(observations)
@@ -159,7 +159,7 @@ def compose(diagnosis: Diagnosis, observations: list[Observation], run_dir: Path
     verdict = diagnosis.verdict
     start = _data_of(observations, "run", "start")
     if verdict is None or start is None:
-        raise UsageError(f"{run_dir}: the evidence holds no start of a run.")
+        raise RecordError(f"{run_dir}: the evidence holds no start of a run.")
     digest = _data_of(observations, "image", "digest") or {}
     second = _data_of(observations, "counterfactual", "result")
     login = _data_of(observations, "ssh", "login")

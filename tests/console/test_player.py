@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.console.player import Player
-from harness.errors import UsageError
+from harness.errors import StateError, UsageError
 
 
 class Clock:
@@ -121,9 +121,9 @@ def test_without_a_raw_log_the_texts_are_the_serial_line(panic_run: Path) -> Non
 
 
 def test_a_recorded_machine_cannot_be_touched(player: Player) -> None:
-    with pytest.raises(UsageError, match="recorded"):
+    with pytest.raises(StateError, match="recorded"):
         player.type(b"x")
-    with pytest.raises(UsageError, match="recorded"):
+    with pytest.raises(StateError, match="recorded"):
         asyncio.run(player.do("reset"))
 
 

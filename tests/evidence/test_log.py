@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import UsageError
+from harness.errors import RecordError, UsageError
 from harness.evidence.log import EvidenceLog, Observation, read_evidence
 
 
@@ -52,7 +52,7 @@ def test_a_broken_line_is_named(tmp_path: Path, line: str) -> None:
     with EvidenceLog(path) as log:
         log.record("run", "start")
     path.write_text(path.read_text() + line + "\n" + path.read_text().splitlines()[1] + "\n")
-    with pytest.raises(UsageError, match="line 3"):
+    with pytest.raises(RecordError, match="line 3"):
         list(read_evidence(path))
 
 

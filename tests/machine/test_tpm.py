@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import HostError
+from harness.errors import HostError, QemuError
 from harness.machine.tpm import running_tpm
 
 needs_swtpm = pytest.mark.skipif(
@@ -127,7 +127,7 @@ def test_one_that_ends_is_named_in_place_of_qemu(
                         client.connect(str(path))
                     except ConnectionRefusedError:
                         break
-            raise HostError("host.qemu-crashed", "QEMU did not start.")
+            raise QemuError("QEMU did not start.")
 
     with pytest.raises(HostError, match="swtpm ended: swtpm: it has no keys") as caught:
         asyncio.run(start())

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import UsageError
+from harness.errors import RecordError, UsageError
 from harness.matrix.folder import MatrixFolder, is_matrix, read_matrix
 from harness.matrix.record import MATRIX_FILE
 from tests.matrix.rows import tried
@@ -73,7 +73,7 @@ def test_what_is_no_folder_of_a_matrix(tmp_path: Path) -> None:
     (tmp_path / "b" / MATRIX_FILE).write_text(
         (tmp_path / "b" / MATRIX_FILE).read_text() + '{"x": 1}\n'
     )
-    with pytest.raises(UsageError, match="line 3 is no row"):
+    with pytest.raises(RecordError, match="line 3 is no row"):
         read_matrix(tmp_path / "b")
     with pytest.raises(UsageError, match="no matrix can be kept"):
         begun(tmp_path / MATRIX_FILE, "a")

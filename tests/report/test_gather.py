@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import UsageError
+from harness.errors import HarnessError, RecordError, UsageError
 from harness.matrix.folder import MatrixFolder
 from harness.report.gather import gather
 from tests.report.samples import panic, tried, unpack
@@ -70,15 +70,17 @@ def test_a_matrix_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "kind", "words"),
     [
-        (None, "is neither the folder of a run nor that of a matrix"),
-        ("{}", "is no result: image: Field required"),
-        ("no json", "is no result"),
+        (None, UsageError, "is neither the folder of a run nor that of a matrix"),
+        ("{}", RecordError, "is no result: image: Field required"),
+        ("no json", RecordError, "is no result"),
     ],
 )
-def test_what_is_no_run(tmp_path: Path, content: str | None, words: str) -> None:
+def test_what_is_no_run(
+    tmp_path: Path, content: str | None, kind: type[HarnessError], words: str
+) -> None:
     if content is not None:
         (tmp_path / "result.json").write_text(content)
-    with pytest.raises(UsageError, match=words):
+    with pytest.raises(kind, match=words):
         gather([tmp_path])

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import harness
-from harness.errors import HostError, UsageError
+from harness.errors import HostError, SessionOverError, UsageError
 from harness.session import LiveMachine, RefusedError, StageError, StageTimeoutError
 from harness.session.loop import LoopThread
 from harness.session.serial import SerialText
@@ -86,7 +86,7 @@ def test_what_fails_in_the_thread_fails_for_who_waits() -> None:
     assert good.start() == 5
     assert good.run(lambda: asyncio.sleep(0, "answer")) == "answer"
     good.stop()
-    with pytest.raises(UsageError, match="session is over"):
+    with pytest.raises(SessionOverError, match="session is over"):
         good.run(lambda: asyncio.sleep(0))
     with pytest.raises(ZeroDivisionError):
         LoopThread(lambda: held("begin")).start()
@@ -144,7 +144,7 @@ def test_a_machine_lives_past_its_verdict(tiny: Path, tmp_path: Path, scratch: P
     assert (result["outcome"], result["stage"]) == ("pass", "network")
     assert json.loads(replay(machine.run_dir).to_json()) == result
     assert (machine.run_dir / "screen-end.png").exists()
-    with pytest.raises(UsageError, match="session is over"):
+    with pytest.raises(SessionOverError, match="session is over"):
         _ = machine.stage
 
 

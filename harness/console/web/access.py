@@ -12,7 +12,7 @@ import ipaddress
 import secrets
 from dataclasses import dataclass, field
 
-from harness.errors import UsageError
+from harness.errors import StateError, UsageError
 
 MAX_VIEWERS = 32
 """How many sessions a console has at most, those that left among them."""
@@ -48,14 +48,14 @@ class Door:
     def enter(self, token: str) -> str | None:
         """The session for ``token``, which is dead from now on; None where it opens nothing.
 
-        The first one to come in is the typist. Raises UsageError where too many came in.
+        The first one to come in is the typist. Raises StateError where too many came in.
         """
         # All are compared: the time it takes says nothing of which was near.
         fits = [hmac.compare_digest(link, _digest(token)) for link in self._links]
         if not any(fits):
             return None
         if len(self.viewers) >= MAX_VIEWERS:
-            raise UsageError(f"{MAX_VIEWERS} browsers have come in: this console takes no more.")
+            raise StateError(f"{MAX_VIEWERS} browsers have come in: this console takes no more.")
         del self._links[fits.index(True)]
         session = secrets.token_urlsafe(32)
         viewer = Viewer(f"viewer {len(self.viewers) + 1}")

@@ -7,12 +7,14 @@ from collections import deque
 
 from aiohttp import web
 
+from harness.errors import CaughtError
+
 STALL_S = 20.0
 """How long a browser may take nothing at all of what is sent to it."""
 _PIECE_BYTES = 64 << 10
 
 
-class TooSlowError(Exception):
+class TooSlowError(CaughtError):
     """A browser takes less than what comes; its connection must end."""
 
 

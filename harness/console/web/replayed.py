@@ -10,7 +10,7 @@ from typing import Any
 from harness.console.player import Player
 from harness.console.tap import Listener
 from harness.console.view import View
-from harness.errors import UsageError
+from harness.errors import StateError
 from harness.evidence.log import Observation
 
 _TICK_S = 0.1
@@ -53,7 +53,7 @@ class Replayed:
             "slower": player.slower,
         }
         if name not in steps:
-            raise UsageError("This run is recorded: its machine is gone.")
+            raise StateError("This run is recorded: its machine is gone.")
         steps[name]()
         return f"It {'plays' if player.plays else 'stands still'}, {player.speed:g} times as fast."
 

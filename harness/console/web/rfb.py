@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from harness.errors import FormatError
+
 _VERSION = b"RFB 003.008\n"
 _NO_PASSWORD = 1
 _SHARED = b"\x01"
@@ -33,7 +35,7 @@ _FOR_ALL = frozenset({_SET_PIXEL_FORMAT, _SET_ENCODINGS, _UPDATE_REQUEST})
 _HEAD_BYTES = {_SET_ENCODINGS: 4, _CUT_TEXT: 8, _FENCE: 9, _SET_SIZE: 8, _QEMU: 4}
 
 
-class NotRfbError(Exception):
+class NotRfbError(FormatError):
     """The client says what no message of RFB is; its connection must end."""
 
 

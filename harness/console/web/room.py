@@ -10,7 +10,7 @@ from aiohttp import web
 
 from harness.console.web.access import Door, Viewer
 from harness.console.web.feed import Feed
-from harness.errors import UsageError
+from harness.errors import StateError, UsageError
 from harness.evidence.log import Observation
 
 # QEMU opens any file of the one who runs it, when it is told to.
@@ -100,11 +100,11 @@ class Room:
             self.feed.change()
             return ""
         if self.door.typist is not viewer:
-            raise UsageError("Somebody else types: take over first.")
+            raise StateError("Somebody else types: take over first.")
         if name == "invite":
             return self._link()
         if name in _OF_THE_FIRST and self.door.viewers[0] is not viewer:
-            raise UsageError("Only who came in first gives QEMU commands: they reach its host.")
+            raise StateError("Only who came in first gives QEMU commands: they reach its host.")
         if name not in {action["name"] for action in self.actions}:
             raise UsageError(f"There is no action {name!r}.")
         said = await self.guest.do(name, **arguments)

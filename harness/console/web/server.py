@@ -19,7 +19,7 @@ from harness.console.web.access import comes_from_us
 from harness.console.web.asking import cookie_name, let_in, own_host, viewer_of
 from harness.console.web.files import File
 from harness.console.web.room import Room
-from harness.errors import HarnessError, UsageError
+from harness.errors import HarnessError, StateError
 from harness.evidence.guest_text import printable
 
 _MAX_BODY_BYTES = 64 << 10
@@ -124,7 +124,7 @@ async def _enter(request: web.Request) -> web.Response:
         session = request.app[Room.KEY].door.enter(entry.token)
     except (json.JSONDecodeError, UnicodeDecodeError, ValidationError):
         return _refusal(HTTPStatus.BAD_REQUEST, "This is no token.")
-    except UsageError as error:
+    except StateError as error:
         return _refusal(HTTPStatus.FORBIDDEN, str(error))
     if session is None:
         return _refusal(HTTPStatus.FORBIDDEN, "This link was used, or never was one.")

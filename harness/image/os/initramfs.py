@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from harness.errors import FormatError
 from harness.image.os.packing import PackingError, Unpacking
 
 _KEPT_FILE_BYTES = 256 << 10
@@ -17,7 +18,7 @@ _MAX_NAME_BYTES = 4096  # Linux, init/initramfs.c: PATH_MAX
 _PIECE_BYTES = 1 << 20
 
 
-class InitramfsError(ValueError):
+class InitramfsError(FormatError):
     """It cannot be read; ``str()`` says where and why."""
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import lz4.block
 
+from harness.errors import FormatError
+
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
@@ -31,7 +33,7 @@ _DECOMPRESSORS: tuple[tuple[bytes, Callable[[], Any]], ...] = (
 )
 
 
-class PackingError(ValueError):
+class PackingError(FormatError):
     """It cannot be unpacked; ``str()`` says why."""
 
 

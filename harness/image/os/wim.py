@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.errors import FormatError
 from harness.host.limits import Limits, TooLongError, run_limited
 from harness.host.programs import find_program
 from harness.image.fs.filesystem import MAX_FILE_BYTES
@@ -20,7 +21,7 @@ _LIMITS = Limits(cpu_s=20, wall_s=60.0, memory_bytes=1 << 30, open_files=32, out
 _SETUP_INDEX = 2  # Microsoft's boot.wim: 1 is Windows PE, 2 is Windows Setup
 
 
-class WimError(Exception):
+class WimError(FormatError):
     """A WIM that cannot be read. ``str()`` says why, in words that begin a clause."""
 
 

@@ -12,7 +12,7 @@ from harness.console.web.access import (
     host_of,
     is_loopback,
 )
-from harness.errors import UsageError
+from harness.errors import StateError, UsageError
 
 
 def test_a_link_opens_once() -> None:
@@ -56,7 +56,7 @@ def test_a_console_takes_so_many_and_no_more() -> None:
     door = Door()
     for _ in range(MAX_VIEWERS):
         assert door.enter(door.new_link())
-    with pytest.raises(UsageError, match="takes no more"):
+    with pytest.raises(StateError, match="takes no more"):
         door.enter(door.new_link())
 
 

@@ -10,14 +10,14 @@ import pytest
 from harness.console.player import Player
 from harness.console.web.replayed import Replayed
 from harness.console.web.serving import serving, warning_of
-from harness.errors import UsageError
+from harness.errors import StateError, UsageError
 from tests.report.samples import unpack
 
 
 @pytest.mark.parametrize("name", ["reset", "qmp", "swap"])
 def test_its_machine_is_told_nothing(tmp_path: Path, name: str) -> None:
     replayed = Replayed(Player(unpack("healthy-tiny", tmp_path)))
-    with pytest.raises(UsageError, match="recorded"):
+    with pytest.raises(StateError, match="recorded"):
         asyncio.run(replayed.do(name))
     with pytest.raises(UsageError, match="never came there"):
         asyncio.run(replayed.do("seek", where="\x1b[2J"))
