@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
 
-from harness.errors import faults_in_words
+from harness.errors import UsageError
+from harness.model.table import read_table
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -184,7 +184,10 @@ AnyRecipe = (
     | DebianInstallerVariant
     | DebianArchive
 )
-Recipe = Annotated[AnyRecipe, Field(discriminator="kind")]
+
+
+class _Table(RootModel[Annotated[AnyRecipe, Field(discriminator="kind")]]):
+    """The table of a recipe, which its ``kind`` tells apart."""
 
 
 def recipe_names() -> list[str]:
@@ -198,11 +201,9 @@ def load_recipe(name: str) -> AnyRecipe:
     if name not in recipe_names():
         raise RecipeError(f"{name}: no such recipe; there is {', '.join(recipe_names())}.")
     try:
-        return TypeAdapter(Recipe).validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{path}: not TOML: {error}.") from error
-    except ValidationError as error:
-        raise RecipeError(f"{path}: {faults_in_words(error)}.") from error
+        return read_table(path, _Table).root
+    except UsageError as error:
+        raise RecipeError(str(error)) from error
 
 
 def base_of(name: str, recipe: DebianInstallerVariant | DebianArchive) -> DebianInstaller:

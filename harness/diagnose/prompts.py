@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import math
 import re
-import tomllib
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field
 
 from harness.diagnose.machine_state import MachineState
 from harness.diagnose.rules import When
 from harness.evidence.log import Observation
+from harness.model.table import shipped_table
 
 Place = Literal["serial", "screen"]
 
@@ -66,8 +65,7 @@ class Answer:
 @cache
 def known_prompts() -> tuple[Prompt, ...]:
     """The table that comes with harness, in the order in which it is looked at."""
-    text = resources.files(__package__).joinpath("prompts.toml").read_text(encoding="utf-8")
-    return tuple(TypeAdapter(list[Prompt]).validate_python(tomllib.loads(text)["prompt"]))
+    return shipped_table(__package__, "prompts.toml", dict[str, tuple[Prompt, ...]])["prompt"]
 
 
 class Answerer:

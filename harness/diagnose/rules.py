@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from harness.diagnose.machine_state import MachineState
-from harness.errors import UsageError, faults_in_words
 from harness.evidence.guest_text import printable
 from harness.model.finding import Finding, Severity, catalog
 from harness.model.hardware import CpuMode, Firmware
 from harness.model.image import Medium
 from harness.model.stages import Stage
+from harness.model.table import parse_table, read_table_text, shipped_table
 
 Channel = Literal["serial", "firmware", "screen", "bugcheck", "silence"]
 
@@ -222,20 +220,15 @@ def rule_finding(
 
 def parse_rules(text: str, location: str) -> RuleBook:
     """The rules in TOML ``text``; raises UsageError that names every fault at once."""
-    try:
-        table = _Table.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{location}: not TOML: {error}.") from error
-    except ValidationError as error:
-        raise UsageError(f"{location}: {faults_in_words(error)}.") from error
+    table = parse_table(text, location, _Table)
     return RuleBook(table.rule, table.ignore)
 
 
 @cache
 def shipped_rules() -> RuleBook:
     """The rules that come with harness."""
-    text = resources.files(__package__).joinpath("rules.toml").read_text(encoding="utf-8")
-    return parse_rules(text, "rules.toml")
+    table = shipped_table(__package__, "rules.toml", _Table)
+    return RuleBook(table.rule, table.ignore)
 
 
 def read_rules(paths: Iterable[Path]) -> tuple[tuple[str, str], ...]:
@@ -245,11 +238,7 @@ def read_rules(paths: Iterable[Path]) -> tuple[tuple[str, str], ...]:
     """
     tables = []
     for path in paths:
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is no text"
-            raise UsageError(f"{path}: cannot be read: {why}.") from error
+        text = read_table_text(path)
         parse_rules(text, str(path))
         tables.append((str(path), text))
     return tuple(tables)

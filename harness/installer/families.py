@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import re
 import string
-import tomllib
 from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import resources
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from harness.errors import UsageError, faults_in_words
 from harness.image.iso.iso import System
 from harness.installer.values import ARCHIVE_PLACEHOLDERS, PLACEHOLDERS
 from harness.model.hardware import Firmware
+from harness.model.table import parse_table, shipped_table
 
 Way = Literal["initrd", "answer disc", "changed disc"]
 """How the answers reach the installer: beside the initrd that we boot; on a second CD-ROM; only on
@@ -168,19 +167,13 @@ def template_text(name: str) -> str:
 
 def parse_families(text: str, location: str) -> tuple[Family, ...]:
     """The families in TOML ``text``; raises UsageError that names every fault at once."""
-    try:
-        return _Table.model_validate(tomllib.loads(text)).family
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{location}: not TOML: {error}.") from error
-    except ValidationError as error:
-        raise UsageError(f"{location}: {faults_in_words(error)}.") from error
+    return parse_table(text, location, _Table).family
 
 
 @cache
 def families() -> tuple[Family, ...]:
     """The families that come with harness."""
-    text = resources.files(__package__).joinpath("families.toml").read_text(encoding="utf-8")
-    return parse_families(text, "families.toml")
+    return shipped_table(__package__, "families.toml", _Table).family
 
 
 def family_for(systems: Iterable[System]) -> Family | None:

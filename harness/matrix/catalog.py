@@ -5,7 +5,6 @@ Every fault of every file is named at once: a catalog is mended in one go.
 
 from __future__ import annotations
 
-import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from harness.errors import UsageError, faults_in_words
 from harness.model.finding import catalog as known_findings
 from harness.model.hardware import Firmware
 from harness.model.stages import Stage
+from harness.model.table import read_table
 from harness.net.link import name_in_url
 from harness.provider.profile import load_profile
 
@@ -181,17 +181,9 @@ def _files_at(path: Path, faults: list[str]) -> list[Path]:
 def _read(path: Path, faults: list[str]) -> Iterator[Planned]:
     """The entries of one file that hold; what does not is added to ``faults``."""
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-        catalog = _Catalog.model_validate(table)
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
-        faults.append(f"{path}: cannot be read: {why}")
-        return
-    except tomllib.TOMLDecodeError as error:
-        faults.append(f"{path}: is not TOML: {error}")
-        return
-    except ValidationError as error:
-        faults.append(f"{path}: {faults_in_words(error)}")
+        catalog = read_table(path, _Catalog)
+    except UsageError as error:
+        faults.append(str(error).removesuffix("."))
         return
     for number, row in enumerate(catalog.image, start=1):
         name = row.get("name") or f"image {number}"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache
-from importlib import resources
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field
+
+from harness.model.table import shipped_table
 
 Severity = Literal["error", "warning", "info"]
 
@@ -59,8 +59,7 @@ class Explanation(BaseModel):
 @cache
 def catalog() -> Mapping[str, Explanation]:
     """Every id of the contract with its explanation, in the order of a run."""
-    text = resources.files(__package__).joinpath("catalog.toml").read_text(encoding="utf-8")
-    return TypeAdapter(dict[str, Explanation]).validate_python(tomllib.loads(text))
+    return shipped_table(__package__, "catalog.toml", dict[str, Explanation])
 
 
 def finding(

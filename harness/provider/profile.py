@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import datetime
-import tomllib
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from harness.errors import UsageError, faults_in_words
+from harness.errors import UsageError
 from harness.model.hardware import Addressing, Chipset, DiskBus, Firmware, SeedBus, SeedForm
+from harness.model.table import parse_table, read_table, shipped_table
 
 Value = TypeVar("Value")
 
@@ -25,7 +25,6 @@ DEFAULT = "contabo"
 """The provider that is meant where none is named."""
 
 # A shipped one has 5 KB.
-_MAX_PROFILE_BYTES = 1 << 20
 
 FIRMWARE_OPTION = "--firmware"
 """The source of a firmware that is not the provider's."""
@@ -185,28 +184,14 @@ def load_profile(name: str) -> Profile:
     shipped = shipped_profiles()
     if name not in shipped:
         raise UsageError(f"--provider {name}: no such profile; there is {', '.join(shipped)}.")
-    text = (resources.files(__package__) / f"{name}.toml").read_text(encoding="utf-8")
-    return parse_profile(text, f"{name}.toml")
+    return shipped_table(__package__, f"{name}.toml", Profile)
 
 
 def read_profile(path: Path) -> Profile:
     """The profile in a file of the user's own; raises UsageError that says what is wrong in it."""
-    try:
-        text = path.read_bytes()[: _MAX_PROFILE_BYTES + 1].decode("utf-8")
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}: name a profile in TOML.") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: byte {error.start}: not UTF-8, so no TOML.") from error
-    if len(text) > _MAX_PROFILE_BYTES:
-        raise UsageError(f"{path}: larger than {_MAX_PROFILE_BYTES} bytes: no profile is.")
-    return parse_profile(text, str(path))
+    return read_table(path, Profile)
 
 
 def parse_profile(text: str, location: str) -> Profile:
     """The profile in TOML ``text``; raises UsageError that names every fault at once."""
-    try:
-        return Profile.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{location}: not TOML: {error}.") from error
-    except ValidationError as error:
-        raise UsageError(f"{location}: {faults_in_words(error)}.") from error
+    return parse_table(text, location, Profile)

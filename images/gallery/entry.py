@@ -6,15 +6,15 @@ wildcards of fnmatch, as the version of a kernel is not known beforehand.
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from harness.errors import faults_in_words
+from harness.errors import UsageError
 from harness.matrix.catalog import Expected
 from harness.model.hardware import Firmware
+from harness.model.table import read_table
 from images.recipe import RecipeError
 
 GALLERY = Path(__file__).parent
@@ -175,11 +175,9 @@ def load_entry(name: str) -> Entry:
         raise RecipeError(f"{name}: no such entry; there is {', '.join(entry_names())}.")
     path = GALLERY / f"{name}.toml"
     try:
-        return parse_entry(tomllib.loads(path.read_text(encoding="utf-8")))
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{path}: not TOML: {error}.") from error
-    except ValidationError as error:
-        raise RecipeError(f"{path}: {faults_in_words(error)}.") from error
+        return read_table(path, Entry)
+    except UsageError as error:
+        raise RecipeError(str(error)) from error
 
 
 def parse_entry(table: dict[str, Any]) -> Entry:

@@ -83,7 +83,7 @@ def test_every_fault_of_every_file_is_named_at_once(tmp_path: Path) -> None:
     said = str(caught.value)
     assert said.startswith("the catalog has 6 faults:")
     for words in (
-        "broken.toml: is not TOML",
+        "broken.toml: not TOML",
         "name.toml: Not A Name: name: ",
         "two-sources: ",
         "no-why: colour: ",

@@ -72,11 +72,11 @@ def test_what_is_wrong_in_it_is_said(tmp_path: Path, old: str, new: str, said: s
 
 def test_a_file_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
-    (tmp_path / "large.toml").write_bytes(b"#" * (1 << 21))
+    (tmp_path / "large.toml").write_bytes(b"#" * (5 << 20))
     for path, said in (
         (tmp_path / "nowhere.toml", "No such file"),
         (tmp_path, "Is a directory"),
-        (tmp_path / "bytes.toml", "byte 0: not UTF-8"),
+        (tmp_path / "bytes.toml", "byte 0 is not UTF-8"),
         (tmp_path / "large.toml", "larger than"),
     ):
         with pytest.raises(UsageError, match=said):

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import fnmatch
-import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
-from importlib import resources
 from typing import Literal, Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict
 
 from harness.image.disk.partitions import PartitionTable, read_partitions
 from harness.image.disk.pe import pe_architecture
@@ -26,6 +24,7 @@ from harness.image.iso.iso9660 import (
 )
 from harness.image.iso.udf import UdfFiles
 from harness.image.source import ImageSource, OutOfReachError, Window
+from harness.model.table import shipped_table
 
 _PE_HEAD_BYTES = 4096
 _MARKER_BYTES = 512
@@ -140,8 +139,7 @@ class IsoFacts:
 @cache
 def known_systems() -> tuple[System, ...]:
     """The table of systems that are recognised, in the order in which they are looked for."""
-    text = resources.files(__package__).joinpath("systems.toml").read_text(encoding="utf-8")
-    return tuple(TypeAdapter(list[System]).validate_python(tomllib.loads(text)["system"]))
+    return shipped_table(__package__, "systems.toml", dict[str, tuple[System, ...]])["system"]
 
 
 def read_iso(source: ImageSource) -> IsoFacts:
