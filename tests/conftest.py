@@ -21,6 +21,8 @@ from images.build import build
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+pytest_plugins = ["tests.time_limits"]
+
 HARNESS = Path(sys.executable).with_name("harness")
 
 

@@ -57,13 +57,25 @@ class MatrixFolder:
         try:
             (folder / RUNS).mkdir(parents=True, exist_ok=True)
             self._file = (folder / MATRIX_FILE).open("a+b")
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UsageError(f"{folder}: another matrix is at work there.") from error
         except OSError as error:
             why = error.strerror or str(error)
             raise UsageError(f"{folder}: no matrix can be kept there: {why}.") from error
-        self._begin(resume=resume)
+        try:
+            self._lock()
+            self._begin(resume=resume)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UsageError(f"{self.path}: another matrix is at work there.") from error
+        except OSError as error:
+            raise UsageError(
+                f"{self.path}: no matrix can be kept there: {error.strerror}."
+            ) from error
 
     def __enter__(self) -> Self:
         return self
