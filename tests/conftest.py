@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,33 +16,9 @@ from images.build import build
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+from tests.program import HARNESS, Ran
 
 pytest_plugins = ["tests.time_limits"]
-
-HARNESS = Path(sys.executable).with_name("harness")
-
-
-@dataclass(frozen=True)
-class Ran:
-    """What a run of the program gave."""
-
-    status: int
-    stdout: str
-    stderr: str
-    run_dir: Path
-    scratch: Path
-
-    @property
-    def result(self) -> dict[str, Any]:
-        return json.loads(self.stdout)
-
-    @property
-    def evidence(self) -> list[dict[str, Any]]:
-        lines = (self.run_dir / "evidence.jsonl").read_text().splitlines()
-        return [json.loads(line) for line in lines[1:]]
-
-    def brief(self) -> tuple[str, str | None, str | None]:
-        return self.result["outcome"], self.result["stage"], self.result["cause"]
 
 
 @pytest.fixture
@@ -80,27 +52,6 @@ def verify(tmp_path: Path, scratch: Path, program_env: dict[str, str]) -> Callab
 @pytest.fixture(scope="session")
 def tiny() -> Path:
     return build("tiny")
-
-
-def wait_for(condition: Callable[[], bool], *, seconds: float = 60) -> None:
-    deadline_s = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline_s, f"waited for {seconds} s"
-        time.sleep(0.05)
-
-
-def machines_of(scratch: Path) -> list[str]:
-    """The command lines of processes of QEMU and of swtpm that use ``scratch``."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (folder / "cmdline").read_bytes()
-        except OSError:
-            continue
-        is_ours = b"qemu-system" in words or b"swtpm" in words
-        if is_ours and str(scratch).encode() in words:
-            found.append(words.replace(b"\0", b" ").decode())
-    return found
 
 
 @pytest.fixture(scope="module")

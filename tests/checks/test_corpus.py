@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import lzma
-import os
 import subprocess
 from pathlib import Path
 
@@ -14,16 +13,9 @@ from harness.image.disk.partitions import read_partitions
 from harness.image.disk.volumes import volumes
 from harness.image.source import LocalFile
 from harness.provider.profile import load_profile
+from tests.corpus import CORPUS, judges_corpus
 
-CORPUS = Path(os.environ.get("HARNESS_CORPUS", Path(__file__).parents[3] / "shared" / "corpus"))
-
-pytestmark = [
-    pytest.mark.corpus,
-    pytest.mark.programs,
-    pytest.mark.skipif(
-        not CORPUS.is_dir(), reason=f"no corpus at {CORPUS}: HARNESS_CORPUS names another place"
-    ),
-]
+pytestmark = judges_corpus
 
 _RIGHT = {
     "backing-chain-1.qcow2": {"qcow2.backing-file"},

@@ -13,7 +13,7 @@ from harness.errors import UsageError
 from harness.examine.gate import gate
 from harness.image.source import LocalFile
 from harness.provider.profile import load_profile
-from tests.checks.test_inside import said
+from tests.checks.boot_prediction import said
 from tests.image.disks import Linux
 
 _SCSI = Linux(Path()).early

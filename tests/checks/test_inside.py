@@ -16,10 +16,8 @@ from harness.image.container.qcow2_disk import Qcow2Disk
 from harness.image.os.disk import read_disk
 from harness.image.source import LocalFile
 from harness.model.finding import catalog
-from harness.model.hardware import Firmware
 from harness.provider.profile import load_profile
-from tests.image.disk.test_grub_core import core as grub_core
-from tests.image.disk.test_pe import signable_program
+from tests.checks.boot_prediction import said
 from tests.image.disks import (
     GRUB_CFG,
     ROOT_UUID,
@@ -30,6 +28,8 @@ from tests.image.disks import (
     kernel,
     write_boot_code,
 )
+from tests.image.efi_programs import signable_program
+from tests.image.grub_cores import core as grub_core
 from tests.image.isos import esp
 
 pytestmark = pytest.mark.programs
@@ -42,17 +42,6 @@ _ALL = Linux(Path()).early
 def looked_at(image: Path) -> ImageFacts:
     """As the program looks at it: in a child process."""
     return examine(str(image), load_profile("contabo"))
-
-
-def said(
-    image: Path, firmware: Firmware = "bios", provider: str = "contabo"
-) -> tuple[bool | None, list[str]]:
-    """The prediction and the findings, without the child and what it costs."""
-    profile = load_profile(provider).with_firmware(firmware)
-    with LocalFile(image) as source:
-        facts = read_disk(Qcow2Disk(source, read_qcow2(source)))
-    rows = check_inside(facts, profile)
-    return predict(facts, rows, profile).will_boot, [row.id for row in rows]
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ import pytest
 
 from harness.examine.image_report import ImageFacts, examine
 from harness.provider.profile import load_profile
-from tests.cli.test_main import harness
 from tests.image.isos import bios_loader, files, initrd, linux_kernel, xorriso
-from tests.image.os.test_kernel import bz_image
+from tests.image.kernels import bz_image
+from tests.program import harness
 from tests.server import serving
 
 pytestmark = pytest.mark.programs

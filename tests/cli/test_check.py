@@ -12,9 +12,8 @@ import pytest
 
 from harness.model.finding import catalog
 from harness.report.explain import markdown
-from tests.cli.test_main import harness
-from tests.conftest import HARNESS
 from tests.image.isos import bios_loader, tree, xorriso
+from tests.program import HARNESS, harness
 from tests.server import Server, serving
 
 pytestmark = pytest.mark.programs

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import harness
-from tests.conftest import HARNESS
+from tests.program import HARNESS
 
 pytestmark = pytest.mark.programs
 

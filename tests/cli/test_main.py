@@ -2,50 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
-import signal
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 
-from harness.cli.main import main
 from harness.evidence.log import EvidenceLog
-from tests.conftest import HARNESS
+from tests.program import harness
 
 pytestmark = pytest.mark.programs
-
-
-def harness(*words: object, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the program: here, or as a process of its own where its environment is another one."""
-    said = [str(HARNESS), *map(str, words)]
-    if env is None:
-        done = _run_here(said)
-    else:
-        both = {**os.environ, **env}
-        done = subprocess.run(said, capture_output=True, text=True, env=both, check=False)
-    assert "Traceback" not in done.stderr, done.stderr
-    return done
-
-
-def _run_here(words: list[str]) -> subprocess.CompletedProcess[str]:
-    """The same without the time that a process takes to start."""
-    stdout, stderr = io.StringIO(), io.StringIO()
-    before, handler = sys.argv, signal.getsignal(signal.SIGTERM)
-    sys.argv = ["harness", *words[1:]]
-    try:
-        with redirect_stdout(stdout), redirect_stderr(stderr), pytest.raises(SystemExit) as caught:
-            main()
-    finally:
-        sys.argv = before
-        signal.signal(signal.SIGTERM, handler)
-    status = caught.value.code
-    assert isinstance(status, int)
-    return subprocess.CompletedProcess(words, status, stdout.getvalue(), stderr.getvalue())
 
 
 @pytest.mark.parametrize(

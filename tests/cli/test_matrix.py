@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from harness.matrix.folder import read_matrix
-from tests.conftest import HARNESS, wait_for
+from tests.processes import wait_for
+from tests.program import HARNESS
 
 pytestmark = pytest.mark.programs
 

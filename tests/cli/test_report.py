@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from junitparser import JUnitXml
 
-from tests.conftest import HARNESS
+from tests.program import HARNESS
 from tests.report.samples import unpack
 
 pytestmark = pytest.mark.programs

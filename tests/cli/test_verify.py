@@ -16,7 +16,8 @@ import pytest
 
 from harness.trial.result import replay
 from images.build import build
-from tests.conftest import HARNESS, Ran, machines_of, wait_for
+from tests.processes import machines_of, wait_for
+from tests.program import HARNESS, Ran
 from tests.server import serving
 
 Verify = Callable[..., Ran]

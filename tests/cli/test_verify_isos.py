@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from harness.trial.result import replay
 from images.build import build
-from tests.checks.test_corpus import CORPUS
-from tests.conftest import HARNESS, Ran, machines_of, wait_for
+from tests.corpus import CORPUS, needs_corpus
 from tests.image.isos import files, xorriso
+from tests.processes import wait_for
+from tests.program import HARNESS, Ran, is_whole
 
 Verify = Callable[..., Ran]
 
@@ -25,12 +25,6 @@ ASK = Path(__file__).parent / "ask.asm"
 IPXE = Path("/usr/lib/ipxe/ipxe.iso")
 GRUB_RESCUE = Path("/usr/lib/grub-rescue/grub-rescue-cdrom.iso")
 MEMTEST = Path("/usr/lib/memtest86+/memtest86+x64.iso")
-
-
-def is_whole(ran: Ran) -> bool:
-    """Nothing is left, and the record alone comes to the same."""
-    same = json.loads(replay(ran.run_dir).to_json()) == ran.result
-    return same and machines_of(ran.scratch) == [] and list(ran.scratch.iterdir()) == []
 
 
 def observed(ran: Ran, channel: str, kind: str) -> list[dict[str, Any]]:
@@ -74,7 +68,7 @@ def test_a_memory_test_runs_and_is_no_installer(verify: Verify, firmware: str) -
 
 
 @pytest.mark.corpus
-@pytest.mark.skipif(not CORPUS.is_dir(), reason=f"no corpus at {CORPUS}")
+@needs_corpus
 def test_a_loader_without_its_kernel(verify: Verify) -> None:
     ran = verify(CORPUS / "images" / "fake-centos65-label.iso")
     assert (ran.result["outcome"], ran.result["stage"]) == ("fail", "bootloader")

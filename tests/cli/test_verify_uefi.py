@@ -14,7 +14,8 @@ import harness.provider
 from harness.trial.result import replay
 from images.build import build
 from images.gallery.build import build_entry
-from tests.conftest import HARNESS, Ran, machines_of, wait_for
+from tests.processes import machines_of, wait_for
+from tests.program import HARNESS, Ran
 
 SHIPPED = Path(harness.provider.__file__).parent
 Verify = Callable[..., Ran]

@@ -9,7 +9,7 @@ import pytest
 from rich.style import Style
 
 from harness.console.guest_terminal import GuestTerminal
-from tests.console.conftest import HOSTILE
+from tests.recordings import HOSTILE
 
 pytestmark = pytest.mark.programs
 

@@ -24,8 +24,9 @@ from harness.provider.profile import load_profile
 from harness.trial.case import Case
 from harness.trial.result import replay
 from images.build import build
-from tests.conftest import HARNESS, machines_of, wait_for
-from tests.console.test_terminal import SIZE, Terminal
+from tests.console.pseudo_terminal import SIZE, Terminal
+from tests.processes import machines_of, wait_for
+from tests.program import HARNESS
 
 pytestmark = pytest.mark.boot
 

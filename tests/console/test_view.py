@@ -12,7 +12,7 @@ from harness.console.view import View
 from harness.evidence.log import Observation, read_evidence
 from harness.model.stages import STAGES
 from harness.trial.result import replay
-from tests.console.conftest import RECORDINGS, recorded
+from tests.recordings import RECORDINGS, recorded
 
 CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e]")
 

@@ -7,7 +7,7 @@ import pytest
 from harness.diagnose.counterfactual import what_would_settle
 from harness.model.finding import Finding
 from harness.model.hardware import Chipset, DiskBus
-from tests.diagnose.test_diagnosis import Script
+from tests.diagnose.script import Script
 
 _NO_DISK = ("Linux version 6.1.0", "ALERT!  UUID=0 does not exist.  Dropping to a shell!")
 _SEEN = "sd 2:0:0:0: [sda] 41943040 512-byte logical blocks"

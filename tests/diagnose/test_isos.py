@@ -7,7 +7,7 @@ import pytest
 from harness.diagnose.diagnosis import diagnose
 from harness.evidence.log import Observation
 from harness.model.finding import Finding, finding
-from tests.diagnose.test_diagnosis import MAC, Script, said
+from tests.diagnose.script import MAC, Script, said
 
 NOTHING_ELSE = {"stages_s": {}, "started_s": 100.0}
 

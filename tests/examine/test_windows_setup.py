@@ -14,19 +14,13 @@ import pytest
 from harness.checks.windows import check_setup
 from harness.examine.windows_setup import SetupFacts, inspect_setup
 from harness.provider.profile import load_profile
-from tests.checks.test_corpus import CORPUS
-from tests.cli.test_main import harness
+from tests.corpus import judges_corpus
 from tests.image.isos import bios_loader, genisoimage, tree, xorriso
-from tests.image.os.test_windows import DATABASE, NETKVM, VIOSCSI, hive, service, windows
+from tests.image.windows_folders import DATABASE, NETKVM, VIOSCSI, hive, service, windows
+from tests.program import harness
 from tests.server import serving
 
-pytestmark = [
-    pytest.mark.corpus,
-    pytest.mark.programs,
-    pytest.mark.skipif(
-        not CORPUS.is_dir(), reason=f"no corpus at {CORPUS}: HARNESS_CORPUS names another place"
-    ),
-]
+pytestmark = judges_corpus
 
 WINDOWS_10 = "SYSTEM_WIN_10_1709.xz"
 DRIVERS = service("vioscsi", 0, VIOSCSI) + DATABASE.format(device=1004)

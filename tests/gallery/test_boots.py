@@ -11,7 +11,8 @@ import pytest
 from harness.trial.result import replay
 from images.gallery.build import build_entry
 from images.gallery.entry import load_entry
-from tests.conftest import Ran, machines_of
+from tests.processes import machines_of
+from tests.program import Ran
 
 Verify = Callable[..., Ran]
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import pytest
 
-from harness.installer.answers import Answers, write_answers
+from harness.installer.answers import write_answers
 from harness.installer.families import Family, families
 from harness.installer.values import Archive, Values, new_values
 from harness.seed.guest_network import GuestNetwork
+from tests.installer.answer_files import contents
 
 MAC = "00:50:56:0a:0b:0c"
 ARCHIVE = Archive(host="203.0.113.2:8080", directory="/debian")
@@ -36,7 +37,3 @@ def text_of(family_named: FamilyNamed, values: Values) -> Callable[[str, str], s
         return contents(write_answers(family_named(name), values))[path].decode()
 
     return text
-
-
-def contents(answers: Answers) -> Mapping[str, bytes]:
-    return {**answers.initrd_files, **answers.disc_files}

@@ -9,7 +9,7 @@ from harness.errors import UsageError
 from harness.installer.answers import user_answers, write_answers
 from harness.installer.families import Family, families
 from harness.installer.values import Values
-from tests.installer.conftest import contents
+from tests.installer.answer_files import contents
 
 NAMES = [family.name for family in families()]
 FamilyNamed = Callable[[str], Family]

@@ -16,7 +16,7 @@ from typing import Literal
 
 import pytest
 
-from tests.conftest import wait_for
+from tests.processes import wait_for
 
 Kind = Literal["session", "system"]
 

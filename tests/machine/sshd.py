@@ -13,7 +13,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from tests.conftest import wait_for
+from tests.processes import wait_for
 
 _CONFIG = """\
 Port {port}

@@ -10,7 +10,7 @@ import pytest
 
 from harness.errors import UsageError
 from harness.machine.backend import Backend, choose_backend
-from tests.conftest import Ran
+from tests.program import Ran
 
 pytestmark = pytest.mark.programs
 

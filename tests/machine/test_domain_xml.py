@@ -8,7 +8,7 @@ import pytest
 
 from harness.machine.domain_xml import Placement, domain_xml
 from harness.machine.qemu_args import machine_args, qemu_args
-from tests.machine.test_qemu_args import endpoints, iso_spec, spec
+from tests.machine.specs import endpoints, iso_spec, spec
 
 QEMU = "{http://libvirt.org/schemas/domain/qemu/1.0}"
 X = Path("/x")

@@ -21,10 +21,11 @@ from harness.trial.result import replay
 from images.build import build
 from images.gallery.build import build_entry
 from images.gallery.entry import load_entry
-from tests.conftest import HARNESS, Ran, machines_of, wait_for
+from tests.machine.inventory import ask
 from tests.machine.libvirtd import Libvirtd, own_libvirtd
 from tests.machine.sshd import own_sshd
-from tests.machine.test_inventory import ask
+from tests.processes import machines_of, wait_for
+from tests.program import HARNESS, Ran
 
 pytestmark = pytest.mark.boot
 

@@ -16,7 +16,7 @@ from harness.errors import HostError
 from harness.machine.machine import Origin
 from harness.machine.qemu import ProcessMachine
 from harness.machine.start_fault import start_fault
-from tests.machine.test_qemu_args import endpoints
+from tests.machine.specs import endpoints
 
 GREETING = {"QMP": {"version": {"qemu": {"major": 7, "minor": 2, "micro": 0}}, "capabilities": []}}
 

@@ -7,35 +7,8 @@ import pytest
 
 from harness.machine.pci import root_ports
 from harness.machine.qemu_args import qemu_args
-from harness.machine.spec import DirectKernel, Endpoints, Flash, MachineSpec
-from harness.seed.guest_network import GuestNetwork
-
-
-def endpoints(folder: Path) -> Endpoints:
-    return Endpoints(
-        *(folder / name for name in ("qmp", "serial", "firmware", "receiver")),
-        *(folder / name for name in ("network.pcap", "stderr")),
-    )
-
-
-def spec(folder: Path) -> MachineSpec:
-    return MachineSpec(
-        chipset="pc",
-        cpus=2,
-        memory_mib=2048,
-        accelerator="tcg",
-        cpu_model="max",
-        image=folder / "image.qcow2",
-        image_format="qcow2",
-        disk_size_bytes=1 << 30,
-        overlay=folder / "overlay.qcow2",
-        seed=folder / "seed.iso",
-        mac="00:50:56:12:34:56",
-        disk_address="05.0",
-        nic_address="12.0",
-        balloon_address="03.0",
-        network=GuestNetwork(),
-    )
+from harness.machine.spec import DirectKernel, Flash, MachineSpec
+from tests.machine.specs import endpoints, iso_spec, spec
 
 
 def values(args: list[str], option: str) -> list[str]:
@@ -103,10 +76,6 @@ def test_a_bios_has_no_flash_of_ours_and_starts_the_disk_only() -> None:
     assert values(args, "-machine") == ["pc,usb=off"]
     assert values(args, "-fw_cfg") == []
     assert sum("bootindex" in word for word in values(args, "-device")) == 1
-
-
-def iso_spec(folder: Path) -> MachineSpec:
-    return replace(spec(folder), image=None, iso=folder / "disc.iso")
 
 
 def test_an_iso_is_a_read_only_cd_that_is_tried_after_an_empty_disk() -> None:

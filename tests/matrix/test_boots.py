@@ -12,7 +12,8 @@ from harness.matrix.catalog import Entry, Planned, load_catalogs
 from harness.matrix.folder import read_matrix
 from harness.matrix.progress import Moved
 from harness.matrix.record import Matrix, Tried
-from tests.conftest import HARNESS, machines_of, wait_for
+from tests.processes import machines_of, wait_for
+from tests.program import HARNESS
 
 pytestmark = pytest.mark.boot
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.matrix.child import PYTHON, deadline, run_child
 from harness.matrix.stop import Stop
-from tests.conftest import wait_for
+from tests.processes import wait_for
 
 
 def is_alive(pid: int) -> bool:

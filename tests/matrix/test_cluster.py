@@ -7,7 +7,6 @@ for long is the command of a recipe. One test at the end boots.
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import signal
 import socket
@@ -32,7 +31,6 @@ from harness.matrix.folder import MatrixFolder, read_matrix
 from harness.matrix.progress import Moved
 from harness.matrix.record import Matrix, Tried
 from harness.matrix.stop import Stop
-from tests.conftest import HARNESS, machines_of, wait_for
 from tests.matrix.dask_programs import (
     ROOT,
     Cluster,
@@ -42,11 +40,11 @@ from tests.matrix.dask_programs import (
     worker_of,
     worker_process,
 )
+from tests.matrix.slow_images import NO_IMAGE, SLOW, begun, no_image, plan, slow
+from tests.processes import machines_of, wait_for
+from tests.program import HARNESS
 
 pytestmark = pytest.mark.programs
-
-SLOW = Path(__file__).with_name("slow_recipe.py")
-NO_IMAGE = Expected(outcome="fail", cause="format.unsupported")
 
 
 @pytest.fixture
@@ -143,29 +141,6 @@ def images(tmp_path: Path) -> Path:
     folder = tmp_path / "images"
     folder.mkdir()
     return folder
-
-
-def plan(images: Path, entry: Entry) -> Planned:
-    recipes = Recipes(command=("python", str(SLOW), str(images)))
-    return Planned(entry, "test.toml", images, recipes)
-
-
-def no_image(images: Path, name: str) -> Planned:
-    (images / f"{name}.img").write_bytes(b"KDMV" + bytes(4096))
-    entry = Entry(name=name, file=f"{name}.img", expected=NO_IMAGE, why="it is a VMDK")
-    return plan(images, entry)
-
-
-def slow(images: Path, name: str) -> Planned:
-    """An image that takes until ``images/NAME.go`` is there."""
-    (images / f"{name}.img").write_bytes(b"KDMV" + bytes(4096))
-    return plan(images, Entry(name=name, recipe=name, expected=NO_IMAGE, why="it is a VMDK"))
-
-
-def begun(images: Path, name: str = "*") -> dict[int, str]:
-    """Process and name of each recipe that was begun."""
-    found = (re.fullmatch(r"(.+)\.(\d+)\.began", path.name) for path in images.glob(f"{name}.*"))
-    return {int(match[2]): match[1] for match in found if match}
 
 
 def test_each_image_ends_once_and_its_evidence_is_here(
@@ -292,7 +267,7 @@ from harness.matrix.attempt import Options
 from harness.matrix.cluster import run_cluster
 from harness.matrix.folder import MatrixFolder
 from harness.matrix.stop import Stop
-from tests.matrix.test_cluster import slow
+from tests.matrix.slow_images import slow
 
 images = Path(sys.argv[1])
 with MatrixFolder(images / "matrix", ["a"], resume=False) as folder:

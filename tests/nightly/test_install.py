@@ -18,8 +18,7 @@ import pytest
 from harness.installer.families import template_text
 from harness.trial.result import EVIDENCE_FILE
 from images.build import build
-from tests.cli.test_verify_isos import is_whole
-from tests.conftest import Ran
+from tests.program import Ran, is_whole
 
 Verify = Callable[..., Ran]
 

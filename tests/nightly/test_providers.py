@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from images.build import build
-from tests.conftest import Ran
+from tests.program import Ran
 
 pytestmark = [pytest.mark.boot, pytest.mark.nightly]
 

@@ -15,7 +15,7 @@ from harness.observe.screen import ScreenTexts, ScreenWatch
 from harness.screen.bugcheck import read_bugcheck
 from harness.screen.text import ScreenText
 from images.build import build
-from tests.conftest import Ran
+from tests.program import Ran
 
 PAINT = Path(__file__).parents[1] / "screen" / "paint.asm"
 

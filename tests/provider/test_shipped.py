@@ -13,7 +13,7 @@ from harness.provider.profile import (
     read_profile,
     shipped_profiles,
 )
-from tests.cli.test_main import harness
+from tests.program import harness
 
 FOLDER = Path(__file__).parents[2] / "harness" / "provider"
 

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 
 from harness.screen.bugcheck import read_bugcheck
 from harness.screen.ocr import ocr_is_installed
 from harness.screen.reading import read_screen
+from tests.corpus import CORPUS, judges_corpus
 
-SCREENS = (
-    Path(os.environ.get("HARNESS_CORPUS", Path(__file__).parents[3] / "shared" / "corpus"))
-    / "screens"
-)
+SCREENS = CORPUS / "screens"
 
 pytestmark = [
-    pytest.mark.corpus,
-    pytest.mark.programs,
-    pytest.mark.skipif(
-        not SCREENS.is_dir(), reason=f"no corpus at {SCREENS}: HARNESS_CORPUS names another place"
-    ),
+    *judges_corpus,
     pytest.mark.skipif(not ocr_is_installed(), reason="tesseract is not installed (tesseract-ocr)"),
 ]
 

@@ -22,7 +22,7 @@ from harness.session.loop import LoopThread
 from harness.session.serial import SerialText
 from harness.trial.result import replay
 from images.build import build
-from tests.conftest import machines_of, wait_for
+from tests.processes import machines_of, wait_for
 
 PAGE = Path(__file__).parents[2] / "docs/python.md"
 

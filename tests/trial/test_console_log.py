@@ -10,8 +10,8 @@ import pytest
 from harness.errors import UsageError
 from harness.screen.ocr import ocr_is_installed
 from harness.trial.console_log import judge_console_log, judge_screen
-from tests.checks.test_corpus import CORPUS
-from tests.cli.test_main import harness
+from tests.corpus import CORPUS, needs_corpus
+from tests.program import harness
 
 pytestmark = pytest.mark.programs
 
@@ -61,9 +61,7 @@ _LOGS = {
 
 
 @pytest.mark.corpus
-@pytest.mark.skipif(
-    not CORPUS.is_dir(), reason=f"no corpus at {CORPUS}: HARNESS_CORPUS names another place"
-)
+@needs_corpus
 @pytest.mark.parametrize("name", _LOGS)
 def test_real_consoles_are_judged_right(name: str) -> None:
     result = judge_console_log(CORPUS / "serial-logs" / name)
@@ -75,9 +73,7 @@ def test_real_consoles_are_judged_right(name: str) -> None:
 
 
 @pytest.mark.corpus
-@pytest.mark.skipif(
-    not CORPUS.is_dir(), reason=f"no corpus at {CORPUS}: HARNESS_CORPUS names another place"
-)
+@needs_corpus
 @pytest.mark.skipif(not ocr_is_installed(), reason="tesseract is not installed (tesseract-ocr)")
 @pytest.mark.parametrize(
     ("name", "outcome", "cause"),

@@ -21,7 +21,7 @@ from harness.trial.providers import (
     what_a_guest_sees,
 )
 from harness.trial.result import replay
-from tests.cli.test_main import harness
+from tests.program import harness
 
 
 def twin(name: str, **claims: object) -> Profile:

@@ -14,7 +14,8 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from images.build import build
-from tests.conftest import HARNESS, machines_of, wait_for
+from tests.processes import machines_of, wait_for
+from tests.program import HARNESS
 
 # Of what a screen shows, one number: another picture has another.
 PIXELS = """() => {

@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from harness.session.loop import LoopThread
-from tests.conftest import wait_for
 from tests.console.web.stand_in import SHOWN, Console, console
+from tests.processes import wait_for
 
 pytestmark = pytest.mark.programs
 

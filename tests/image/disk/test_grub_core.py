@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 import random
-import struct
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from harness.image.disk.grub_core import read_grub_core
 from harness.image.source import Memory
-
-PREFIX = "(hd0,gpt2)/boot/grub"
-
-
-def core(folder: Path, *modules: str, prefix: str = PREFIX) -> bytes:
-    path = folder / "core.img"
-    words = ["grub-mkimage", "-O", "i386-pc", "-p", prefix, "-o", path, *modules]
-    subprocess.run(words, check=True)
-    image = bytearray(path.read_bytes())
-    image += bytes(-len(image) % 512)
-    struct.pack_into("<QH", image, 500, 1, len(image) // 512 - 1)
-    return bytes(image)
+from tests.image.grub_cores import PREFIX, core
 
 
 @pytest.mark.parametrize("normal", [True, False])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import lzma
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,59 +12,10 @@ from harness.checks.inside import check_inside, predict
 from harness.image.os.disk import read_disk
 from harness.image.source import LocalFile
 from harness.provider.profile import load_profile
-from tests.checks.test_corpus import CORPUS
+from tests.corpus import judges_corpus
+from tests.image.windows_folders import CRITICAL, DATABASE, NETKVM, VIOSCSI, hive, service, windows
 
-pytestmark = [
-    pytest.mark.corpus,
-    pytest.mark.programs,
-    pytest.mark.skipif(
-        not CORPUS.is_dir(), reason=f"no corpus at {CORPUS}: HARNESS_CORPUS names another place"
-    ),
-]
-
-_SERVICE = r"""
-[\ControlSet001\Services\{service}]
-"Type"=dword:00000001
-"Start"=dword:0000000{start}
-"ErrorControl"=dword:00000001
-"Group"="SCSI miniport"
-"ImagePath"="{image}"
-"""
-CRITICAL = r"""
-[\ControlSet001\Control\CriticalDeviceDatabase\pci#ven_1af4&dev_{device}&subsys_00081af4&rev_00]
-"Service"="{service}"
-"ClassGUID"="{{4D36E97B-E325-11CE-BFC1-08002BE10318}}"
-"""
-DATABASE = r"""
-[\DriverDatabase\DeviceIds\PCI\VEN_1AF4&DEV_{device}&SUBSYS_00081AF4&REV_00]
-"oem1.inf"=hex:01,ff,00,00
-"""
-VIOSCSI = r"system32\drivers\vioscsi.sys"
-NETKVM = r"\SystemRoot\System32\drivers\netkvm.sys"
-
-
-def hive(name: str) -> bytes:
-    path = CORPUS / "hives" / name
-    content = path.read_bytes()
-    return lzma.decompress(content) if name.endswith(".xz") else content
-
-
-def windows(root: Path, system: bytes, registry: str = "", *files: str) -> Path:
-    """A folder with Windows' kernel, its registry with ``registry`` merged, and driver files."""
-    config = root / "Windows/System32/config"
-    config.mkdir(parents=True)
-    (root / "Windows/System32/drivers").mkdir()
-    (root / "Windows/System32/ntoskrnl.exe").write_bytes(b"MZ")
-    (root / "bootmgr").write_bytes(b"x")
-    (config / "SYSTEM").write_bytes(system)
-    (config / "SOFTWARE").write_bytes(hive("windows-software"))
-    for name in files:
-        (root / "Windows/System32/drivers" / name).write_bytes(b"MZ")
-    if registry:
-        text = "Windows Registry Editor Version 5.00\n" + registry
-        words = ["hivexregedit", "--merge", "--prefix", "", str(config / "SYSTEM")]
-        subprocess.run(words, input=text, text=True, check=True, capture_output=True)
-    return root
+pytestmark = judges_corpus
 
 
 def disk(work: Path, system: bytes, registry: str = "", *files: str) -> Path:
@@ -90,10 +40,6 @@ def said(image: Path) -> tuple[bool | None, list[str]]:
     # mkntfs writes a boot sector that only says that it is none; that is not what is tried here.
     rows = [row for row in rows if row.id != "disk.no-bootloader"]
     return predict(facts, rows, profile).will_boot, [row.id for row in rows]
-
-
-def service(name: str, start: int, image: str) -> str:
-    return _SERVICE.format(service=name, start=start, image=image.replace("\\", "\\\\"))
 
 
 @pytest.mark.parametrize("name", ["SYSTEM.xz", "SYSTEM_WIN_10_1709.xz", "windows-system"])

@@ -1,0 +1,19 @@
+"""Linux kernels whose content is made up."""
+
+from __future__ import annotations
+
+import struct
+
+CONTENT = bytes(range(256)) * 4000
+
+
+def bz_image(payload: bytes, size_bytes: int = len(CONTENT)) -> bytes:
+    """A bzImage of boot protocol 2.15 with four setup sectors."""
+    setup = bytearray(5 * 512)
+    setup[0x1F1] = 4
+    setup[0x202:0x206] = b"HdrS"
+    struct.pack_into("<H", setup, 0x206, 0x020F)
+    setup[0x236] = 1
+    whole = payload + struct.pack("<I", size_bytes)
+    struct.pack_into("<II", setup, 0x248, 16, len(whole))
+    return bytes(setup) + bytes(16) + whole
