@@ -10,8 +10,9 @@ import datetime
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Annotated, Any
 
 from pydantic import ValidationError
 
@@ -35,6 +36,7 @@ from harness.matrix.progress import Moved, Teller
 from harness.matrix.record import RUNS, Tried, of_entry
 from harness.matrix.reuse import Ground, again, reuse_key
 from harness.matrix.stop import Stop
+from harness.matrix.verify_option import VerifyOption, verify_words
 from harness.model.finding import Finding
 from harness.net.link import LinkError
 from harness.provider.profile import load_profile
@@ -45,6 +47,8 @@ from harness.trial.result import EVIDENCE_FILE, Result, replay
 _PROGRAM = (PYTHON, "-P", "-m", "harness", "verify")
 # What another attempt does not change.
 _FINAL = frozenset({"host.missing-tool", "host.interrupted", "host.kvm-unusable"})
+NOT_IN_GROUND = frozenset({"retries", "write_limit_bytes", "worker"})
+"""Options that no result stands on: they decide whether there is one, and where."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,25 +56,27 @@ class Options:
     """What holds for every image of a matrix.
 
     ``retries`` are for errors of the host only. ``write_limit_bytes`` is what one run may write
-    to a file; 0 for no limit.
+    to a file; 0 for no limit. Every field is part of what results stand on but for those of
+    ``NOT_IN_GROUND``.
     """
 
-    accel: Choice = "auto"
-    counterfactual: bool = True
-    rules: tuple[Path, ...] = ()
+    accel: Annotated[Choice, VerifyOption("--accel")] = "auto"
+    counterfactual: Annotated[bool, VerifyOption("--no-counterfactual", for_false=True)] = True
+    rules: Annotated[tuple[Path, ...], VerifyOption("--rules")] = ()
     retries: int = 0
     write_limit_bytes: int = 0
     worker: str = ""
 
     def ground(self) -> Ground:
         """What results on this host stand on; raises HostError where it has no QEMU."""
-        texts = tuple(path.read_text(encoding="utf-8") for path in self.rules)
-        return Ground(
-            qemu=qemu_version(),
-            accel=choose_acceleration(self.accel).accelerator,
-            counterfactual=self.counterfactual,
-            rules=texts,
-        )
+        held: dict[str, Any] = {
+            row.name: getattr(self, row.name)
+            for row in fields(self)
+            if row.name not in NOT_IN_GROUND
+        }
+        held["accel"] = choose_acceleration(self.accel).accelerator
+        held["rules"] = tuple(path.read_text(encoding="utf-8") for path in self.rules)
+        return Ground(**held, qemu=qemu_version())
 
 
 Known = Callable[[str], Tried | None]
@@ -184,22 +190,10 @@ class _Attempt:
         return self._result_of(child), late.waited_s
 
     def _words(self) -> Iterator[str]:
-        """The options of ``harness verify`` that the entry asks for."""
-        entry, options = self.planned.entry, self.options
+        """The options of ``harness verify`` that the entry and the matrix ask for."""
         yield from ("--json", "--run-dir", str(self.run_dir.absolute()))
-        yield from ("--provider", entry.provider, "--until", entry.until, "--accel", options.accel)
-        if entry.firmware:
-            yield from ("--firmware", entry.firmware)
-        if entry.silence_s:
-            yield from ("--silence", f"{entry.silence_s:g}")
-        if entry.install:
-            yield "--install"
-        if entry.strict:
-            yield "--strict"
-        if not options.counterfactual:
-            yield "--no-counterfactual"
-        for path in options.rules:
-            yield from ("--rules", str(path.absolute()))
+        yield from verify_words(self.planned.entry)
+        yield from verify_words(self.options)
 
     def _result_of(self, child: Child) -> Result:
         try:

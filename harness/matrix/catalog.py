@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harness.errors import UsageError, faults_in_words
+from harness.matrix.verify_option import VerifyOption
 from harness.model.finding import catalog as known_findings
 from harness.model.hardware import Firmware
 from harness.model.stages import Stage
@@ -73,6 +74,9 @@ class Entry(_Model):
     which then names the newest file. ``checksums`` is a link, or a name beside the image.
     ``deadline_s`` bounds an attempt, its second boot with it; ``why`` is why something else than a
     pass is right.
+
+    What is said to ``harness verify`` is declared with the field; every field is part of the key
+    of its result but for those that :mod:`harness.matrix.reuse` names.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._+-]{0,79}$")]
@@ -82,12 +86,12 @@ class Entry(_Model):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     file: str | None = None
     recipe: str | None = None
-    provider: str = "contabo"
-    firmware: Firmware | None = None
-    until: Literal["network", "seed", "ready"] = "network"
-    install: bool = False
-    strict: bool = False
-    silence_s: Annotated[float, Field(ge=1)] | None = None
+    provider: Annotated[str, VerifyOption("--provider")] = "contabo"
+    firmware: Annotated[Firmware | None, VerifyOption("--firmware")] = None
+    until: Annotated[Literal["network", "seed", "ready"], VerifyOption("--until")] = "network"
+    install: Annotated[bool, VerifyOption("--install")] = False
+    strict: Annotated[bool, VerifyOption("--strict")] = False
+    silence_s: Annotated[float | None, Field(ge=1), VerifyOption("--silence")] = None
     deadline_s: Annotated[float, Field(ge=1)] = DEADLINE_S
     tags: tuple[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")], ...] = ()
     expected: Expected = Expected()

@@ -18,9 +18,9 @@ from harness.matrix.catalog import Entry, Planned
 from harness.matrix.record import Tried, of_entry
 from harness.provider.profile import load_profile
 
-# What of an entry changes a verdict. Its name, tags and deadline do not: a late run is an error,
-# and no error is used again. What is expected does not either: it is judged anew.
-_OPTIONS = ("source", "provider", "firmware", "until", "install", "strict", "silence_s")
+NOT_IN_KEY = frozenset({"name", "description", "tags", "deadline_s", "expected", "why"})
+"""Fields of an entry that change no verdict. A late run is an error, and no error is used again;
+what is expected is judged again."""
 
 
 @cache
@@ -72,8 +72,10 @@ def reuse_key(entry: Entry, sha256: str, ground: Ground) -> str:
 
     It holds, because each of them can change what comes of it:
 
-    - the image, by its SHA-256, and where it comes from: its name and its server give findings;
-    - the options of the entry that reach the run, and the claims of its provider's profile;
+    - the image, by its SHA-256. Where it comes from is a field of the entry: its name and its
+      server give findings;
+    - every field of the entry that is not in ``NOT_IN_KEY``, and the claims of its provider's
+      profile;
     - the tool: its version, and its code and tables, which change without one;
     - the QEMU, and whether KVM or TCG runs the guest; whether a failure is tried once more, and the
       user's own rules.
@@ -82,7 +84,7 @@ def reuse_key(entry: Entry, sha256: str, ground: Ground) -> str:
     """
     held = {
         "image": sha256,
-        "entry": {option: getattr(entry, option) for option in _OPTIONS},
+        "entry": entry.model_dump(mode="json", exclude=set(NOT_IN_KEY)),
         "profile": load_profile(entry.provider).model_dump(mode="json"),
         "ground": asdict(ground),
     }

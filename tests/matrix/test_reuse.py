@@ -4,15 +4,16 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import harness
+from harness.matrix.attempt import NOT_IN_GROUND, Options
 from harness.matrix.catalog import Entry, Expected, Planned
-from harness.matrix.reuse import Ground, again, reuse_key
+from harness.matrix.reuse import NOT_IN_KEY, Ground, again, reuse_key
 from tests.matrix.rows import SHA256, tried
 
 pytestmark = pytest.mark.programs
@@ -42,6 +43,7 @@ def test_a_key_is_short_and_says_nothing() -> None:
         {"silence_s": 300},
         {"file": "debian.img"},
         {"file": None, "url": "https://images.example/debian.qcow2"},
+        {"file": None, "url": "https://images.example/a.qcow2", "checksums": "SHA256SUMS"},
     ],
 )
 def test_what_reaches_the_run_is_in_the_key(changed: dict[str, Any]) -> None:
@@ -60,6 +62,25 @@ def test_what_reaches_the_run_is_in_the_key(changed: dict[str, Any]) -> None:
 )
 def test_what_does_not_is_not(changed: dict[str, Any]) -> None:
     assert reuse_key(entry(**changed), SHA256, GROUND) == KEY
+
+
+def test_every_field_of_an_entry_is_in_the_key_or_named_as_left_out() -> None:
+    class Longer(Entry):
+        added: bool = False
+
+    assert set(Entry.model_fields) > NOT_IN_KEY
+    longer = {"name": "debian", "file": "debian.qcow2"}
+    keys = {
+        reuse_key(Longer.model_validate({**longer, "added": value}), SHA256, GROUND)
+        for value in (False, True)
+    }
+    assert len(keys) == 2
+
+
+def test_every_option_of_a_matrix_is_in_its_ground_or_named_as_left_out() -> None:
+    options = {row.name for row in fields(Options)}
+    assert options >= NOT_IN_GROUND
+    assert options - NOT_IN_GROUND <= {row.name for row in fields(Ground)}
 
 
 @pytest.mark.parametrize(
@@ -116,7 +137,7 @@ def key_of_a_copy(folder: Path, name: str, change: tuple[str, str]) -> str:
         ("provider/contabo.toml", ("value = 2048", "value = 4096"), False),
         ("provider/profile.py", ("", "# other code\n"), False),
         ("diagnose/rules.toml", ("", "# another rule\n"), False),
-        ("checks/catalog.toml", ("", "# another finding\n"), False),
+        ("model/catalog.toml", ("", "# another finding\n"), False),
         ("diagnose/diagnosis.py", ("", "# other code\n"), False),
     ],
 )
