@@ -236,6 +236,7 @@ class _Matrix:
         if "slots" in message:
             case.begun += 1
             case.slots, case.worker = int(message["slots"]), worker
+            self._roll.began(case.slots)
         self._tell(Moved(case.name, phase, worker))
 
     def _counted(self, workers: Workers) -> None:

@@ -55,6 +55,14 @@ class Roll:
         if self.slots:
             self._seen_s, self._had_workers = now_s, True
 
+    def began(self, slots: int) -> None:
+        """Take note that a worker with so many slots began a case: it came, counted or not.
+
+        One that is gone before the next count was never counted.
+        """
+        self._seen_s, self._had_workers = time.monotonic(), True
+        self.slots = max(self.slots, slots)
+
     def missing(self) -> str:
         """Why nothing more can come of it, in a sentence; "" while something may.
 
