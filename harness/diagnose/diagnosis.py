@@ -41,6 +41,9 @@ _SAY_MORE = ("arch.", "firmware.")
 _ANSWERS = frozenset({"arp-reply", "tcp-syn-ack", "tcp-reset", "tcp"})
 # The smallest systems that are installed are some times this large.
 _LEAST_INSTALLED_BYTES = 1 << 20
+# strerror(EFBIG): what a write beyond the limit of RLIMIT_FSIZE gets where SIGXFSZ is ignored.
+_FILE_TOO_LARGE = "File too large"
+_OVER_LIMIT = "The guest wrote more than a run may write here (the file size limit)."
 _NIC_USED = " It did use the NIC."
 # What an installation shows of the disc itself; the rest of its stages the disc's own boot has.
 _STAGES_OF_PARTS = ("network", "installed")
@@ -282,6 +285,8 @@ class Diagnosis:
             self._on_power_off()
         elif name == "BLOCK_IO_ERROR" and detail.get("nospace"):
             self._error("host.no-space", "The host's disk is full: the guest could not write.")
+        elif name == "BLOCK_IO_ERROR" and detail.get("reason") == _FILE_TOO_LARGE:
+            self._error("host.no-space", _OVER_LIMIT)
         elif name == "BLOCK_IO_ERROR":
             reason = printable(str(detail.get("reason", "")), 120)
             statement = f"The host could not {detail.get('operation', 'read')} the disk: {reason}."
@@ -442,9 +447,8 @@ class Diagnosis:
         words = tuple(printable(line) for line in data["stderr"])
         if data["status"] in (-9, None) and data["oom_kills"]:
             self._error("host.out-of-memory", "The host's kernel killed QEMU for memory.", words)
-        elif data["status"] == -signal.SIGXFSZ:
-            statement = "The guest wrote more than a run may write here (the file size limit)."
-            self._error("host.no-space", statement, words)
+        elif data["status"] == -signal.SIGXFSZ or any(_FILE_TOO_LARGE in line for line in words):
+            self._error("host.no-space", _OVER_LIMIT, words)
         else:
             status = "" if data["status"] is None else f" with status {data['status']}"
             self._error("host.qemu-crashed", f"QEMU ended{status}.", words)

@@ -100,7 +100,7 @@ async def _accept(qmp: QMPClient, process: asyncio.subprocess.Process, stderr_lo
         with suppress(asyncio.CancelledError, QMPError, EOFError, OSError):
             await accepting
     said = await asyncio.to_thread(stderr_log.read_text, errors="replace")
-    raise start_fault(said, f"exit status {process.returncode}")
+    raise start_fault(said, f"exit status {process.returncode}", process.returncode)
 
 
 def cpu_seconds(pid: int) -> float:

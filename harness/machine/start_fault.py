@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import signal
 
 from harness.errors import HostError, ImageChangedError, NoSpaceError, OutOfMemoryError, QemuError
 
+_FREE_SPACE = "Free some space, or set TMPDIR elsewhere."
 # First match wins.
 _START_FAULTS: tuple[tuple[str, type[HostError], str], ...] = (
     (
@@ -13,7 +15,9 @@ _START_FAULTS: tuple[tuple[str, type[HostError], str], ...] = (
         OutOfMemoryError,
         "Free some memory, or run fewer machines at once.",
     ),
-    (r"No space left on device", NoSpaceError, "Free some space, or set TMPDIR elsewhere."),
+    (r"No space left on device", NoSpaceError, _FREE_SPACE),
+    # A limit of the size of files (prlimit), where its signal is ignored.
+    (r"File too large", NoSpaceError, _FREE_SPACE),
     (
         r"Failed to get (shared )?\"?(write|consistent read)\"? lock",
         ImageChangedError,
@@ -24,11 +28,16 @@ _START_FAULTS: tuple[tuple[str, type[HostError], str], ...] = (
 _PROLOGUE = re.compile(r"^(\d{4}-\d\d-\d\dT[\d:.]+Z )?qemu-system-x86_64: ")
 
 
-def start_fault(said: str, otherwise: str) -> HostError:
+def start_fault(said: str, otherwise: str, status: int | None = None) -> HostError:
     """The error for a QEMU that ended before its guest ran, from what it ``said``.
 
-    ``otherwise`` is told of one that said nothing.
+    ``otherwise`` is told of one that said nothing. ``status`` is that of the process, None where
+    nobody is told.
     """
+    if status == -signal.SIGXFSZ:
+        # QEMU 10 keeps the screen in such a file, and has it before it has a monitor.
+        what = "it wrote more than a run may write here (the file size limit)"
+        return NoSpaceError(f"QEMU did not start: {what}.", _FREE_SPACE)
     lines = said.strip().splitlines()
     last = _PROLOGUE.sub("", lines[-1]) if lines else otherwise
     for pattern, fault, remedy in _START_FAULTS:

@@ -226,6 +226,30 @@ def test_a_full_disk_of_the_host_is_not_the_images_fault() -> None:
     assert said(script) == ("error", "userspace", "host.no-space")
 
 
+@pytest.mark.parametrize(
+    ("channel", "kind", "data"),
+    [
+        (
+            *("qmp", "event"),
+            {
+                "name": "BLOCK_IO_ERROR",
+                "detail": {"nospace": False, "operation": "write", "reason": "File too large"},
+            },
+        ),
+        ("host", "qemu-ended", {"status": -25, "stderr": [], "oom_kills": 0}),
+        (
+            *("host", "qemu-ended"),
+            {"status": 1, "stderr": ["qemu: ftruncate: File too large"], "oom_kills": 0},
+        ),
+    ],
+)
+def test_a_limit_of_what_may_be_written_is_not_the_images_fault(
+    channel: str, kind: str, data: dict[str, Any]
+) -> None:
+    script = Script().linux().add(channel, kind, **data)
+    assert said(script) == ("error", "userspace", "host.no-space")
+
+
 def test_a_disk_that_the_host_cannot_read_is_not_the_images_fault() -> None:
     detail = {"nospace": False, "operation": "read", "reason": "Input/output error"}
     script = Script().linux().add("qmp", "event", name="BLOCK_IO_ERROR", detail=detail)

@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 from qemu.qmp import EventListener, QMPClient
 
-from harness.errors import HostError
+from harness.errors import QemuError
 from harness.evidence.log import EvidenceLog, Observation
 from harness.machine.machine import End, Machine, Origin
 from harness.machine.spec import Endpoints
@@ -37,7 +37,7 @@ class Guest(Machine):
     async def command(self, name: str, **_: Any) -> Any:
         await asyncio.sleep(0)
         if self.gone.is_set():
-            raise HostError("host.qemu-crashed", f"QEMU did not answer {name}.")
+            raise QemuError(f"QEMU did not answer {name}.")
         if name == "human-monitor-command":
             return ""
         assert name == "query-blockstats"

@@ -235,7 +235,9 @@ def test_real_isos_of_packages(path: str, architectures: tuple[str, ...]) -> Non
     facts = facts_of(Path(path))
     assert facts.bios_entry
     assert facts.bios_entry.target == "present"
-    assert facts.efi_architectures == architectures
+    # Debian 13's iPXE brings loaders of more of them than Debian 12's.
+    assert set(facts.efi_architectures) >= set(architectures)
+    assert bool(facts.efi_architectures) == bool(architectures)
     assert facts.systems == ()
     assert facts.faults == ()
     assert facts.missing_bytes == 0
