@@ -136,10 +136,11 @@ def describe_qcow2(facts: Qcow2Facts) -> str:
     packing = "zstd" if facts.compression_type else "deflate"
     packed = f", compressed ({packing})" if facts.compressed_clusters else ""
     snapshots = f", {facts.snapshots} snapshots" if facts.snapshots else ""
+    read = "" if facts.complete else ", of its tables only a part was read"
     cluster_kib = (1 << facts.cluster_bits) / 1024
     return (
         f"qcow2 version {facts.version} (byte 4), clusters of {cluster_kib:g} KiB, "
-        f"tables from byte {facts.l1_offset}{packed}{snapshots}"
+        f"tables from byte {facts.l1_offset}{packed}{snapshots}{read}"
     )
 
 

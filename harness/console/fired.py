@@ -81,5 +81,6 @@ def what_it_proves(rule: Rule) -> str:
     said += [f"sign {rule.sign}"] if rule.sign else []
     if rule.finding:
         said.append(f"finding {rule.finding}" + ("" if rule.decisive else ", held"))
+    said += ["words for a later finding"] if rule.quoted else []
     said += ["the machine started over"] if rule.restart else []
     return ", ".join(said)

@@ -254,6 +254,7 @@ class Diagnosis:
                 self._on_restart()
             if rule.sign:
                 self.state.signs.add(rule.sign)
+            if rule.sign or rule.quoted:
                 self.state.facts.update((name, value) for name, value in match.groups if value)
             if rule.stage:
                 self._reach(rule.stage)

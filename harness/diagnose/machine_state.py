@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from harness.model.hardware import CpuMode, Firmware
 from harness.model.image import Medium
@@ -12,6 +13,9 @@ DISK_SEEN = "disk-seen"
 """The sign that the kernel has its disk: said by a rule, or by what is read from the disk."""
 IPV6_TAKEN = "ipv6-taken"
 """The sign that the guest has taken the IPv6 address that the seed gives it."""
+
+InspectionSign = Literal["no-installer", "no-virtio-net", "drivers-later", "unattended"]
+"""A sign that is known before the boot, which rules ask for like those that are seen in it."""
 
 
 @dataclass(slots=True)

@@ -77,11 +77,13 @@ class Rule(_Model):
 
     It proves one thing: that a ``stage`` was reached; a ``sign`` that other rules ask for; that
     the machine was started over (``restart``); or a ``finding``. A text that proves a sign or a
-    finding may show a stage besides. A finding that is ``decisive``
-    ends the run at once. One that is not is held, becomes the cause after ``quiet_s`` seconds in
-    which nothing moves, and is dropped when the guest comes to the stage ``disproved_by``, or
-    when the machine starts over. With ``inconclusive`` the finding ends the run and proves nothing
-    against the image.
+    finding may show a stage besides. A rule that is ``quoted`` proves nothing yet: the statements
+    of later findings may name its groups, like those of a sign.
+
+    A finding that is ``decisive`` ends the run at once. One that is not is held, becomes the cause
+    after ``quiet_s`` seconds in which nothing moves, and is dropped when the guest comes to the
+    stage ``disproved_by``, or when the machine starts over. With ``inconclusive`` the finding ends
+    the run and proves nothing against the image.
 
     Seconds are those of the reference host, and are stretched on a slower one. ``statement`` may
     name groups of the pattern and facts of the state: ``{file}``, ``{waited}``, ``{stage}``,
@@ -97,6 +99,7 @@ class Rule(_Model):
     stage: Stage | None = None
     sign: str | None = None
     restart: bool = False
+    quoted: bool = False
     finding: str | None = Field(default=None, pattern=r"^[a-z0-9]+(\.[a-z0-9-]+)+$")
     decisive: bool = False
     inconclusive: bool = False
@@ -109,11 +112,13 @@ class Rule(_Model):
 
     @model_validator(mode="after")
     def _is_whole(self) -> Rule:
-        proofs = (self.sign, self.finding, self.restart or None)
+        proofs = (self.sign, self.finding, self.restart or None, self.quoted or None)
         if sum(proof is not None for proof in proofs) != (0 if self.stage else 1) and not (
             self.stage and (self.sign or self.finding)
         ):
-            raise ValueError("a rule proves one of: a stage, a sign, a finding, a restart")
+            raise ValueError(
+                "a rule proves one of: a stage, a sign, a finding, a restart; or it is quoted"
+            )
         if self.finding and not self.statement:
             raise ValueError("a rule that names a finding says it in a statement")
         if self.finding and self.finding not in catalog() and not self.remedy:

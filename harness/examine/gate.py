@@ -26,8 +26,7 @@ class Gate:
 
     ``virtual_size_bytes`` is the disk's, None where there is none. ``content`` describes in words
     what is in the file, "" where nothing was looked at. ``file_size_bytes`` is None where a server
-    does not say it. ``complete`` is False where a part could
-    not be fetched. ``disc`` is what was seen where it is one, ``container`` what a qcow2 is, in
+    does not say it. ``iso`` is what was seen where it is one, ``container`` what a qcow2 is, in
     words.
     """
 
@@ -36,7 +35,6 @@ class Gate:
     file_size_bytes: int | None
     virtual_size_bytes: int | None
     findings: tuple[Finding, ...]
-    complete: bool = True
     iso: IsoFacts | None = None
     container: str = ""
 
@@ -52,19 +50,18 @@ def gate(source: ImageSource, profile: Profile, l2_budget_bytes: int = L2_BUDGET
     """Look at ``source`` and hold it against ``profile``; reads a few MiB at most."""
     container = identify(source)
     findings = check_container(container, source.location, profile)
-    content, virtual_size_bytes, complete, iso, in_words = "", None, True, None, ""
+    content, virtual_size_bytes, iso, in_words = "", None, None, ""
     if container.polyglot:
         pass
     elif container.format == "qcow2":
         qcow2 = read_qcow2(source, l2_budget_bytes)
         virtual_size_bytes = qcow2.virtual_size_bytes
         findings += check_qcow2(qcow2, source.location)
-        complete = qcow2.complete
         in_words = describe_qcow2(qcow2)
         findings += _look_into_disk(source, qcow2, findings)
     elif container.format == "iso":
         iso = read_iso(source)
-        content, complete = describe_iso(iso), iso.complete
+        content = describe_iso(iso)
         findings += check_iso(iso, profile)
     file_size_bytes = None if source.size_bytes == UNKNOWN_SIZE_BYTES else source.size_bytes
     findings += check_size(file_size_bytes, virtual_size_bytes, profile)
@@ -74,7 +71,6 @@ def gate(source: ImageSource, profile: Profile, l2_budget_bytes: int = L2_BUDGET
         file_size_bytes=file_size_bytes,
         virtual_size_bytes=virtual_size_bytes,
         findings=tuple(findings),
-        complete=complete,
         iso=iso,
         container=in_words,
     )

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from harness.checks.container import check_consistency
 from harness.checks.inside import check_inside, describe_disk, predict, what_was_seen
@@ -37,6 +37,9 @@ from harness.model.image import InspectedPart, Medium, Prediction
 from harness.net.checksums import Checksum
 from harness.net.link import LinkError, is_url, without_password
 from harness.provider.profile import Profile
+
+if TYPE_CHECKING:
+    from harness.net.download import Download
 
 _LINK_REMEDY = "Download the disc; harness check looks at the drivers on a file."
 _LINK_SETUP = SetupFacts(
@@ -156,16 +159,26 @@ def fetch(
         return _with(facts, finding("url.checksum-mismatch", statement, evidence))
     fetched_s = time.monotonic()
     local = _look_inside(_examine_file(got.path, profile), str(got.path), profile)
-    of_link = tuple(row for row in facts.findings if row.id.startswith("url."))
+    of_link = (row for row in facts.findings if row.id.startswith("url."))
     of_file = tuple(row for row in local.findings if row.id != "format.name-mismatch")
     return replace(
         local,
         location=facts.location,
         took_s=facts.took_s + time.monotonic() - fetched_s,
         final_url=facts.final_url,
-        findings=of_link + of_file,
+        findings=(*of_link, _verification(got), *of_file),
         held=got.held,
     )
+
+
+def _verification(got: Download) -> Finding:
+    """The finding that tells what a download was held against, or that it was against nothing."""
+    digest = f"sha256 {got.sha256}"
+    if got.verified_by:
+        source = printable(got.verified_by, 200)
+        return finding("url.verified", f"The file is the one that {source} names.", (digest,))
+    statement = "The download was held against no checksum: there is none beside the file."
+    return finding("url.not-verified", statement, (digest,))
 
 
 def _with(facts: ImageFacts, found: Finding) -> ImageFacts:

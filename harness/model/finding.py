@@ -36,8 +36,7 @@ class Explanation(BaseModel):
     """What the catalog knows of an id.
 
     ``meaning``: what is the case. ``seen``: how that is found out. ``remedy``: what mends it, with
-    a command where there is one. ``source``: where it is known from. ``reserved``: the id is part
-    of the contract, and nothing produces it yet.
+    a command where there is one. ``source``: where it is known from.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -48,7 +47,6 @@ class Explanation(BaseModel):
     remedy: str = Field(min_length=1)
     remedies: Mapping[str, str] = Field(default_factory=dict)
     source: str = Field(min_length=1)
-    reserved: bool = False
 
     def remedy_for(self, tags: Iterable[str]) -> str:
         """The remedy for an image with these ``tags``: that of the first one that has its own."""

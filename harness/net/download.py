@@ -186,7 +186,7 @@ class _Fetch:
     async def _attempt(self) -> Path:
         """One request for what is missing; what is not asked for anew is kept."""
         part, headers = self._resumable()
-        async with follow(self._session, "GET", self._url, headers) as (response, _):
+        async with follow(self._session, "GET", self._url, headers) as response:
             if part is not None and response.status == 416:
                 part.unlink()
                 raise LinkError("unreachable", "the server has less than before", passing=True)

@@ -60,8 +60,8 @@ async def client() -> AsyncIterator[aiohttp.ClientSession]:
 @asynccontextmanager
 async def follow(
     session: aiohttp.ClientSession, method: str, url: URL, headers: dict[str, str]
-) -> AsyncIterator[tuple[aiohttp.ClientResponse, tuple[str, ...]]]:
-    """The response at the end of all redirects, and the addresses on the way.
+) -> AsyncIterator[aiohttp.ClientResponse]:
+    """The response at the end of all redirects.
 
     Raises LinkError for a fault of the link, HostError where this host has no network.
     """
@@ -74,7 +74,7 @@ async def follow(
         async with response:
             location = response.headers.get("Location")
             if response.status not in _REDIRECTS or not location:
-                yield response, tuple(passed)
+                yield response
                 return
         passed.append(str(url))
         url = _next(url, location)

@@ -56,7 +56,6 @@ class LinkFacts:
 
     url: str
     final_url: str
-    redirects: tuple[str, ...]
     content_type: str
     size_bytes: int | None
     ranges: bool

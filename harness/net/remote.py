@@ -142,7 +142,7 @@ class RemoteFile:
     async def _open(self) -> LinkFacts:
         self._session = await self._stack.enter_async_context(client())
         headers = {"Range": f"bytes=0-{_HEAD_BYTES - 1}"}
-        async with follow(self._session, "GET", self._url, headers) as (response, redirects):
+        async with follow(self._session, "GET", self._url, headers) as response:
             if response.status == 416:
                 # Nothing begins at byte 0 of an empty file (RFC 9110, 15.5.17).
                 raise LinkError("unreachable", "the file behind the link is empty")
@@ -156,7 +156,6 @@ class RemoteFile:
             facts = LinkFacts(
                 url=self.location,
                 final_url=without_password(str(response.url)),
-                redirects=tuple(without_password(url) for url in redirects),
                 content_type=response.headers.get("Content-Type", ""),
                 size_bytes=size_bytes,
                 ranges=ranges,
@@ -171,7 +170,7 @@ class RemoteFile:
     async def _ask_head(self) -> Head:
         """What HEAD says: some providers ask before they fetch."""
         try:
-            async with follow(self._session, "HEAD", self._url, {}) as (response, _):
+            async with follow(self._session, "HEAD", self._url, {}) as response:
                 if response.status != 200:
                     return Head(response.status)
                 length = response.headers.get("Content-Length", "")
@@ -189,7 +188,7 @@ class RemoteFile:
         if self.bytes_read + end - start > self._budget_bytes:
             raise OutOfReachError
         headers = {"Range": f"bytes={start}-{end - 1}"}
-        async with follow(self._session, "GET", self._final, headers) as (response, _):
+        async with follow(self._session, "GET", self._final, headers) as response:
             given = parse_content_range(response.headers.get("Content-Range", ""))
             if response.status != 206 or given is None or given[0] != start:
                 raise OutOfReachError

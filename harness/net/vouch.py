@@ -99,7 +99,7 @@ async def fetch_list(session: aiohttp.ClientSession, url: URL) -> str:
 async def _fetch(session: aiohttp.ClientSession, url: URL) -> str:
     """The text at ``url``; raises LinkError, HostError."""
     try:
-        async with asyncio.timeout(_FETCH_S), follow(session, "GET", url, {}) as (response, _):
+        async with asyncio.timeout(_FETCH_S), follow(session, "GET", url, {}) as response:
             check_status(response)
             content = await read_up_to(response, MAX_BYTES)
             check_page(response.headers.get("Content-Type", ""), content)

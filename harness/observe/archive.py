@@ -61,7 +61,7 @@ class ArchiveRelay:
         """Write the response for ``what``: the file, or the status that the archive gives."""
         url = self._base.joinpath(*what.path.split("/"))
         try:
-            async with client() as session, follow(session, what.method, url, {}) as (response, _):
+            async with client() as session, follow(session, what.method, url, {}) as response:
                 size_bytes = await _relay(response, writer)
                 self._record(what, response.status, size_bytes)
         except (LinkError, aiohttp.ClientError, TimeoutError) as error:

@@ -44,10 +44,9 @@ def markdown() -> str:
 
 
 def _section(finding_id: str, entry: Explanation) -> str:
-    reserved = " · reserved: nothing produces it yet" if entry.reserved else ""
     own = "".join(f"  - {tag}: `{remedy}`\n" for tag, remedy in entry.remedies.items())
     return (
-        f"### {finding_id}\n\n*{entry.severity}*{reserved}\n\n{entry.meaning}\n\n"
+        f"### {finding_id}\n\n*{entry.severity}*\n\n{entry.meaning}\n\n"
         f"- **Seen:** {entry.seen}\n- **Remedy:** {entry.remedy}\n{own}"
         f"- **Source:** {entry.source}\n"
     )

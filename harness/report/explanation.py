@@ -15,8 +15,6 @@ _COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
 def print_explanation(console: Console, finding_id: str, entry: Explanation) -> None:
     """Print one finding: meaning, how it is seen, remedy, source."""
     head = Text.assemble((finding_id, "bold"), "  ", (entry.severity, _COLOURS[entry.severity]))
-    if entry.reserved:
-        head.append("  reserved: nothing produces it yet", "dim")
     console.print(head)
     console.print(Padding(Text(entry.meaning), (0, 0, 1, 2)))
     table = Table.grid(padding=(0, 2))
@@ -34,9 +32,8 @@ def print_catalog(console: Console, groups: dict[str, list[str]]) -> None:
     for ids in groups.values():
         for finding_id in ids:
             entry = catalog()[finding_id]
-            style = "dim" if entry.reserved else _COLOURS[entry.severity]
             meaning = entry.meaning.split(". ")[0].rstrip(".")
-            table.add_row(Text(finding_id, style), Text(meaning, "dim" if entry.reserved else ""))
+            table.add_row(Text(finding_id, _COLOURS[entry.severity]), meaning)
         table.add_row()
     console.print(table)
-    console.print(Text("Dim ids are reserved: nothing produces them yet.", "dim"))
+    console.print(Text("harness explain ID says how it is seen, and what mends it.", "dim"))

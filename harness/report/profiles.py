@@ -31,7 +31,7 @@ def print_profiles(console: Console, profiles: Sequence[Profile]) -> None:
     for title in ("provider", "machine", "disk", "seed", "network", "takes"):
         table.add_column(title, no_wrap=title == "provider")
     for profile in profiles:
-        machine, network = profile.machine, profile.network.addressing.value
+        machine = profile.machine
         secure = ", Secure Boot" if machine.secure_boot.value else ""
         tpm = ", TPM" if machine.tpm.value else ""
         table.add_row(
@@ -39,11 +39,18 @@ def print_profiles(console: Console, profiles: Sequence[Profile]) -> None:
             f"{machine.chipset.value}, {machine.firmware.value.upper()}{secure}{tpm}",
             machine.disk_bus.value,
             f"{profile.seed.form.value} on {machine.seed_bus.value}",
-            _ADDRESSING.get(network, network),
+            _network_in_words(profile),
             ", ".join(profile.images.formats.value),
         )
     console.print(table)
     console.print(Text("\nharness providers NAME gives the source of every claim.", "dim"))
+
+
+def _network_in_words(profile: Profile) -> str:
+    network = profile.network
+    way = _ADDRESSING.get(network.addressing.value, network.addressing.value)
+    also = network.dhcp_guaranteed.value and network.addressing.value != "dhcp"
+    return f"{way}; DHCP too" if also else way
 
 
 def print_profile(console: Console, profile: Profile) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import __version__
 from harness.diagnose.diagnosis import Diagnosis
+from harness.diagnose.machine_state import InspectionSign
 from harness.diagnose.prompts import Answer, Answerer
 from harness.errors import FaultError, UsageError
 from harness.evidence.log import EvidenceLog, Observation, Subscriber
@@ -232,11 +233,11 @@ def _of_machine(case: Case, acceleration: Acceleration) -> Iterator[Finding]:
         yield finding("iso.attachment-unknown", statement)
 
 
-def _known(image: ImageFacts) -> set[str]:
+def _known(image: ImageFacts) -> set[InspectionSign]:
     """What inspection knows that rules ask for (``signs`` in rules.toml)."""
     if image.iso is None:
         return set()
-    known = set()
+    known: set[InspectionSign] = set()
     if not image.iso.systems:
         known.add("no-installer")
     if any(row.id == "linux.virtio-net-missing" for row in image.findings):

@@ -1,9 +1,13 @@
+import re
+from typing import get_args
+
 import pytest
 
-from harness.diagnose.machine_state import MachineState
+from harness.diagnose.machine_state import DISK_SEEN, IPV6_TAKEN, InspectionSign, MachineState
+from harness.diagnose.prompts import known_prompts
 from harness.diagnose.rules import Channel, parse_rules, shipped_rules
 from harness.errors import UsageError
-from harness.model.finding import catalog
+from harness.model.finding import INITRAMFS_TOOLS, catalog
 from harness.model.stages import rank
 
 
@@ -80,3 +84,20 @@ def test_stages_by_text(channel: Channel, text: str, proved: str | None) -> None
     matches = shipped_rules().matches(channel, text, MachineState())
     stages = [match.rule.stage for match in matches if match.rule.stage]
     assert max(stages, key=rank, default=None) == proved
+
+
+def test_every_sign_is_said_and_asked_for() -> None:
+    rules = shipped_rules().rules
+    said = {rule.sign for rule in rules if rule.sign} | {DISK_SEEN, IPV6_TAKEN}
+    conditions = [rule.when for rule in (*rules, *known_prompts())]
+    asked = {sign for when in conditions for sign in (*when.signs, *when.no_signs)}
+    assert asked <= said | set(get_args(InspectionSign))
+    in_code = {*INITRAMFS_TOOLS, DISK_SEEN, IPV6_TAKEN, "finished"}
+    assert said | set(get_args(InspectionSign)) <= asked | in_code
+
+
+def test_what_a_rule_keeps_for_others_is_said_by_one_of_them() -> None:
+    rules = shipped_rules().rules
+    named = {name for rule in rules for name in re.findall(r"\{(\w+)\}", rule.statement)}
+    quoted = [rule for rule in rules if rule.quoted]
+    assert all(rule.pattern and named & set(rule.pattern.groupindex) for rule in quoted)

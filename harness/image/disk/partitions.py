@@ -16,7 +16,6 @@ from harness.image.source import ImageSource
 SECTOR_BYTES = 512
 _ENTRY = struct.Struct("<B3xB3xII")
 _EXTENDED = frozenset({0x05, 0x0F, 0x85})
-PROTECTIVE = 0xEE
 _MAX_LOGICAL = 64
 _MAX_GPT_ENTRIES = 256
 

@@ -257,7 +257,9 @@ _MAGICS = (
     (4086, b"SWAPSPACE2", "swap"),
     (0, b"hsqs", "squashfs"),
     (32769, b"CD001", "iso9660"),
-    (65600 - 60, b"\x19\x54\x01\x19", "ufs"),
+    # FreeBSD, sys/ufs/ffs/fs.h: fs_magic is at byte 1372 of the superblock (SBLOCK_UFS2, _UFS1).
+    (65536 + 1372, b"\x19\x01\x54\x19", "ufs"),
+    (8192 + 1372, b"\x54\x19\x01\x00", "ufs"),
     (4096, b"\xfc\x4e\x2b\xa9", "linux_raid_member"),
 )
 

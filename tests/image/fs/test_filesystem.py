@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import struct
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from harness.image.disk.partitions import read_partitions
 from harness.image.disk.volumes import volumes
 from harness.image.fs.filesystem import file_system_type, open_root
 from harness.image.fs.tree import Tree
-from harness.image.source import LocalFile
+from harness.image.source import LocalFile, Memory
 
 _MIB = 1 << 20
 _CONTENT = bytes(range(256)) * 900
@@ -153,3 +154,18 @@ def test_what_holds_no_system(tmp_path: Path, make: tuple[str, ...], kind: str) 
     run(*make, image)
     with LocalFile(image) as source:
         assert file_system_type(source) == kind
+
+
+@pytest.mark.parametrize(
+    ("superblock", "magic"),
+    [(65536, 0x19540119), (8192, 0x011954)],
+    ids=["UFS2", "UFS1"],
+)
+def test_ufs_is_known_by_the_magic_of_its_superblock(superblock: int, magic: int) -> None:
+    """FreeBSD, sys/ufs/ffs/fs.h: SBLOCK_UFS2, SBLOCK_UFS1, FS_UFS2_MAGIC, FS_UFS1_MAGIC.
+
+    In front of ``fs_magic``, the last field of ``struct fs``, are 1372 bytes.
+    """
+    disk = bytearray(_MIB)
+    struct.pack_into("<I", disk, superblock + 1372, magic)
+    assert file_system_type(Memory(bytes(disk))) == "ufs"
