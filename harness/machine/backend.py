@@ -11,13 +11,20 @@ from harness.errors import UsageError
 
 BackendName = Literal["qemu", "libvirt"]
 
+ANSWER_TIMEOUT_S = 60.0
+"""Generous: under TCG on a loaded host the monitor may wait for the big lock of a busy device."""
+
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """Who starts the machines. ``uri`` is libvirt's, "" for QEMU."""
+    """Who starts the machines. ``uri`` is libvirt's, "" for QEMU.
+
+    ``answer_timeout_s`` is how long a monitor of QEMU may take to come up, and for each answer.
+    """
 
     name: BackendName = "qemu"
     uri: str = ""
+    answer_timeout_s: float = ANSWER_TIMEOUT_S
 
     @property
     def is_remote(self) -> bool:

@@ -19,7 +19,7 @@ def launch(
     monitor's is listened on here. Raises HostError where it does not start.
     """
     if backend.name == "qemu":
-        return launch_qemu(spec, endpoints)
+        return launch_qemu(spec, endpoints, backend.answer_timeout_s)
     # Here: libvirt-python is an extra that most do without.
     if backend.is_remote:
         from harness.machine.libvirt_remote import launch_remote_domain

@@ -14,10 +14,8 @@ from typing import Any
 from qemu.qmp import EventListener, ExecuteError, QMPClient, QMPError
 
 from harness.errors import QemuError
+from harness.machine.backend import ANSWER_TIMEOUT_S
 from harness.machine.spec import Endpoints
-
-# Generous: under TCG on a loaded host the monitor may wait for the big lock of a busy device.
-_QMP_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +38,15 @@ class Origin:
 class Machine(ABC):
     """A QEMU with a monitor of ours, and where its streams can be met.
 
+    ``answer_timeout_s`` is how long that monitor may take for an answer.
+
     Whoever started it says how it is switched on, how it ends, and what it takes of the processors.
     """
 
     qmp: QMPClient
     endpoints: Endpoints
     origin: Origin
+    answer_timeout_s: float = field(default=ANSWER_TIMEOUT_S, kw_only=True)
     _dumps: itertools.count[int] = field(default_factory=itertools.count, init=False)
 
     async def command(self, name: str, **arguments: Any) -> Any:
@@ -55,7 +56,7 @@ class Machine(ABC):
         qemu.qmp's ExecuteError where it refuses.
         """
         try:
-            async with asyncio.timeout(_QMP_TIMEOUT_S):
+            async with asyncio.timeout(self.answer_timeout_s):
                 return await self.qmp.execute(name, arguments or None)
         except ExecuteError:
             raise

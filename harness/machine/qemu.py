@@ -14,13 +14,12 @@ from qemu.qmp import QMPClient, QMPError
 
 from harness.errors import QemuError
 from harness.host.programs import PDEATHSIG, find_program, find_qemu
+from harness.machine.backend import ANSWER_TIMEOUT_S
 from harness.machine.machine import End, Machine, Origin, last_words
 from harness.machine.overlay import create_overlay
 from harness.machine.qemu_args import qemu_args
 from harness.machine.spec import Endpoints, MachineSpec
 from harness.machine.start_fault import start_fault
-
-_START_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +48,14 @@ class ProcessMachine(Machine):
 
 
 @asynccontextmanager
-async def launch_qemu(spec: MachineSpec, endpoints: Endpoints) -> AsyncIterator[ProcessMachine]:
+async def launch_qemu(
+    spec: MachineSpec, endpoints: Endpoints, answer_timeout_s: float = ANSWER_TIMEOUT_S
+) -> AsyncIterator[ProcessMachine]:
     """A machine, powered but stopped before its first instruction; gone when the block is left.
 
     Whoever reads its streams must be listening on the sockets of ``endpoints`` already; the
-    monitor's is listened on here. Raises HostError where QEMU does not start.
+    monitor's is listened on here. Raises HostError where QEMU does not start, or its monitor does
+    not come up in ``answer_timeout_s``.
     """
     command_line = (*PDEATHSIG, str(find_qemu()), *qemu_args(spec, endpoints))
     find_program(PDEATHSIG[0])
@@ -70,9 +72,9 @@ async def launch_qemu(spec: MachineSpec, endpoints: Endpoints) -> AsyncIterator[
             start_new_session=True,
         )
     try:
-        await _accept(qmp, process, endpoints.stderr_log)
+        await _accept(qmp, process, endpoints.stderr_log, answer_timeout_s)
         origin = Origin("qemu.command", shlex.join(command_line) + "\n")
-        yield ProcessMachine(qmp, endpoints, origin, process)
+        yield ProcessMachine(*(qmp, endpoints, origin, process), answer_timeout_s=answer_timeout_s)
     finally:
         if process.returncode is None:
             process.kill()
@@ -82,18 +84,20 @@ async def launch_qemu(spec: MachineSpec, endpoints: Endpoints) -> AsyncIterator[
             await qmp.disconnect()
 
 
-async def _accept(qmp: QMPClient, process: asyncio.subprocess.Process, stderr_log: Path) -> None:
+async def _accept(
+    qmp: QMPClient, process: asyncio.subprocess.Process, stderr_log: Path, timeout_s: float
+) -> None:
     """Wait for QEMU's monitor to come to us, or for QEMU to end instead."""
     accepting = asyncio.create_task(qmp.accept())
     ending = asyncio.create_task(process.wait())
     try:
-        async with asyncio.timeout(_START_TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             await asyncio.wait({accepting, ending}, return_when=asyncio.FIRST_COMPLETED)
         if accepting.done() and accepting.exception() is None:
             return
         await ending
     except TimeoutError:
-        raise QemuError(f"QEMU did not come up in {_START_TIMEOUT_S:g} s.") from None
+        raise QemuError(f"QEMU did not come up in {timeout_s:g} s.") from None
     finally:
         for task in (accepting, ending):
             task.cancel()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ async def watching(
     frames = FrameObserver(log, machine.endpoints.capture_file)
     sampler = Sampler(log, machine, frames)
     lifecycle = Lifecycle(log, machine, sampler)
-    with machine.events() as listener:
+    with closing(frames), machine.events() as listener:
         host, port = await machine.knock_address()
         duties = {
             "events": lifecycle.follow_events(listener),
@@ -75,7 +75,6 @@ async def watching(
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            frames.close()
 
 
 async def _outlived(work: Coroutine[Any, Any, None], recorder: Recorder) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from qemu.qmp import QMPClient
 
-import harness.machine.machine
 from harness.errors import HostError
 from harness.machine.machine import Origin
 from harness.machine.qemu import ProcessMachine
@@ -40,7 +39,9 @@ async def ask_a_fake(folder: Path, answer: Answer) -> object:
         qmp = QMPClient("test")
         await qmp.connect(str(path))
         process = await asyncio.create_subprocess_exec("true")
-        machine = ProcessMachine(qmp, endpoints(folder), Origin("", ""), process)
+        machine = ProcessMachine(
+            *(qmp, endpoints(folder), Origin("", ""), process), answer_timeout_s=0.2
+        )
         try:
             return await machine.command("query-status")
         finally:
@@ -68,10 +69,7 @@ async def break_off(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 
 @pytest.mark.parametrize("answer", [hang_up, say_nothing, talk_nonsense, break_off])
-def test_a_monitor_that_does_not_answer_is_the_hosts_fault(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Answer
-) -> None:
-    monkeypatch.setattr(harness.machine.machine, "_QMP_TIMEOUT_S", 1.0)
+def test_a_monitor_that_does_not_answer_is_the_hosts_fault(tmp_path: Path, answer: Answer) -> None:
     with pytest.raises(HostError, match="QEMU did not answer query-status") as caught:
         asyncio.run(ask_a_fake(tmp_path, answer))
     assert caught.value.finding_id == "host.qemu-crashed"

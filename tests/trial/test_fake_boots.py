@@ -1,0 +1,192 @@
+"""Whole boots of machines that behave in any way, well and badly: the fake QEMU plays each.
+
+All of harness is real: the sockets, the processes, the observers, the judge, the record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.examine.image_report import ImageFacts
+from harness.machine.acceleration import Acceleration
+from harness.machine.backend import Backend
+from harness.model.finding import Finding
+from harness.provider.profile import load_profile
+from harness.trial.boots import boot
+from harness.trial.case import Case
+from harness.trial.result import Result, replay
+from tests.machine.fake_programs import write_fake_qemu
+from tests.processes import machines_of
+
+FIRMWARE = ["firmware", "SeaBIOS (version 1.16.2)", "Booting from Hard Disk..."]
+LOADER = ["firmware", "Booting from 0000:7c00"]
+LINUX = [
+    "serial",
+    "[    0.000000] Linux version 6.1.0-18-cloud-amd64 (debian)",
+    "[    1.2] Run /init as init process",
+    "Begin: Running /scripts/local-bottom ... done.",
+    "Welcome to Debian GNU/Linux 12 (bookworm)!",
+]
+KERNEL = [FIRMWARE, LOADER, ["kernel"], LINUX]
+UP = [*KERNEL, ["frame", "arp-reply"]]
+
+
+@dataclass(frozen=True)
+class Tried:
+    """The result of a boot, and what it left."""
+
+    result: Result
+    run_dir: Path
+    scratch: Path
+
+    @property
+    def brief(self) -> tuple[str, str | None, str | None]:
+        return self.result.outcome, self.result.stage, self.result.cause
+
+    def cause(self) -> Finding:
+        """The finding that decided."""
+        return next(row for row in self.result.findings if row.id == self.result.cause)
+
+    def evidence(self, channel: str, kind: str) -> list[dict[str, Any]]:
+        lines = (self.run_dir / "evidence.jsonl").read_text().splitlines()[1:]
+        rows = map(json.loads, lines)
+        return [row for row in rows if (row["channel"], row["kind"]) == (channel, kind)]
+
+
+Try = Callable[..., Tried]
+
+
+def try_image(image: Path, run_dir: Path, **limits: float) -> Result:
+    """Try ``image`` at Contabo; the only place that knows how the program composes a trial."""
+    size_bytes = image.stat().st_size
+    facts = ImageFacts(
+        *(str(image), image, "qcow2", "", size_bytes, 1 << 20, ()),
+        passes=True,
+        bytes_read=0,
+        took_s=0,
+    )
+    case = Case(
+        *(facts, load_profile("contabo"), "network", False),
+        *(limits.get("silence_s"), limits.get("timeout_s"), run_dir),
+        backend=Backend(answer_timeout_s=limits.get("answer_timeout_s", 60)),
+    )
+    acceleration = Acceleration("tcg", "max", 1.0, "", qemu="9.9.9")
+    return asyncio.run(boot(case, acceleration, lambda _: None))
+
+
+@pytest.fixture
+def try_machine(tmp_path: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch) -> Try:
+    """Try an image on a machine that plays a scenario; nothing may be left of it afterwards."""
+    image = tmp_path / "image.qcow2"
+    image.write_bytes(bytes(4096))
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+    def run(
+        guest: list[Any], *, silence_s: float = 30, timeout_s: float = 60, **more: Any
+    ) -> Tried:
+        limits = {"silence_s": silence_s, "timeout_s": timeout_s}
+        if "answer_timeout_s" in more:
+            limits["answer_timeout_s"] = more.pop("answer_timeout_s")
+        write_fake_qemu(tmp_path, guest=guest, **more)
+        result = try_image(image, tmp_path / "run", **limits)
+        tried = Tried(result, tmp_path / "run", scratch)
+        assert machines_of(scratch) == []
+        assert list(scratch.iterdir()) == []
+        assert json.loads((tried.run_dir / "result.json").read_text()) == json.loads(
+            result.to_json()
+        )
+        assert replay(tried.run_dir).to_json() == result.to_json(), "the record comes to the same"
+        return tried
+
+    return run
+
+
+@pytest.mark.parametrize("answer", ["arp-reply", "tcp-reset"])
+def test_a_guest_that_answers_from_its_address_passes(try_machine: Try, answer: str) -> None:
+    tried = try_machine([*KERNEL, ["frame", answer]])
+    assert tried.brief == ("pass", "network", None)
+    assert "Welcome to Debian" in (tried.run_dir / "serial.log").read_text()
+    assert [row["what"] for row in tried.evidence("network", "frame")] == [answer]
+    assert (tried.run_dir / "screen-end.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("said", "cause"),
+    [
+        ("-device nonsense: not a valid device model name", "host.qemu-crashed"),
+        ("cannot set up guest memory 'pc.ram': Cannot allocate memory", "host.out-of-memory"),
+        ("-blockdev {}: No space left on device", "host.no-space"),
+    ],
+)
+def test_a_qemu_that_dies_at_its_start(try_machine: Try, said: str, cause: str) -> None:
+    tried = try_machine([], start_fault=said)
+    assert tried.brief == ("error", None, cause)
+    assert tried.cause().statement.startswith(f"QEMU did not start: {said}")
+
+
+def test_a_qemu_that_dies_in_the_middle_is_told_with_its_last_words(try_machine: Try) -> None:
+    tried = try_machine([*KERNEL, ["die", "kvm run failed Bad address", 1]])
+    assert (tried.result.outcome, tried.result.cause) == ("error", "host.qemu-crashed")
+    assert "kvm run failed Bad address" in str(tried.cause().evidence)
+    assert "Linux version" in (tried.run_dir / "serial.log").read_text()
+
+
+def test_a_qemu_that_is_killed(try_machine: Try) -> None:
+    tried = try_machine([*KERNEL, ["die_of", signal.SIGKILL]])
+    assert tried.result.outcome == "error"
+    assert tried.evidence("host", "qemu-ended")[0]["status"] == -signal.SIGKILL
+
+
+def test_a_monitor_that_answers_late_changes_no_verdict(try_machine: Try) -> None:
+    assert try_machine(UP, answer_after_s=0.2).brief == ("pass", "network", None)
+
+
+def test_a_monitor_that_never_comes(try_machine: Try) -> None:
+    tried = try_machine([], never_connects=True, answer_timeout_s=0.3)
+    assert tried.brief == ("error", None, "host.qemu-crashed")
+
+
+@pytest.mark.parametrize("command", ["query-blockstats", "cont", "human-monitor-command"])
+def test_a_monitor_that_never_answers(try_machine: Try, command: str) -> None:
+    tried = try_machine(KERNEL, unanswered=[command], answer_timeout_s=3)
+    assert (tried.result.outcome, tried.result.cause) == ("error", "host.qemu-crashed")
+    assert f"did not answer {command}" in tried.cause().statement
+
+
+def test_a_console_that_floods_hides_no_answer(try_machine: Try) -> None:
+    tried = try_machine([*KERNEL, ["repeat", "all work and no play", 5000], ["frame", "arp-reply"]])
+    assert tried.brief == ("pass", "network", None)
+
+
+def test_a_console_that_says_the_same_for_ever_is_silent(try_machine: Try) -> None:
+    tried = try_machine([*KERNEL, ["flood", "all work and no play"]], silence_s=1)
+    assert tried.result.outcome in ("fail", "inconclusive")
+    assert tried.evidence("clock", "quiet")
+
+
+def test_events_without_end_end_with_the_time(try_machine: Try) -> None:
+    tried = try_machine([*KERNEL, ["flood_events", "BLOCK_JOB_READY"]], timeout_s=1)
+    assert tried.result.outcome == "inconclusive"
+    assert tried.evidence("clock", "time-over")
+
+
+def test_a_guest_that_powers_off(try_machine: Try) -> None:
+    off = {"guest": True, "reason": "guest-shutdown"}
+    tried = try_machine([*KERNEL, ["event", "SHUTDOWN", off], ["event", "STOP", {}]])
+    assert tried.brief == ("fail", "userspace", "boot.powered-off")
+
+
+def test_a_guest_that_resets_again_and_again(try_machine: Try) -> None:
+    reset = ["event", "RESET", {"guest": True, "reason": "guest-reset"}]
+    tried = try_machine([*KERNEL, reset] * 4)
+    assert tried.brief == ("fail", "userspace", "boot.reset-loop")
