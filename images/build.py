@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
+from harness.host import folders
 from images.alpine import build_alpine, build_alpine_bare
 from images.archive import build_archive, debs_key, fetch_debs
 from images.debian import build_debian
@@ -179,9 +180,8 @@ def _shared(name: str, make: Callable[[Path, Path], None], of: str) -> Path:
 
 
 def cache_folder() -> Path:
-    """Where built images are kept."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "harness" / "recipes"
+    """The folder of built images."""
+    return folders.cache_folder() / "recipes"
 
 
 def _cached(

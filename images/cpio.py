@@ -12,7 +12,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-from harness.image.fs.newc import MAGIC, TRAILER, Entry
+from harness.image.fs.newc import HEADER_BYTES, MAGIC, TRAILER, Entry, Header, read_header
 
 
 def entries_of(initramfs: bytes) -> Iterator[Entry]:
@@ -20,13 +20,12 @@ def entries_of(initramfs: bytes) -> Iterator[Entry]:
     archive = _unpacked(_split(initramfs)[1])
     at = 0
     while True:
-        name, end = _entry_at(archive, at)
+        header, name, data_at = _entry_at(archive, at)
         if name == TRAILER:
             return
-        mode, size_bytes = int(archive[at + 14 : at + 22], 16), int(archive[at + 54 : at + 62], 16)
-        data_at = end - (size_bytes + -size_bytes % 4)
-        yield Entry(name, mode, archive[data_at : data_at + size_bytes])
-        at = end
+        data_end = data_at + header.size_bytes
+        yield Entry(name, header.mode, archive[data_at:data_end])
+        at = data_end + header.padding_bytes
 
 
 def without(initramfs: bytes, unwanted: Callable[[str], bool]) -> tuple[bytes, int]:
@@ -39,7 +38,8 @@ def without(initramfs: bytes, unwanted: Callable[[str], bool]) -> tuple[bytes, i
     archive = _unpacked(packed)
     kept, at, dropped = [], 0, 0
     while True:
-        name, end = _entry_at(archive, at)
+        header, name, data_at = _entry_at(archive, at)
+        end = data_at + header.size_bytes + header.padding_bytes
         if name == TRAILER:
             kept.append(archive[at:end])
             break
@@ -57,7 +57,8 @@ def _split(initramfs: bytes) -> tuple[bytes, bytes]:
     while initramfs.startswith(MAGIC.encode(), at):
         start, name = at, ""
         while name != TRAILER:
-            name, at = _entry_at(initramfs, at)
+            header, name, data_at = _entry_at(initramfs, at)
+            at = data_at + header.size_bytes + header.padding_bytes
         while initramfs[at : at + 1] == b"\0":
             at += 1
         if at == len(initramfs):  # nothing is packed: the last one is the one that matters
@@ -77,14 +78,13 @@ def _unpacked(packed: bytes) -> bytes:
     raise ValueError(f"an initramfs is packed in an unknown way ({packed[:4].hex(' ')})")
 
 
-def _entry_at(archive: bytes, at: int) -> tuple[str, int]:
-    """The path of the entry at an offset, without "./", and the offset of the next one."""
-    if archive[at : at + 6] != MAGIC.encode():
-        raise ValueError(f"byte {at}: no entry of a newc archive")
-    size_bytes = int(archive[at + 54 : at + 62], 16)
-    name_bytes = int(archive[at + 94 : at + 102], 16)
-    name_at = at + 110
-    name = archive[name_at : name_at + name_bytes - 1].decode()
-    data_at = name_at + name_bytes + -(name_at + name_bytes) % 4
-    end = data_at + size_bytes
-    return name.removeprefix("./"), end + -end % 4
+def _entry_at(archive: bytes, at: int) -> tuple[Header, str, int]:
+    """The entry at an offset: its header, its path without "./", and where its content begins."""
+    try:
+        header = read_header(archive[at : at + HEADER_BYTES])
+    except ValueError as error:
+        raise ValueError(f"byte {at}: no entry of a newc archive") from error
+    name_at = at + HEADER_BYTES
+    name = archive[name_at : name_at + header.name_bytes - 1].decode()
+    data_at = name_at + header.name_bytes + header.name_padding_bytes
+    return header, name.removeprefix("./"), data_at

@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.diagnose.counterfactual import Change, has_disks_on
+from harness.diagnose.change import (
+    DISKS,
+    FIRMWARES,
+    NICS,
+    PROVIDED_NIC,
+    Change,
+    change_of_disk,
+    change_of_firmware,
+    change_of_nic,
+    has_disks_on,
+)
 from harness.errors import UsageError
 from harness.evidence.guest_text import printable
-from harness.model.hardware import AnyDiskBus, Firmware, NicModel
 from harness.provider.profile import Machine
 
 
@@ -41,25 +50,12 @@ ACTIONS = (
     Action("root-password", "Root password", "o"),
 )
 
-_DISKS: Mapping[str, tuple[str, AnyDiskBus]] = {
-    "virtio-scsi": ("a virtio-scsi disk", "virtio-scsi"),
-    "virtio-blk": ("a virtio-blk disk", "virtio-blk"),
-    "sata": ("a SATA disk", "sata"),
-    "ide": ("an IDE disk", "ide"),
-}
-_NICS: Mapping[str, tuple[str, NicModel]] = {
-    "virtio-net": ("a virtio-net NIC", "virtio-net-pci"),
-    "e1000": ("an e1000 NIC", "e1000"),
-    "vmxnet3": ("a vmxnet3 NIC", "vmxnet3"),
-}
-_FIRMWARE: Mapping[str, tuple[str, Firmware]] = {"bios": ("BIOS", "bios"), "uefi": ("UEFI", "uefi")}
-
 SWAPS: Mapping[str, tuple[str, ...]] = {
-    "disk-bus": tuple(_DISKS),
-    "nic": tuple(_NICS),
-    "firmware": tuple(_FIRMWARE),
+    "disk-bus": tuple(DISKS),
+    "nic": tuple(NICS),
+    "firmware": tuple(FIRMWARES),
 }
-"""What can be swapped, and for what; the first NIC is every provider's own."""
+"""What can be swapped, and for what."""
 
 
 def swap_of(what: str, value: str, hardware: Machine) -> Change | None:
@@ -71,22 +67,22 @@ def swap_of(what: str, value: str, hardware: Machine) -> Change | None:
         known = "; ".join(f"{name} {', '.join(values)}" for name, values in SWAPS.items())
         asked = printable(f"{what} {value}".strip(), 60)
         raise UsageError(f"{asked!r}: cannot be swapped: name one of {known}.")
-    firmware = hardware.firmware.value
-    own = {"firmware": firmware, "disk-bus": hardware.disk_bus.value, "nic": SWAPS["nic"][0]}
-    provided = own[what]
-    if value == provided:
+    own = {
+        "firmware": hardware.firmware.value,
+        "disk-bus": hardware.disk_bus.value,
+        "nic": PROVIDED_NIC,
+    }
+    if value == own[what]:
         return None
-    if what == "disk-bus":
-        words, bus = _DISKS[value]
-        chipset = hardware.chipset.value
-        if not has_disks_on(chipset, bus):
-            raise UsageError(f"{what} {value}: a {chipset} has no such controller.")
-        return Change("disk", words, provided, "root", disk_bus=bus)
     if what == "nic":
-        words, model = _NICS[value]
-        return Change("nic", words, provided, "network", nic_model=model)
-    words, other = _FIRMWARE[value]
-    return Change("firmware", words, firmware.upper(), "kernel", firmware=other)
+        return change_of_nic(value)
+    if what == "firmware":
+        return change_of_firmware(next(name for name in FIRMWARES if name == value))
+    bus = next(name for name in DISKS if name == value)
+    chipset = hardware.chipset.value
+    if not has_disks_on(chipset, bus):
+        raise UsageError(f"{what} {value}: a {chipset} has no such controller.")
+    return change_of_disk(bus, own[what])
 
 
 def key_codes(keys: str) -> list[str]:

@@ -13,6 +13,7 @@ import click
 from harness.console.player import Player
 from harness.console.station import Station, open_station
 from harness.errors import HostError, UsageError
+from harness.host.racing import first_of
 from harness.host.signals import on_signals
 from harness.machine.acceleration import Acceleration
 from harness.report.live import Progress
@@ -105,10 +106,4 @@ async def _keep(station: Station) -> None:
         click.echo(f"  {await station.do('ssh-command')}")
         click.echo(f"  a VNC viewer at {station.vnc_socket}")
         click.echo(f"  tail -f {station.folder_now / 'serial.log'}")
-        ends = asyncio.create_task(station.held.run.machine.ended())
-        waits = asyncio.create_task(asked.wait())
-        try:
-            await asyncio.wait({ends, waits}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (ends, waits):
-                task.cancel()
+        await first_of(station.held.run.machine.ended(), asked.wait())

@@ -13,7 +13,7 @@ from harness.console.actions import ACTIONS, swap_of
 from harness.console.hands import Hands
 from harness.console.tap import Listener, SerialTap
 from harness.console.view import View
-from harness.diagnose.counterfactual import Change
+from harness.diagnose.change import Change
 from harness.errors import HostError, StateError, UsageError
 from harness.evidence.guest_text import printable
 from harness.evidence.log import Observation, Subscriber, read_evidence

@@ -3,76 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
 
+from harness.diagnose.change import (
+    DHCP,
+    NO_SECURE_BOOT,
+    Change,
+    change_of_disk,
+    change_of_firmware,
+    change_of_nic,
+    has_disks_on,
+)
 from harness.diagnose.diagnosis import Diagnosis
 from harness.diagnose.machine_state import DISK_SEEN
-from harness.model.hardware import AnyDiskBus, Chipset, Firmware, NicModel
-from harness.model.image import Medium
-from harness.model.outcome import Outcome
-from harness.model.stages import Stage, Until, rank
-
-Thing = Literal["disk", "nic", "firmware", "addressing"]
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What is changed, in words, and the stage that tells whether it made the difference.
-
-    ``disk_bus``, ``nic_model`` and ``firmware`` are None where the provider's stays. With
-    ``without_secure_boot`` the firmware starts what nobody has signed.
-    """
-
-    thing: Thing
-    instead: str
-    provided: str
-    until: Until
-    disk_bus: AnyDiskBus | None = None
-    nic_model: NicModel | None = None
-    firmware: Firmware | None = None
-    without_secure_boot: bool = False
-
-    @property
-    def name(self) -> str:
-        """The change as the result object has it."""
-        return f"{self.instead} in place of {self.provided}"
-
-    def verdict(self, outcome: Outcome, stage: Stage | None, medium: Medium = "disk") -> str:
-        """What the second boot proves, in one sentence."""
-        if outcome == "pass" and medium == "disc":
-            return (
-                f"The installer finds what it needs with {self.instead}, not with {self.provided}."
-            )
-        if outcome == "pass":
-            return f"Comes to the stage {stage} with {self.instead}, and not with {self.provided}."
-        if outcome == "fail":
-            return f"Fails with {self.instead} just as with {self.provided} (stage {stage})."
-        return f"The boot with {self.instead} was not decided."
-
+from harness.model.hardware import AnyDiskBus
+from harness.model.stages import rank
 
 # Which driver of the guest each one needs before its root is there, in the order of preference:
 # what most systems have a driver for first, and a virtio-blk disk, which is the least different
 # from a virtio-scsi one, last.
-_DISKS: tuple[tuple[str, str, AnyDiskBus], ...] = (
-    ("virtio_scsi", "a virtio-scsi disk", "virtio-scsi"),
-    ("ahci", "a SATA disk", "sata"),
-    ("ata_piix", "an IDE disk", "ide"),
-    ("virtio_blk", "a virtio-blk disk", "virtio-blk"),
+_DISKS: tuple[tuple[str, AnyDiskBus], ...] = (
+    ("virtio_scsi", "virtio-scsi"),
+    ("ahci", "sata"),
+    ("ata_piix", "ide"),
+    ("virtio_blk", "virtio-blk"),
 )
 # And which driver of the guest each of these needs at all.
-_NICS = (
-    ("e1000", Change("nic", "an e1000 NIC", "virtio-net", "network", nic_model="e1000")),
-    ("vmxnet3", Change("nic", "a vmxnet3 NIC", "virtio-net", "network", nic_model="vmxnet3")),
-)
-_DHCP = Change("addressing", "DHCP in the seed", "a static address", "network")
-_FIRMWARE: dict[Firmware, Change] = {
-    "bios": Change("firmware", "UEFI", "BIOS", "kernel", firmware="uefi"),
-    "uefi": Change("firmware", "BIOS", "UEFI", "kernel", firmware="bios"),
-}
-_UNSIGNED = Change(
-    "firmware", "Secure Boot off", "Secure Boot on", "kernel", without_secure_boot=True
-)
+_NICS = tuple((name, change_of_nic(name)) for name in ("e1000", "vmxnet3"))
 _EARLY = ("built in", "initramfs")
 _AT_ALL = (*_EARLY, "root")
 # Of a disc: what its installer may load later.
@@ -85,16 +41,11 @@ _Condition = Callable[[Diagnosis], bool]
 _Choice = Callable[[Diagnosis], Change | None]
 
 
-def has_disks_on(chipset: Chipset, bus: AnyDiskBus) -> bool:
-    """Whether a machine of this chipset can have a disk on ``bus``: a q35 has no IDE."""
-    return (chipset, bus) != ("q35", "ide")
-
-
 def _disk(seen: Diagnosis) -> Change | None:
     provided = seen.disk_bus
     choices = tuple(
-        (driver, Change("disk", words, provided, "root", disk_bus=bus))
-        for driver, words, bus in _DISKS
+        (driver, change_of_disk(bus, provided))
+        for driver, bus in _DISKS
         if bus != provided and has_disks_on(seen.chipset, bus)
     )
     return _first_with_driver(seen, choices, _EARLY)
@@ -140,11 +91,11 @@ _SETTLES: tuple[tuple[str, _Condition, _Choice], ...] = (
     (
         "network.unconfigured",
         lambda seen: not seen.state.asked_for_dhcp and "finished" in seen.state.signs,
-        lambda _: _DHCP,
+        lambda _: DHCP,
     ),
-    ("firmware.uefi-only", lambda _: True, lambda _: _FIRMWARE["bios"]),
-    ("firmware.bios-only", lambda _: True, lambda _: _FIRMWARE["uefi"]),
-    ("firmware.not-signed", lambda _: True, lambda _: _UNSIGNED),
+    ("firmware.uefi-only", lambda _: True, lambda _: change_of_firmware("uefi")),
+    ("firmware.bios-only", lambda _: True, lambda _: change_of_firmware("bios")),
+    ("firmware.not-signed", lambda _: True, lambda _: NO_SECURE_BOOT),
 )
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.errors import KvmUnusableError, QemuError
+from harness.host.folders import cache_folder
 from harness.host.programs import PDEATHSIG, find_qemu, qemu_version
 from harness.model.hardware import Accelerator
 
@@ -203,8 +204,7 @@ def _host_key() -> str:
 
 
 def _cache_path() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "harness" / "acceleration.json"
+    return cache_folder() / "acceleration.json"
 
 
 def _read_cache(path: Path) -> dict[str, Probe]:

@@ -8,7 +8,6 @@ order of the names.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
@@ -18,6 +17,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from harness.errors import MissingToolError, NoSpaceError
+from harness.host.folders import settings_of
 from harness.host.programs import qemu_version
 from harness.machine.spec import Flash
 from harness.model.hardware import Chipset
@@ -97,9 +97,8 @@ class Firmware(_Descriptor):
 
 def descriptor_folders() -> list[Path]:
     """Where descriptors are, the one that outweighs the others first."""
-    home = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
-    parents = (Path(home), Path("/etc"), Path("/usr/share"))
-    return [parent / "qemu" / "firmware" for parent in parents]
+    parents = (settings_of("qemu"), Path("/etc/qemu"), Path("/usr/share/qemu"))
+    return [parent / "firmware" for parent in parents]
 
 
 def find_uefi(

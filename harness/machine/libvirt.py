@@ -20,7 +20,9 @@ from urllib.parse import urlsplit
 from qemu.qmp import QMPClient, QMPError, Runstate
 
 from harness.errors import HostError, QemuError
+from harness.host.folders import cache_of
 from harness.host.programs import find_qemu
+from harness.host.racing import first_of
 from harness.machine.domain_xml import Placement, domain_xml
 from harness.machine.libvirt_link import Link, binding, connected, lost, words_of
 from harness.machine.machine import End, Machine, Origin, last_words
@@ -68,12 +70,7 @@ class DomainMachine(Machine):
 
         Raises HostError (``host.libvirt-lost``) where libvirt ends first.
         """
-        ways = [asyncio.create_task(_closed(self.qmp)), asyncio.create_task(self.link.lost.wait())]
-        try:
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in ways:
-                task.cancel()
+        await first_of(_closed(self.qmp), self.link.lost.wait())
         # Where both are gone, or the way to both is, it is libvirt that is lost.
         with suppress(binding().libvirtError):
             await self.link.call(self.domain.state, _CALL_TIMEOUT_S)
@@ -211,8 +208,7 @@ def _log_folder(uri: str) -> Path:
     """Where libvirt keeps what QEMU says (libvirt.org, "Logging", "drvqemu")."""
     if urlsplit(uri).path == "/system":
         return Path("/var/log/libvirt/qemu")
-    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(cache) / "libvirt" / "qemu" / "log"
+    return cache_of("libvirt") / "qemu" / "log"
 
 
 def allocated_bytes(file: Path) -> int:

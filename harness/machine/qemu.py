@@ -14,6 +14,7 @@ from qemu.qmp import QMPClient, QMPError
 
 from harness.errors import QemuError
 from harness.host.programs import PDEATHSIG, find_program, find_qemu
+from harness.host.racing import racing
 from harness.machine.backend import ANSWER_TIMEOUT_S
 from harness.machine.machine import End, Machine, Origin, last_words
 from harness.machine.overlay import create_overlay
@@ -88,21 +89,16 @@ async def _accept(
     qmp: QMPClient, process: asyncio.subprocess.Process, stderr_log: Path, timeout_s: float
 ) -> None:
     """Wait for QEMU's monitor to come to us, or for QEMU to end instead."""
-    accepting = asyncio.create_task(qmp.accept())
-    ending = asyncio.create_task(process.wait())
     try:
-        async with asyncio.timeout(timeout_s):
-            await asyncio.wait({accepting, ending}, return_when=asyncio.FIRST_COMPLETED)
-        if accepting.done() and accepting.exception() is None:
-            return
-        await ending
+        async with (
+            asyncio.timeout(timeout_s),
+            racing(qmp.accept(), process.wait()) as (accepting, ending),
+        ):
+            if accepting.done() and accepting.exception() is None:
+                return
+            await ending
     except TimeoutError:
         raise QemuError(f"QEMU did not come up in {timeout_s:g} s.") from None
-    finally:
-        for task in (accepting, ending):
-            task.cancel()
-        with suppress(asyncio.CancelledError, QMPError, EOFError, OSError):
-            await accepting
     said = await asyncio.to_thread(stderr_log.read_text, errors="replace")
     raise start_fault(said, f"exit status {process.returncode}", process.returncode)
 

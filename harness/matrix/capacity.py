@@ -45,8 +45,13 @@ class Capacity:
         return f"{jobs} at once, by {' and '.join(names)}"
 
     def write_limit_bytes(self, jobs: int) -> int:
-        """What one of ``jobs`` runs may write: its share of the space, so that none takes all."""
-        return max(MIN_FREE_BYTES, (self.free_bytes - MIN_FREE_BYTES) // jobs)
+        """What one of ``jobs`` runs may write to a file."""
+        return write_limit_bytes(self.free_bytes, jobs)
+
+
+def write_limit_bytes(free_bytes: int, jobs: int) -> int:
+    """What one of ``jobs`` runs may write: its share of the space, so that none takes all."""
+    return max(MIN_FREE_BYTES, (free_bytes - MIN_FREE_BYTES) // jobs)
 
 
 def measure(acceleration: Acceleration, memory_mib: int) -> Capacity:

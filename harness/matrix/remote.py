@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness import __version__
 from harness.errors import FaultError, ReadFailedError, RecipeFailedError
-from harness.host.scratch import MIN_FREE_BYTES, scratch_folder
+from harness.host.scratch import scratch_folder
 from harness.matrix.attempt import Options, attempt, conclude_entry
+from harness.matrix.capacity import write_limit_bytes
 from harness.matrix.catalog import Planned
 from harness.matrix.parcel import pack
 from harness.matrix.progress import Moved
@@ -118,7 +119,7 @@ def _options(order: Order, scratch: Path, slots: int, machine: str) -> Options:
         rules.append(folder / f"{number}-{Path(name).name}")
         rules[-1].write_text(text, encoding="utf-8")
     free_bytes = shutil.disk_usage(scratch).free
-    limit_bytes = max(MIN_FREE_BYTES, (free_bytes - MIN_FREE_BYTES) // slots)
+    limit_bytes = write_limit_bytes(free_bytes, slots)
     return replace(order.options, rules=tuple(rules), worker=machine, write_limit_bytes=limit_bytes)
 
 

@@ -23,6 +23,7 @@ import aiohttp
 from yarl import URL
 
 from harness.errors import HarnessError, NoSpaceError
+from harness.host.folders import cache_folder
 from harness.image.digest import digest_of, sha256_of
 from harness.net.checksums import Checksum
 from harness.net.http import (
@@ -89,9 +90,8 @@ class Limits:
 
 
 def cache_root() -> Path:
-    """Where downloads are kept (XDG Base Directory Specification)."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "harness" / "downloads"
+    """The folder of downloads."""
+    return cache_folder() / "downloads"
 
 
 async def download(

@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.evidence.guest_text import printable
 from harness.evidence.log import EvidenceLog, Observation
+from harness.host.racing import racing
 from harness.observe.ssh import USER, run_command
 
 # A guest whose cloud-init is done and that lets nobody in for so long will not.
@@ -72,19 +73,15 @@ async def observe_login(
 
     log.subscribe(hear)
     await network_proved.wait()
-    asking = asyncio.create_task(run_command(login.key_file, *address, _ASK, timeout_s=86_400.0))
-    called = asyncio.create_task(ready.wait())
+    ask = run_command(login.key_file, *address, _ASK, timeout_s=86_400.0)
     try:
-        await asyncio.wait({asking, called}, return_when=asyncio.FIRST_COMPLETED)
-        async with asyncio.timeout(None if asking.done() else _PATIENCE_S * login.slowness):
-            said = await asking
+        async with racing(ask, ready.wait()) as (asking, _):
+            async with asyncio.timeout(None if asking.done() else _PATIENCE_S * login.slowness):
+                said = await asking
         log.record("ssh", "login", user=USER, **read_answer(said.stdout))
     except (TimeoutError, ConnectionError) as error:
         why = printable(str(error), 200) or "it let nobody in after cloud-init had ended"
         log.record("ssh", "failed", reason=why)
-    finally:
-        asking.cancel()
-        called.cancel()
 
 
 def read_answer(text: str) -> dict[str, Any]:

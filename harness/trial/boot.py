@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, supp
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.diagnose.counterfactual import Change
+from harness.diagnose.change import Change
 from harness.errors import HostError, UsageError
 from harness.host.scratch import scratch_folder
 from harness.host.signals import on_signals

@@ -6,7 +6,8 @@ import asyncio
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.diagnose.counterfactual import Change, what_would_settle
+from harness.diagnose.change import Change
+from harness.diagnose.counterfactual import what_would_settle
 from harness.errors import HostError
 from harness.evidence.log import Subscriber
 from harness.examine.image_report import examine

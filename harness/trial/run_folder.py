@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime
-import os
 import re
 import secrets
 from pathlib import Path
 
+from harness.host.folders import state_folder
 from harness.net.link import is_url, name_in_url
 
 
@@ -17,17 +17,12 @@ def new_run_dir(location: str, base: Path | None = None) -> Path:
     It is in ``base``, else under the user's state folder (XDG Base Directory Specification).
     """
     name = f"{_now()}-{_stem(location)}-{secrets.token_hex(2)}"
-    return (base or _state_folder() / "runs") / name
+    return (base or state_folder() / "runs") / name
 
 
 def new_report_dir() -> Path:
     """The path of a folder for a matrix, named after the time, under the user's state folder."""
-    return _state_folder() / "matrix" / _now()
-
-
-def _state_folder() -> Path:
-    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(base) / "harness"
+    return state_folder() / "matrix" / _now()
 
 
 def _now() -> str:

@@ -15,6 +15,7 @@ from harness.console.web.asking import let_in
 from harness.console.web.outbox import Outbox, TooSlowError, send_bytes, send_text
 from harness.console.web.rfb import ClientFilter, NotRfbError
 from harness.console.web.room import Room
+from harness.host.racing import first_of
 
 MAX_BEHIND_BYTES = 16 << 20
 """How much of the serial line may wait for one browser."""
@@ -127,14 +128,7 @@ async def _until_one_ends(
     request: web.Request, socket: web.WebSocketResponse, *ways: Coroutine[Any, Any, None]
 ) -> None:
     """Run the ways of a connection until one is over, which ends the others."""
-    tasks = [asyncio.ensure_future(way) for way in ways]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        ends = await asyncio.gather(*tasks, return_exceptions=True)
-    for end in ends:
+    for end in await first_of(*ways):
         if isinstance(end, TooSlowError):
             # No goodbye: it would wait behind all that was not taken.
             if request.transport:

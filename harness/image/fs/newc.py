@@ -13,6 +13,8 @@ from pathlib import PurePosixPath
 
 MAGIC = "070701"
 TRAILER = "TRAILER!!!"
+HEADER_BYTES = 110
+_MAGICS = (MAGIC.encode(), b"070702")  # the second has checksums, which the kernel does not check
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,38 @@ class Entry:
     mode: int
     content: bytes = b""
     device: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What stands before the name of an entry: ``name_bytes`` counts the zero behind the name."""
+
+    mode: int
+    size_bytes: int
+    name_bytes: int
+
+    @property
+    def name_padding_bytes(self) -> int:
+        """The zeros between the name and the content."""
+        return -(HEADER_BYTES + self.name_bytes) % 4
+
+    @property
+    def padding_bytes(self) -> int:
+        """The zeros behind the content."""
+        return -self.size_bytes % 4
+
+
+def begins_archive(head: bytes) -> bool:
+    """Whether an archive begins with ``head``."""
+    return head[:6] in _MAGICS
+
+
+def read_header(head: bytes) -> Header:
+    """The header at the start of ``head``; raises ValueError where there is none."""
+    if len(head) < HEADER_BYTES or not begins_archive(head):
+        raise ValueError("no header of an archive")
+    mode, size_bytes, name_bytes = (int(head[at : at + 8], 16) for at in (14, 54, 94))
+    return Header(mode, size_bytes, name_bytes)
 
 
 def newc(files: Mapping[str, bytes], folders: Iterable[str] = ()) -> bytes:

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from harness.errors import FormatError
+from harness.image.fs.newc import HEADER_BYTES, TRAILER, begins_archive, read_header
 from harness.image.os.packing import PackingError, Unpacking
 
 _KEPT_FILE_BYTES = 256 << 10
-_HEADER_BYTES = 110
 _MAX_NAME_BYTES = 4096  # Linux, init/initramfs.c: PATH_MAX
 _PIECE_BYTES = 1 << 20
 
@@ -127,7 +127,7 @@ def _archives(feed: _Feed) -> Iterator[_Entry]:
         if head[0] == 0:
             zeros = feed.peek(_PIECE_BYTES)
             feed.skip(len(zeros) - len(zeros.lstrip(b"\0")))
-        elif head in (b"070701", b"070702"):
+        elif begins_archive(head):
             yield from _cpio(feed)
         else:
             return
@@ -137,24 +137,24 @@ def _cpio(feed: _Feed) -> Iterator[_Entry]:
     """One newc archive, up to its trailer."""
     while True:
         at = feed.at
-        header = feed.read(_HEADER_BYTES)
-        if len(header) < _HEADER_BYTES or header[:6] not in (b"070701", b"070702"):
+        head = feed.read(HEADER_BYTES)
+        if len(head) < HEADER_BYTES or not begins_archive(head):
             raise InitramfsError(f"byte {at}: the archive breaks off")
         try:
-            size = int(header[54:62], 16)
-            name_bytes = int(header[94:102], 16)
+            header = read_header(head)
         except ValueError as error:
             raise InitramfsError(f"byte {at}: no header of an archive") from error
-        if name_bytes > _MAX_NAME_BYTES:
-            raise InitramfsError(f"byte {at}: a name of {name_bytes} bytes")
-        name = feed.read(name_bytes).rstrip(b"\0").decode("utf-8", "replace")
-        feed.skip(-(_HEADER_BYTES + name_bytes) % 4)
+        if header.name_bytes > _MAX_NAME_BYTES:
+            raise InitramfsError(f"byte {at}: a name of {header.name_bytes} bytes")
+        name = feed.read(header.name_bytes).rstrip(b"\0").decode("utf-8", "replace")
+        feed.skip(header.name_padding_bytes)
+        size = header.size_bytes
         kept = _is_wanted(name) and size <= _KEPT_FILE_BYTES
         data = feed.read(size) if kept else None
         whole = len(data) == size if data is not None else feed.skip(size)
         if not whole:
             raise InitramfsError(f"byte {at}: {name!r} is cut off")
-        feed.skip(-size % 4)
-        if name == "TRAILER!!!":
+        feed.skip(header.padding_bytes)
+        if name == TRAILER:
             return
         yield name.lstrip("./").lstrip("/") or ".", data
