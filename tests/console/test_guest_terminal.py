@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 
 import pytest
 from rich.style import Style
@@ -75,12 +74,10 @@ def test_hostile_bytes_are_text_or_nothing() -> None:
 )
 def test_a_sequence_that_never_ends_is_none(flood: bytes) -> None:
     terminal = GuestTerminal()
-    begun_s = time.monotonic()
     for at in range(0, len(flood), 4096):
         terminal.feed(flood[at : at + 4096])
     terminal.feed(b"m\x07\x1b[0m\r\nalive")
     assert terminal.text().endswith("alive")
-    assert time.monotonic() - begun_s < 60
 
 
 def test_marks_do_not_pile_up_in_a_cell() -> None:

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -23,12 +24,15 @@ pytestmark = pytest.mark.programs
 _CONTENT = bytes(range(251)) * 8000
 _SHA256 = hashlib.sha256(_CONTENT).hexdigest()
 _LIMITS = Limits(max_bytes=1 << 30, stall_s=2.0, retries=2)
+# What a test downloads stays locked until its end.
+_held = ExitStack()
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    return tmp_path
+    with _held:
+        yield tmp_path
 
 
 @pytest.fixture
@@ -38,7 +42,9 @@ def server() -> Iterator[Server]:
 
 
 def get(url: str, expected: Checksum | str | None = None, limits: Limits = _LIMITS) -> Download:
-    return asyncio.run(download(url, limits, lambda *_: None, expected))
+    done = asyncio.run(download(url, limits, lambda *_: None, expected))
+    _held.enter_context(done.held)
+    return done
 
 
 def fetched(server: Server) -> list[str]:

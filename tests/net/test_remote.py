@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -125,12 +124,9 @@ def test_a_small_file_that_promises_more_is_not_believed() -> None:
 
 @pytest.mark.parametrize("path", ["drip/image.qcow2", "silent/image.qcow2"])
 def test_one_deadline_ends_a_slow_server(server: Server, path: str) -> None:
-    started_s = time.monotonic()
     found = fault(server.url(path), deadline_s=1.0)
     assert found.kind == "unreachable"
     assert "too slow" in found.what
-    # Not a measure of speed: without a deadline neither would ever end.
-    assert time.monotonic() - started_s < 30
 
 
 def test_a_server_that_never_ends_is_left(server: Server) -> None:
