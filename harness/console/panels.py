@@ -10,12 +10,11 @@ from rich.text import Text
 from harness.console.view import Said, View
 from harness.evidence.guest_text import printable
 from harness.model.outcome import Outcome
+from harness.report.findings import PANEL, show
 from harness.report.text import OUTCOME_STYLES, size_text
 
 _STATES = {"running": "bold green", "frozen": "bold cyan", "off": "bold red"}
-_MARKS = {"error": ("\u2717", "red"), "warning": ("!", "yellow"), "info": ("i", "cyan")}
 _BAR_CELLS = 12
-_EVIDENCE_LINES = 3
 _FRAMES = 6
 # A line that is quoted has one line of the page.
 _QUOTED_CHARS = 76
@@ -79,16 +78,16 @@ def diagnosis(view: View) -> Text:
     text.append(printable(view.sentence, 600), "bold" if verdict else "")
     if view.rolled_back:
         text.append("\n(the machine was rolled back since)", "dim")
-    for row in view.findings:
-        mark, colour = _MARKS[row.severity]
-        text.append(f"\n\n{mark} ", f"bold {colour}")
-        text.append(row.id, colour)
-        if not verdict or row.id != verdict.cause:
-            text.append(f"\n{printable(row.statement, 300)}")
-        for line in row.evidence[-_EVIDENCE_LINES:]:
-            text.append(f"\n  \u2502 {printable(line, 160)}", "dim")
-        if row.remedy and row.severity != "info":
-            text.append(f"\n  \u2192 {printable(row.remedy, 300)}", "italic")
+    cause = verdict.cause if verdict else None
+    for row in (show(row, PANEL, cause) for row in view.findings):
+        text.append(f"\n\n{row.mark} ", f"bold {row.colour}")
+        text.append(row.id, row.colour)
+        if not row.decides:
+            text.append(f"\n{row.statement}")
+        for line in row.evidence:
+            text.append(f"\n  \u2502 {line}", "dim")
+        if row.advice:
+            text.append(f"\n  \u2192 {row.advice}", "italic")
     return text
 
 

@@ -21,6 +21,7 @@ from harness.model.finding import Finding
 from harness.model.image import Medium
 from harness.model.outcome import Outcome
 from harness.model.stages import DISK_LADDER, ISO_LADDER, Stage
+from harness.report.findings import VIEW, show
 
 State = Literal["off", "running", "frozen"]
 
@@ -29,7 +30,6 @@ _LOG_LINES = 300
 _BOOTS = 50
 _SCREEN_LINES = 100
 _LINE_CHARS = 200
-_EVIDENCE_LINES = 8
 
 # What a diagnosis must know before the machine is switched on.
 _BEFORE = frozenset({("run", "start"), ("run", "rules"), ("check", "finding")})
@@ -291,12 +291,13 @@ class View:
 
 
 def _finding(row: Finding) -> dict[str, Any]:
+    shown = show(row, VIEW)
     return {
-        "id": row.id,
-        "severity": row.severity,
-        "statement": printable(row.statement, 1000),
-        "evidence": [printable(line, _LINE_CHARS) for line in row.evidence[-_EVIDENCE_LINES:]],
-        "remedy": printable(row.remedy, 1000),
+        "id": shown.id,
+        "severity": shown.severity,
+        "statement": shown.statement,
+        "evidence": list(shown.evidence),
+        "remedy": shown.remedy,
     }
 
 

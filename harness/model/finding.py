@@ -60,6 +60,11 @@ def catalog() -> Mapping[str, Explanation]:
     return shipped_table(__package__, "catalog.toml", dict[str, Explanation])
 
 
+def deciding(findings: Iterable[Finding], cause: str | None) -> Finding | None:
+    """The first of ``findings`` that is the ``cause``; None where none decided."""
+    return next((row for row in findings if row.id == cause), None)
+
+
 def finding(
     finding_id: str,
     statement: str,

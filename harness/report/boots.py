@@ -13,7 +13,6 @@ from harness.model.stages import STAGES
 from harness.report.charts import stages_of
 from harness.report.consoles import MAX_LINES, Heard, Line, heard_in, lines_to_show
 from harness.report.pictures import Embedded, embed
-from harness.report.words import deciding
 from harness.trial.result import RESULT_FILE, Result
 
 MAX_PICTURES = 6
@@ -95,7 +94,7 @@ def _boot(folder: Path, result: Result | None, title: str, room: Room) -> Boot:
 
 def _logs(heard: Heard, result: Result | None, room: Room, *, has_pictures: bool) -> Iterator[Log]:
     """The serial console; of the rest what speaks where that does not."""
-    cause = deciding(result) if result else None
+    cause = result.cause_finding if result else None
     evidence = cause.evidence if cause else ()
     stages_s = stages_of(result) if result else {}
     for channel, name in _LOGS.items():

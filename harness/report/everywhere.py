@@ -40,7 +40,7 @@ def _seconds(result: Result) -> str:
 def _why(result: Result) -> str:
     """The finding that decided; of a pass, what it warns of."""
     if result.cause:
-        found = [row for row in result.findings if row.id == result.cause]
-        return f"{result.cause}: {found[0].statement}" if found else result.cause
+        found = result.cause_finding
+        return f"{result.cause}: {found.statement}" if found else result.cause
     warnings = [row.id for row in result.findings if row.severity == "warning"]
     return f"warns of {', '.join(warnings)}" if warnings else ""

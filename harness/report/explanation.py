@@ -8,13 +8,12 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.model.finding import Explanation, catalog
-
-_COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
+from harness.report.findings import COLOURS
 
 
 def print_explanation(console: Console, finding_id: str, entry: Explanation) -> None:
     """Print one finding: meaning, how it is seen, remedy, source."""
-    head = Text.assemble((finding_id, "bold"), "  ", (entry.severity, _COLOURS[entry.severity]))
+    head = Text.assemble((finding_id, "bold"), "  ", (entry.severity, COLOURS[entry.severity]))
     console.print(head)
     console.print(Padding(Text(entry.meaning), (0, 0, 1, 2)))
     table = Table.grid(padding=(0, 2))
@@ -33,7 +32,7 @@ def print_catalog(console: Console, groups: dict[str, list[str]]) -> None:
         for finding_id in ids:
             entry = catalog()[finding_id]
             meaning = entry.meaning.split(". ")[0].rstrip(".")
-            table.add_row(Text(finding_id, _COLOURS[entry.severity]), meaning)
+            table.add_row(Text(finding_id, COLOURS[entry.severity]), meaning)
         table.add_row()
     console.print(table)
     console.print(Text("harness explain ID says how it is seen, and what mends it.", "dim"))

@@ -11,6 +11,7 @@ from pathlib import Path
 from harness.errors import NoSpaceError
 from harness.matrix.record import Matrix, Tried
 from harness.report import words
+from harness.report.findings import show
 from harness.report.markdown import MAX_BYTES, markdown
 
 MAX_ANNOTATIONS = 10
@@ -55,10 +56,10 @@ def workflow_commands(matrix: Matrix) -> Iterator[str]:
 
 def _message(row: Tried) -> str:
     """Lines: why, what was expected, what mends it."""
-    cause = words.deciding(row.result)
+    cause = row.result.cause_finding
     lines = [words.in_few_words(row), f"expected: {words.what_is_right(row.expected)}"]
-    if cause and words.is_advised(cause):
-        lines.append(f"remedy: {cause.remedy}")
+    if cause and (advice := show(cause).advice):
+        lines.append(f"remedy: {advice}")
     return "\n".join(words.shown(line) for line in lines)
 
 

@@ -23,11 +23,14 @@ from harness.matrix.record import Matrix, Tried
 from harness.report import words
 from harness.report.boots import Boot, Room, boots_of
 from harness.report.charts import Bar, Spark, sparkline, timeline
+from harness.report.findings import PAGE, ShownFinding, by_weight, show
 from harness.report.text import size_text
+from harness.trial.result import Result
 
 MAX_ROWS = 2000
 """How many images a page shows; of more it says how many it leaves out."""
 
+_MAX_FINDINGS = 30
 _GROUPS = {
     "wrong": "Not as expected",
     "error": "A host failed",
@@ -125,10 +128,19 @@ def _environment() -> Environment:
         finalize=_harmless,
     )
     environment.filters.update(duration=words.duration, moment=words.moment)
-    environment.globals.update(
-        advised=words.is_advised, deciding=words.deciding, by_weight=words.by_weight
-    )
+    environment.globals.update(findings_of=_findings_of)
     return environment
+
+
+def _findings_of(result: Result) -> list[ShownFinding]:
+    """The findings as the page shows them, the heaviest first."""
+    heaviest = by_weight(result.findings, result.cause)[:_MAX_FINDINGS]
+    return [show(row, PAGE, result.cause) for row in heaviest]
+
+
+def _why(row: Tried) -> str:
+    told = row.judgement != "right" or row.result.cause
+    return words.shown(words.in_few_words(row)) if told else ""
 
 
 def _harmless(value: Any) -> Any:
@@ -155,7 +167,9 @@ def _view(
         row=row,
         came=words.what_came(result),
         right=words.what_is_right(row.expected),
-        why=words.in_few_words(row) if row.judgement != "right" or result.cause else "",
+        why=words.shown(words.in_few_words(row))
+        if row.judgement != "right" or result.cause
+        else "",
         bars=timeline(result, scale_s),
         own_bars=timeline(result, _verdict_s(row)),
         spark=sparkline(row, matrix.history.get(row.name, ())),

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from harness.matrix.record import Matrix, Tried
-from harness.model.finding import Finding
 from harness.report import words
 from harness.report.charts import stages_of
 from harness.report.consoles import Line, heard_in, lines_to_show
+from harness.report.findings import FULL, ShownFinding, show
 
 MAX_OUTPUT_CHARACTERS = 20_000
 """How much of the log of one image is handed on: its end."""
@@ -24,7 +24,6 @@ NOT_TRIED = "not tried"
 """The suite of the images that the matrix did not come to; which catalog has them is not known."""
 
 _SHORT_OUTPUT_CHARACTERS = 2_000
-_EVIDENCE_LINES = 40
 # What XML 1.0 (2.2) has no way to spell.
 _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -115,18 +114,18 @@ def _what_is_wrong(row: Tried) -> Iterator[str]:
         yield f"another {', '.join(row.differs)} than expected"
     if row.result.counterfactual:
         yield f"proof:    {row.result.counterfactual.statement}"
-    cause = words.deciding(row.result)
+    cause = row.result.cause_finding
     if cause:
         yield ""
-        yield from _in_words(cause)
+        yield from _in_words(show(cause, FULL))
 
 
-def _in_words(cause: Finding) -> Iterator[str]:
+def _in_words(cause: ShownFinding) -> Iterator[str]:
     yield f"{cause.statement} ({cause.id})"
-    for line in cause.evidence[-_EVIDENCE_LINES:]:
+    for line in cause.evidence:
         yield f"  | {line}"
-    if words.is_advised(cause):
-        yield f"  -> {cause.remedy}"
+    if cause.advice:
+        yield f"  -> {cause.advice}"
 
 
 def _output(row: Tried, folder: Path) -> Iterator[str]:

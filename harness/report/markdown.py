@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from harness.matrix.record import Matrix, Tried
 from harness.report import words
+from harness.report.findings import show
 
 MAX_BYTES = 900_000
 """The size of a summary at most; GitHub refuses one of more than a MiB."""
@@ -99,8 +100,8 @@ def _missing(matrix: Matrix) -> Iterator[str]:
 
 
 def _bad_row(row: Tried) -> str:
-    cause = words.deciding(row.result)
-    remedy = cause.remedy if cause and words.is_advised(cause) else ""
+    cause = row.result.cause_finding
+    remedy = show(cause).advice if cause else ""
     return _cells(
         f"{_MARKS[row.judgement]} {_code(row.name)}",
         _safe(words.what_came(row.result)),

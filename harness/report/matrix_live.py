@@ -122,5 +122,5 @@ def expectation(tried: Tried) -> str:
 
 def first_statement(tried: Tried) -> str:
     """The sentence of the finding that decided; "" where there is none."""
-    found = (row.statement for row in tried.result.findings if row.id == tried.result.cause)
-    return next(found, "")
+    found = tried.result.cause_finding
+    return found.statement if found else ""

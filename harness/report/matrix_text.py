@@ -11,6 +11,7 @@ from rich.text import Text
 
 from harness.matrix.record import Judgement, Matrix, News, Tried
 from harness.report import words
+from harness.report.findings import show
 from harness.report.text import OUTCOME_STYLES
 
 _MAX_ROWS = 50
@@ -87,9 +88,10 @@ def _table(rows: list[Tried]) -> Table:
         if row.judgement == "right":
             continue
         table.add_row("", Text(words.shown(words.in_few_words(row))))
-        cause = words.deciding(row.result)
-        if cause and words.is_advised(cause):
-            table.add_row("", Text.assemble(("\u2192 ", "green"), words.shown(cause.remedy)))
+        cause = row.result.cause_finding
+        advice = show(cause).advice if cause else ""
+        if advice:
+            table.add_row("", Text.assemble(("\u2192 ", "green"), words.shown(advice)))
     return table
 
 

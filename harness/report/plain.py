@@ -8,20 +8,18 @@ from harness.evidence.guest_text import printable
 from harness.matrix.catalog import Expected
 from harness.matrix.record import Tried
 from harness.model.finding import Finding
-
-_EVIDENCE_LINES = 8
-_MARKS = {"error": "\u2717", "warning": "!", "info": "i"}
+from harness.report.findings import by_weight, show
 
 
 def plain_findings(findings: Iterable[Finding], cause: str | None) -> Iterator[str]:
     """A few lines for each finding that is more than information, that of the ``cause`` first."""
     told = [row for row in findings if row.severity != "info" or row.id == cause]
-    for row in sorted(told, key=lambda row: (row.id != cause, row.severity != "error")):
-        yield f"{_MARKS[row.severity]} {printable(row.statement, 1000)}  {row.id}"
-        for line in row.evidence[-_EVIDENCE_LINES:]:
-            yield f"  \u2502 {printable(line, 160)}"
-        if row.remedy and row.severity != "info":
-            yield f"  \u2192 {printable(row.remedy, 1000)}"
+    for row in (show(row) for row in by_weight(told, cause)):
+        yield f"{row.mark} {row.statement}  {row.id}"
+        for line in row.evidence:
+            yield f"  \u2502 {line}"
+        if row.advice:
+            yield f"  \u2192 {row.advice}"
 
 
 def plain_tried(tried: Tried) -> str:

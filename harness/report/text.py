@@ -13,6 +13,7 @@ from harness.evidence.guest_text import printable
 from harness.model.finding import Finding
 from harness.model.outcome import Outcome
 from harness.model.stages import DISK_LADDER, ISO_LADDER
+from harness.report.findings import ShownFinding, by_weight, show
 from harness.trial.result import CONSOLE_LOG, LAST_SCREEN_FILE, Counterfactual, Guest, Result
 
 OUTCOME_STYLES: dict[Outcome, str] = {
@@ -39,8 +40,6 @@ _CONSOLE_HEADLINES: dict[str, str] = {
     "fail": "this console shows why the system did not come up",
     "inconclusive": "this console shows no failure; that the network is reached, no console proves",
 }
-_MARKS = {"error": ("\u2717", "red"), "warning": ("!", "yellow"), "info": ("i", "cyan")}
-_EVIDENCE_LINES = 8
 # Container, boot path, system, cloud-init, boot, host: the beginnings of ids.
 _TOPICS = (
     *("url.", "format.", "size.", "qcow2.", "iso.", "disk.", "firmware.", "arch.", "windows."),
@@ -63,18 +62,17 @@ def render(result: Result) -> RenderableType:
         parts += [Text(), _ladder(result)]
     if result.counterfactual:
         parts += [Text(), _proof(result.counterfactual)]
-    for row in sorted(result.findings, key=lambda row: _order(row, result.cause)):
-        parts += [Text(), _finding(row, decides=row.id == result.cause)]
+    for row in by_weight(sorted(result.findings, key=_topic), result.cause):
+        parts += [Text(), _finding(show(row, cause=result.cause))]
     if result.inside:
         parts += [Text(), _inside(result)]
     parts += [Text(), _facts(result)]
     return Group(*parts)
 
 
-def _order(row: Finding, cause: str | None) -> tuple[bool, int, int]:
-    """The cause first, then by severity, then from the container inwards."""
-    topic = next((rank for rank, start in enumerate(_TOPICS) if row.id.startswith(start)), 99)
-    return row.id != cause, ("error", "warning", "info").index(row.severity), topic
+def _topic(row: Finding) -> int:
+    """The rank of what a finding is about, from the container inwards."""
+    return next((rank for rank, start in enumerate(_TOPICS) if row.id.startswith(start)), 99)
 
 
 def _headline(result: Result) -> str:
@@ -112,17 +110,16 @@ def _ladder(result: Result) -> RenderableType:
     return Padding(line, (0, 0, 0, 2))
 
 
-def _finding(row: Finding, *, decides: bool) -> RenderableType:
-    mark, colour = _MARKS[row.severity]
+def _finding(row: ShownFinding) -> RenderableType:
     table = Table.grid(padding=(0, 1))
     table.add_column(width=2, justify="right")
     table.add_column()
-    statement = Text(printable(row.statement, 1000), "bold" if decides else "")
-    table.add_row(Text(mark, colour), Text.assemble(statement, ("  " + row.id, "dim")))
-    for line in row.evidence[-_EVIDENCE_LINES:]:
-        table.add_row("", Text.assemble(("\u2502 ", colour), (printable(line, 160), "dim")))
-    if row.remedy and row.severity != "info":
-        table.add_row("", Text.assemble(("\u2192 ", "green"), printable(row.remedy, 1000)))
+    statement = Text(row.statement, "bold" if row.decides else "")
+    table.add_row(Text(row.mark, row.colour), Text.assemble(statement, ("  " + row.id, "dim")))
+    for line in row.evidence:
+        table.add_row("", Text.assemble(("\u2502 ", row.colour), (line, "dim")))
+    if row.advice:
+        table.add_row("", Text.assemble(("\u2192 ", "green"), row.advice))
     return table
 
 

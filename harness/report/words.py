@@ -9,14 +9,12 @@ from collections.abc import Iterable
 from harness.evidence.guest_text import printable
 from harness.matrix.catalog import Expected
 from harness.matrix.record import Judgement, Matrix, News, Past, Tried
-from harness.model.finding import Finding
 from harness.trial.result import Result
 
 TEXT_LIMIT = 1000
 """How many characters of one text a report shows."""
 
 _ORDER: tuple[Judgement, ...] = ("wrong", "error", "right")
-_SEVERITIES = ("error", "warning", "info")
 # So many images that are new are named one by one.
 _FIRST_ALONE = 5
 
@@ -99,14 +97,9 @@ def _listed(words: Iterable[str | None]) -> str:
     return ", ".join(word for word in words if word)
 
 
-def deciding(result: Result) -> Finding | None:
-    """The finding that decided; None for a pass, or where nothing proves either."""
-    return next((row for row in result.findings if row.id == result.cause), None)
-
-
 def in_few_words(row: Tried) -> str:
     """Why a row is not right, in one sentence: its cause, or what was expected instead."""
-    cause = deciding(row.result)
+    cause = row.result.cause_finding
     if cause:
         return cause.statement
     if row.result.outcome == "inconclusive":
@@ -114,18 +107,6 @@ def in_few_words(row: Tried) -> str:
     if row.differs == ("prediction",):
         return "It came as expected, and inspection predicted otherwise."
     return f"{what_came(row.result)}; {what_is_right(row.expected)} was expected."
-
-
-def by_weight(result: Result) -> list[Finding]:
-    """The findings: the one that decided, then by severity."""
-    return sorted(
-        result.findings, key=lambda row: (row.id != result.cause, _SEVERITIES.index(row.severity))
-    )
-
-
-def is_advised(row: Finding) -> bool:
-    """Whether the remedy is worth a line: what is only a note has nothing to mend."""
-    return bool(row.remedy) and row.severity != "info"
 
 
 def moment(at: datetime.datetime) -> str:

@@ -15,7 +15,7 @@ from harness.diagnose.diagnosis import Diagnosis, Verdict
 from harness.errors import HarnessError, UsageError, fault_of
 from harness.evidence.guest_text import printable
 from harness.evidence.log import Observation
-from harness.model.finding import Finding
+from harness.model.finding import Finding, deciding
 from harness.model.stages import DISK_LADDER, ISO_LADDER, Stage, rank
 
 Found = TypeVar("Found")
@@ -102,9 +102,10 @@ class Follow:
 
 def sentence_of(verdict: Verdict) -> str:
     """Why it is as it is, in one sentence or a few."""
-    told = [row for row in verdict.findings if row.id == verdict.cause]
-    # Without a cause the last one says why nothing was proved, or what never came.
-    told = told or [row for row in verdict.findings if row.severity != "info"][-1:]
+    told = deciding(verdict.findings, verdict.cause)
+    if told is None:
+        # Without a cause the last one says why nothing was proved, or what never came.
+        told = next((row for row in reversed(verdict.findings) if row.severity != "info"), None)
     if told:
-        return printable(told[0].statement, 1000)
+        return printable(told.statement, 1000)
     return f"The boot ended at the stage {verdict.stage}: {verdict.outcome}."

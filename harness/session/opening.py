@@ -84,6 +84,6 @@ def _look_at(location: str, profile: Profile) -> ImageFacts:
 
 def _refused(case: Case) -> RefusedError:
     result = conclude(case, lambda _: None)
-    told = next((row for row in result.findings if row.id == result.cause), None)
+    told = result.cause_finding
     sentence = told.statement if told else f"{case.image.location}: is not taken."
     return RefusedError(printable(sentence, 1000), result.cause, result.findings)

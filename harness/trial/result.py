@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from harness.diagnose.diagnosis import Diagnosis, diagnose
 from harness.errors import RecordError
 from harness.evidence.log import Observation, read_evidence
-from harness.model.finding import Finding
+from harness.model.finding import Finding, deciding
 from harness.model.image import InspectedPart, Prediction
 from harness.model.outcome import Outcome
 from harness.model.stages import Stage, rank
@@ -112,6 +112,11 @@ class Result(_Model):
         """The exit status of the command that came to this result."""
         interrupted = self.cause == "host.interrupted"
         return 130 if interrupted else EXIT_STATUS[self.outcome]
+
+    @property
+    def cause_finding(self) -> Finding | None:
+        """The finding that decided; None for a pass, or where nothing proves either."""
+        return deciding(self.findings, self.cause)
 
     @property
     def came_up(self) -> bool | None:

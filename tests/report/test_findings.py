@@ -1,0 +1,44 @@
+"""A finding is cut and made harmless in one place, within the limits of each report."""
+
+from harness.model.finding import Finding
+from harness.report.findings import PANEL, REPORT, by_weight, show
+
+
+def made(finding_id: str, severity: str = "error", **more: object) -> Finding:
+    row = {"id": finding_id, "severity": severity, "statement": "It is so.", **more}
+    return Finding.model_validate(row)
+
+
+def test_of_the_evidence_the_end_is_shown() -> None:
+    row = made("boot.hung", evidence=[f"line {number}" for number in range(20)])
+    assert show(row, REPORT).evidence == tuple(f"line {number}" for number in range(12, 20))
+    assert show(row, PANEL).evidence == ("line 17", "line 18", "line 19")
+
+
+def test_nothing_of_a_guest_reaches_a_terminal_as_it_is() -> None:
+    row = made("boot.hung", statement="a\x1b[2Jb", evidence=["c\x07d"], remedy="e\rf")
+    shown = show(row)
+    assert all(text.isprintable() for text in (shown.statement, *shown.evidence, shown.remedy))
+
+
+def test_texts_are_cut() -> None:
+    row = made("boot.hung", statement="s" * 5000, evidence=["e" * 5000], remedy="r" * 5000)
+    shown = show(row, PANEL)
+    assert len(shown.statement) <= PANEL.statement_chars
+    assert len(shown.evidence[0]) <= PANEL.line_chars
+    assert len(shown.remedy) <= PANEL.remedy_chars
+
+
+def test_a_note_has_nothing_to_mend() -> None:
+    assert show(made("iso.hybrid", "info", remedy="Nothing.")).advice == ""
+    assert show(made("boot.hung", remedy="Look.")).advice == "Look."
+
+
+def test_the_cause_comes_first_then_what_weighs_most() -> None:
+    rows = [made("a.note", "info"), made("b.warns", "warning"), made("c.fails"), made("d.fails")]
+    assert [row.id for row in by_weight(rows, "b.warns")] == [
+        "b.warns",
+        "c.fails",
+        "d.fails",
+        "a.note",
+    ]
