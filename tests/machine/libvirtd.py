@@ -73,12 +73,10 @@ class Libvirtd:
             words += ["sh", "-c", _COVER, str(self.folder), _LIBVIRTD]
         else:
             words = [*self.prefix, _LIBVIRTD, "--config", str(self.folder / "session.conf")]
-        self._process = subprocess.Popen(
-            words,
-            stdout=subprocess.DEVNULL,
-            stderr=(self.folder / "stderr").open("ab"),
-            env={**os.environ, **self.env},
-        )
+        with (self.folder / "stderr").open("ab") as stderr:
+            self._process = subprocess.Popen(
+                words, stdout=subprocess.DEVNULL, stderr=stderr, env={**os.environ, **self.env}
+            )
         wait_for(self._answers)
         # It asks every QEMU of the host what it can do, once: no machine of a test waits for that.
         self._virsh("domcapabilities", "--virttype", "qemu")
