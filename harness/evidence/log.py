@@ -52,10 +52,11 @@ class EvidenceLog:
     """Appends observations to a file and hands each to the subscribers, in that order.
 
     Everything happens inside :meth:`record`, synchronously: what decides a verdict is judged in
-    the same call that recorded it.
+    the same call that recorded it. ``clock`` gives seconds that only grow, from any beginning.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._file = path.open("x", encoding="ascii", buffering=1)
         self._subscribers: list[Subscriber] = []
         self._zero_s: float | None = None
@@ -78,11 +79,11 @@ class EvidenceLog:
 
     def power_on(self) -> None:
         """Make this moment second zero."""
-        self._zero_s = time.monotonic()
+        self._zero_s = self._clock()
 
     def now_s(self) -> float:
         """Seconds since power-on; 0 before it."""
-        return 0.0 if self._zero_s is None else time.monotonic() - self._zero_s
+        return 0.0 if self._zero_s is None else self._clock() - self._zero_s
 
     def record(self, channel: str, kind: str, **data: Any) -> Observation:
         """Write one observation down, then tell the subscribers of it."""

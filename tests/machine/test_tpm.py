@@ -9,13 +9,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from harness.errors import HostError, QemuError
 from harness.machine.tpm import running_tpm
+from tests.processes import wait_for
 
 needs_swtpm = pytest.mark.skipif(
     shutil.which("swtpm") is None, reason="swtpm is not installed (apt-get install swtpm)"
@@ -87,10 +87,7 @@ def test_it_does_not_outlive_a_program_that_is_killed(tmp_path: Path) -> None:
         assert process.stdout.readline() == b"up\n"
         assert len(running_with(tmp_path)) == 1
         process.send_signal(signal.SIGKILL)
-    until_s = time.monotonic() + 30
-    while running_with(tmp_path) and time.monotonic() < until_s:
-        time.sleep(0.05)
-    assert running_with(tmp_path) == []
+    wait_for(lambda: running_with(tmp_path) == [])
 
 
 def test_without_swtpm_it_is_said_what_to_install(

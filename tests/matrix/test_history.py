@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import UsageError
+from harness.errors import RecordError, UsageError
 from harness.matrix.catalog import Expected
 from harness.matrix.history import SCHEMA_VERSION, History
 from harness.matrix.record import as_past
@@ -312,7 +312,7 @@ def _survives(path: Path) -> bool:
     """Whether nothing was amiss; anything but one sentence fails the test."""
     try:
         _use(path)
-    except UsageError as error:
+    except (UsageError, RecordError) as error:
         said = str(error)
     else:
         return True
