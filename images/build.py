@@ -88,7 +88,8 @@ def _build_tiny(name: str, recipe: Tiny, cmdline: str, firmware: Firmware) -> Pa
         ".qcow2",
         lambda tmp, out: build_tiny(recipe, cmdline, firmware, sources, tmp, out),
         "",
-        *(cmdline, firmware),
+        cmdline,
+        firmware,
         # Where its init is.
         _digest("tiny"),
     )

@@ -185,8 +185,16 @@ def bootstrap(
 ) -> None:
     """Write ``packages`` and what they need to ``tar``, by mmdebstrap."""
     run(
-        *("mmdebstrap", "--quiet", f"--variant={variant}", f"--include={','.join(packages)}"),
-        *("--aptopt=Apt::Install-Recommends false", f"--keyring={_KEYRING}", *_validity()),
-        *(*arguments, *hooks),
-        *(suite, tar, mirror()),
+        "mmdebstrap",
+        "--quiet",
+        f"--variant={variant}",
+        f"--include={','.join(packages)}",
+        "--aptopt=Apt::Install-Recommends false",
+        f"--keyring={_KEYRING}",
+        *_validity(),
+        *arguments,
+        *hooks,
+        suite,
+        tar,
+        mirror(),
     )

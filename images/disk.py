@@ -144,10 +144,21 @@ def _write_root(root: Root, raw: Path) -> None:
     size_kib = root.size_mib * 1024 - ROOT_LBA * SECTOR_BYTES // 1024
     offset_bytes = ROOT_LBA * SECTOR_BYTES
     mke2fs = (
-        *("mke2fs", "-q", "-t", "ext4", "-L", root.label, "-U", root.uuid, "-d", root.folder),
+        "mke2fs",
+        "-q",
+        "-t",
+        "ext4",
+        "-L",
+        root.label,
+        "-U",
+        root.uuid,
+        "-d",
+        root.folder,
         # Inode tables are written now: the first boot would spend time on it.
-        *("-E", f"offset={offset_bytes},lazy_itable_init=0,hash_seed={root.uuid}"),
-        *(raw, f"{size_kib}k"),
+        "-E",
+        f"offset={offset_bytes},lazy_itable_init=0,hash_seed={root.uuid}",
+        raw,
+        f"{size_kib}k",
     )
     if root.tar is None:
         run(*mke2fs, as_root=True)
@@ -160,8 +171,13 @@ def _write_root(root: Root, raw: Path) -> None:
 
 def _copy_into(raw: Path, part: Path, offset_mib: int) -> None:
     run(
-        *("dd", f"if={part}", f"of={raw}", f"seek={offset_mib}", "bs=1M"),
-        *("conv=notrunc,sparse", "status=none"),
+        "dd",
+        f"if={part}",
+        f"of={raw}",
+        f"seek={offset_mib}",
+        "bs=1M",
+        "conv=notrunc,sparse",
+        "status=none",
     )
 
 

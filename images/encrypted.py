@@ -50,10 +50,18 @@ def _lock(plain: Path, locked: Path, passphrase: Path) -> None:
     for tries_left in reversed(range(_TRIES)):
         try:
             run(
-                *("qemu-img", "convert", "-f", "raw", "-O", "luks"),
-                *("--object", f"secret,id=passphrase,file={passphrase}"),
-                *("-o", f"key-secret=passphrase,hash-alg={_HASH},iter-time={_ITERATION_MS}"),
-                *(plain, locked),
+                "qemu-img",
+                "convert",
+                "-f",
+                "raw",
+                "-O",
+                "luks",
+                "--object",
+                f"secret,id=passphrase,file={passphrase}",
+                "-o",
+                f"key-secret=passphrase,hash-alg={_HASH},iter-time={_ITERATION_MS}",
+                plain,
+                locked,
             )
         except RecipeError:
             # On a busy host it may see no time pass while it measures its own speed.

@@ -99,8 +99,26 @@ def empty_hive() -> bytes:
     security_at = _ROOT_CELL + len(_cell(bytes(_KEY_BYTES) + name))
     key = struct.pack(
         "<2sHQIIIIIIIIIIIIIIIHH",
-        *(b"nk", _KEY_ROOT_ASCII, 0, 0, 0, 0, 0, _NO_CELL, _NO_CELL, 0, _NO_CELL),
-        *(security_at, _NO_CELL, 0, 0, 0, 0, 0, len(name), 0),
+        b"nk",
+        _KEY_ROOT_ASCII,
+        0,
+        0,
+        0,
+        0,
+        0,
+        _NO_CELL,
+        _NO_CELL,
+        0,
+        _NO_CELL,
+        security_at,
+        _NO_CELL,
+        0,
+        0,
+        0,
+        0,
+        0,
+        len(name),
+        0,
     )
     # A self-relative descriptor without owner, group and lists (MS-DTYP, 2.4.6).
     descriptor = struct.pack("<BBHIIII", 1, 0, 0x8000, 0, 0, 0, 0)

@@ -63,8 +63,13 @@ def browser() -> Iterator[Browser]:
     if program is None:
         pytest.skip("Debian's chromium is not installed")
     options = [
-        *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-        *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
     ]
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=program, args=options)

@@ -226,6 +226,14 @@ def _compressed(facts: Qcow2Facts, _: str) -> Iterator[Finding]:
 
 
 _QCOW2_CHECKS: tuple[_Check, ...] = (
-    *(_malformed, _backing_file, _data_file, _encrypted, _corrupt, _unknown_feature),
-    *(_truncated, _dirty, _snapshots, _compressed),
+    _malformed,
+    _backing_file,
+    _data_file,
+    _encrypted,
+    _corrupt,
+    _unknown_feature,
+    _truncated,
+    _dirty,
+    _snapshots,
+    _compressed,
 )

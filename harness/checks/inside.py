@@ -20,12 +20,25 @@ _AT_ALL = ("built in", "initramfs", "root")
 # What keeps a machine from coming up; the rest keeps it from the network or the seed.
 _BLOCKING = frozenset(
     {
-        *("disk.empty", "disk.no-bootloader", "disk.encrypted", "firmware.uefi-only"),
-        *("firmware.bios-only", "firmware.no-fallback-loader", "firmware.not-signed"),
-        *("arch.not-x86-64", "linux.no-kernel", "linux.virtio-scsi-missing"),
-        *("linux.kernel-damaged", "linux.boot-waits", "linux.no-init", "linux.root-damaged"),
-        *("linux.root-device-name", "linux.root-missing", "windows.virtio-scsi-missing"),
-        *("linux.virtio-blk-missing", "windows.virtio-blk-missing"),
+        "disk.empty",
+        "disk.no-bootloader",
+        "disk.encrypted",
+        "firmware.uefi-only",
+        "firmware.bios-only",
+        "firmware.no-fallback-loader",
+        "firmware.not-signed",
+        "arch.not-x86-64",
+        "linux.no-kernel",
+        "linux.virtio-scsi-missing",
+        "linux.kernel-damaged",
+        "linux.boot-waits",
+        "linux.no-init",
+        "linux.root-damaged",
+        "linux.root-device-name",
+        "linux.root-missing",
+        "windows.virtio-scsi-missing",
+        "linux.virtio-blk-missing",
+        "windows.virtio-blk-missing",
     }
 )
 

@@ -187,5 +187,11 @@ def _windows(facts: IsoFacts, profile: Profile) -> Iterator[Finding]:
 
 
 _CHECKS: tuple[Callable[[IsoFacts, Profile], Iterator[Finding]], ...] = (
-    *(_malformed, _truncated, _not_bootable, _firmware, _architecture, _no_installer, _windows),
+    _malformed,
+    _truncated,
+    _not_bootable,
+    _firmware,
+    _architecture,
+    _no_installer,
+    _windows,
 )

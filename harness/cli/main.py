@@ -18,8 +18,15 @@ from harness.errors import HarnessError
 
 # Each is a function of its own name in a module of its own name.
 _COMMANDS = (
-    *("check", "console", "doctor", "explain", "matrix"),
-    *("providers", "replay", "report", "verify"),
+    "check",
+    "console",
+    "doctor",
+    "explain",
+    "matrix",
+    "providers",
+    "replay",
+    "report",
+    "verify",
 )
 
 

@@ -195,8 +195,10 @@ def _here(
     count = "an image" if len(planned) == 1 else f"{len(planned)} images"
     console.print(f"{count}, {capacity.in_words(jobs)}", highlight=False)
     run_local(
-        *(planned, replace(options, write_limit_bytes=capacity.write_limit_bytes(jobs))),
-        *(folder, jobs),
+        planned,
+        replace(options, write_limit_bytes=capacity.write_limit_bytes(jobs)),
+        folder,
+        jobs,
         has_room=lambda: fitting(memory_mib) >= 1,
         stop=told.stop,
         tell=told.tell,
@@ -213,7 +215,10 @@ def _on_cluster(
 
     if planned:
         run_cluster(
-            *(planned, options, folder, address),
+            planned,
+            options,
+            folder,
+            address,
             stop=told.stop,
             tell=told.tell,
             fail_fast=told.fail_fast,

@@ -35,6 +35,11 @@ OPTIONAL_PROGRAMS = {
 """Program to what is not done where it is missing."""
 
 
+def argument_list(*options: tuple[str, ...] | list[str]) -> list[str]:
+    """The words of ``options``, each an option with its values, one after the other."""
+    return [word for option in options for word in option]
+
+
 def find_program(name: str) -> Path:
     """The path of ``name``; raises HostError (``host.missing-tool``) that says what to install."""
     found = shutil.which(name)

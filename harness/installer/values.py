@@ -79,8 +79,18 @@ class Values(_Model):
 
 PLACEHOLDERS = frozenset(
     {
-        *("host_name", "mac", "mac_with_dashes", "disk", "disk_name", "password", "password_hash"),
-        *("address", "prefix_length", "netmask", "router", "nameserver"),
+        "host_name",
+        "mac",
+        "mac_with_dashes",
+        "disk",
+        "disk_name",
+        "password",
+        "password_hash",
+        "address",
+        "prefix_length",
+        "netmask",
+        "router",
+        "nameserver",
     }
 )
 """The placeholders of every run."""

@@ -20,7 +20,7 @@ from typing import Literal
 
 from harness.errors import KvmUnusableError, QemuError
 from harness.host.folders import cache_folder
-from harness.host.programs import PDEATHSIG, find_qemu, qemu_version
+from harness.host.programs import PDEATHSIG, argument_list, find_qemu, qemu_version
 from harness.model.hardware import Accelerator
 
 Choice = Literal["auto", "kvm", "tcg"]
@@ -153,15 +153,15 @@ def _run_probe(accelerator: Accelerator) -> Probe:
 
 
 def _probe_args(accelerator: Accelerator, disk: Path) -> list[str]:
-    return [
-        *("-machine", "pc,usb=off", "-no-user-config", "-nodefaults", "-display", "none"),
-        *("-accel", accelerator, "-cpu", "host" if accelerator == "kvm" else "max", "-m", "64M"),
+    return argument_list(
+        ("-machine", "pc,usb=off", "-no-user-config", "-nodefaults", "-display", "none"),
+        ("-accel", accelerator, "-cpu", "host" if accelerator == "kvm" else "max", "-m", "64M"),
         # A file writes through; a stdio chardev loses its last bytes when QEMU is ended.
-        *("-chardev", "file,id=out,path=/dev/stdout"),
-        *("-device", "isa-debugcon,iobase=0x402,chardev=out"),
-        *("-device", "isa-debug-exit,iobase=0xf4"),
-        *("-drive", f"if=ide,format=raw,readonly=off,snapshot=on,file={disk}"),
-    ]
+        ("-chardev", "file,id=out,path=/dev/stdout"),
+        ("-device", "isa-debugcon,iobase=0x402,chardev=out"),
+        ("-device", "isa-debug-exit,iobase=0xf4"),
+        ("-drive", f"if=ide,format=raw,readonly=off,snapshot=on,file={disk}"),
+    )
 
 
 def _watch(process: subprocess.Popen[bytes], errors: Path) -> Probe:

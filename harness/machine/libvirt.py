@@ -115,7 +115,12 @@ async def launch_domain(
             async with started(link, xml, endpoints) as (qmp, domain):
                 origin = Origin("domain.xml", xml)
                 yield DomainMachine(
-                    *(qmp, endpoints, origin, link, domain, log_file),
+                    qmp,
+                    endpoints,
+                    origin,
+                    link,
+                    domain,
+                    log_file,
                     overlay=spec.overlay,
                     empty_bytes=allocated_bytes(spec.overlay),
                 )

@@ -113,7 +113,11 @@ async def launch_remote_domain(
         following = asyncio.create_task(host.follow(ways.capture_file, endpoints.capture_file))
         try:
             yield RemoteMachine(
-                *(qmp, endpoints, Origin("domain.xml", xml), link, domain),
+                qmp,
+                endpoints,
+                Origin("domain.xml", xml),
+                link,
+                domain,
                 endpoints.stderr_log,
                 host=host,
             )

@@ -17,7 +17,12 @@ async def create_overlay(spec: MachineSpec) -> None:
     process = await asyncio.create_subprocess_exec(
         *PDEATHSIG,
         str(find_program("qemu-img")),
-        *("create", "-q", "-f", "qcow2", str(spec.overlay), str(spec.disk_size_bytes)),
+        "create",
+        "-q",
+        "-f",
+        "qcow2",
+        str(spec.overlay),
+        str(spec.disk_size_bytes),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,

@@ -75,7 +75,7 @@ async def launch_qemu(
     try:
         await _accept(qmp, process, endpoints.stderr_log, answer_timeout_s)
         origin = Origin("qemu.command", shlex.join(command_line) + "\n")
-        yield ProcessMachine(*(qmp, endpoints, origin, process), answer_timeout_s=answer_timeout_s)
+        yield ProcessMachine(qmp, endpoints, origin, process, answer_timeout_s=answer_timeout_s)
     finally:
         if process.returncode is None:
             process.kill()

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from harness.host.programs import argument_list
 from harness.machine.pci import place, root_ports, slot_after
 from harness.machine.spec import Endpoints, MachineSpec
 
@@ -60,11 +61,11 @@ def qemu_args(spec: MachineSpec, endpoints: Endpoints) -> list[str]:
     the firmware from trying anything but the disk. UEFI, which drives the NIC itself, connects
     none but the devices that it may boot from (OvmfPkg, PlatformBootManagerLib).
     """
-    return [
-        *_process(),
-        *("-accel", _TCG if spec.accelerator == "tcg" else "kvm"),
-        *machine_args(spec, endpoints),
-    ]
+    return argument_list(
+        _process(),
+        ("-accel", _TCG if spec.accelerator == "tcg" else "kvm"),
+        machine_args(spec, endpoints),
+    )
 
 
 def machine_args(spec: MachineSpec, endpoints: Endpoints) -> list[str]:
@@ -90,12 +91,12 @@ def machine_args(spec: MachineSpec, endpoints: Endpoints) -> list[str]:
 def _process() -> list[str]:
     """Stopped, without the user's configuration, without a window, and locked in."""
     sandbox = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
-    return [
-        *("-name", "harness,debug-threads=on"),
-        *("-no-user-config", "-nodefaults", "-S", "-no-shutdown"),
-        *("-display", "none"),
-        *("-sandbox", sandbox),
-    ]
+    return argument_list(
+        ("-name", "harness,debug-threads=on"),
+        ("-no-user-config", "-nodefaults", "-S", "-no-shutdown"),
+        ("-display", "none"),
+        ("-sandbox", sandbox),
+    )
 
 
 def _board(spec: MachineSpec) -> list[str]:
@@ -104,16 +105,16 @@ def _board(spec: MachineSpec) -> list[str]:
         flash = ",smm=on" if spec.firmware.smm else ""
         flash += f",pflash0={_FLASH_CODE}"
         flash += f",pflash1={_FLASH_VARIABLES}" if spec.firmware.variables else ""
-    return [
-        *("-machine", f"{spec.chipset},usb=off{flash}"),
-        *("-cpu", spec.cpu_model),
-        *("-smp", f"cpus={spec.cpus}"),
-        *("-m", f"size={spec.memory_mib}M"),
-        *("-boot", "strict=on"),
-        *("-device", "VGA,id=vga"),
-        *root_ports((spec.disk_address, spec.nic_address, spec.balloon_address)),
-        *("-device", f"virtio-balloon-pci,id=balloon,{place(spec.balloon_address)}"),
-    ]
+    return argument_list(
+        ("-machine", f"{spec.chipset},usb=off{flash}"),
+        ("-cpu", spec.cpu_model),
+        ("-smp", f"cpus={spec.cpus}"),
+        ("-m", f"size={spec.memory_mib}M"),
+        ("-boot", "strict=on"),
+        ("-device", "VGA,id=vga"),
+        root_ports((spec.disk_address, spec.nic_address, spec.balloon_address)),
+        ("-device", f"virtio-balloon-pci,id=balloon,{place(spec.balloon_address)}"),
+    )
 
 
 def _firmware(spec: MachineSpec) -> list[str]:
@@ -210,31 +211,31 @@ def _drive(node: str, file: Path, device: str, bootindex: str) -> list[str]:
         "read-only": True,
         "file": {"driver": "file", "filename": str(file), "read-only": True},
     }
-    return [
-        *("-blockdev", json.dumps(iso)),
-        *("-device", f"{device},id={node},drive={node}{bootindex}"),
-    ]
+    return argument_list(
+        ("-blockdev", json.dumps(iso)),
+        ("-device", f"{device},id={node},drive={node}{bootindex}"),
+    )
 
 
 def _direct(spec: MachineSpec) -> list[str]:
     """A kernel that QEMU hands to the firmware; such a machine is not started over by a reset."""
     if spec.direct is None:
         return []
-    return [
-        *("-kernel", str(spec.direct.kernel), "-initrd", str(spec.direct.initrd)),
-        *("-append", spec.direct.cmdline, "-action", "reboot=shutdown"),
-    ]
+    return argument_list(
+        ("-kernel", str(spec.direct.kernel), "-initrd", str(spec.direct.initrd)),
+        ("-append", spec.direct.cmdline, "-action", "reboot=shutdown"),
+    )
 
 
 def _tpm(spec: MachineSpec) -> list[str]:
     """A TPM 2.0 that swtpm plays, behind the interface that the chipset's machines have."""
     if spec.tpm is None:
         return []
-    return [
-        *("-chardev", _socket("tpm", spec.tpm)),
-        *("-tpmdev", "emulator,id=tpm0,chardev=tpm"),
-        *("-device", f"{_TPMS[spec.chipset]},tpmdev=tpm0"),
-    ]
+    return argument_list(
+        ("-chardev", _socket("tpm", spec.tpm)),
+        ("-tpmdev", "emulator,id=tpm0,chardev=tpm"),
+        ("-device", f"{_TPMS[spec.chipset]},tpmdev=tpm0"),
+    )
 
 
 def _nic(spec: MachineSpec, endpoints: Endpoints) -> list[str]:
@@ -250,15 +251,15 @@ def _nic(spec: MachineSpec, endpoints: Endpoints) -> list[str]:
         f"hostfwd=tcp:127.0.0.1:0-{net.guest}:{net.knock_port},"
         f"guestfwd=tcp:{net.receiver}:{net.receiver_port}-chardev:receiver"
     )
-    return [
-        *("-chardev", _socket("receiver", endpoints.receiver_socket)),
-        *("-netdev", netdev),
-        *("-device", _nic_device(spec)),
-        *(
+    return argument_list(
+        ("-chardev", _socket("receiver", endpoints.receiver_socket)),
+        ("-netdev", netdev),
+        ("-device", _nic_device(spec)),
+        (
             "-object",
             f"filter-dump,id=capture,netdev={NETDEV},file={_escape(str(endpoints.capture_file))}",
         ),
-    ]
+    )
 
 
 def _nic_device(spec: MachineSpec) -> str:
@@ -268,12 +269,12 @@ def _nic_device(spec: MachineSpec) -> str:
 
 def _consoles(endpoints: Endpoints) -> list[str]:
     """The serial port and the firmware's log, as streams: who reads them keeps them, bounded."""
-    return [
-        *("-chardev", _socket("serial", endpoints.serial_socket)),
-        *("-device", "isa-serial,id=serial0,chardev=serial"),
-        *("-chardev", _socket("firmware", endpoints.firmware_socket)),
-        *("-device", f"isa-debugcon,iobase={SEABIOS_DEBUG_PORT:#x},chardev=firmware"),
-    ]
+    return argument_list(
+        ("-chardev", _socket("serial", endpoints.serial_socket)),
+        ("-device", "isa-serial,id=serial0,chardev=serial"),
+        ("-chardev", _socket("firmware", endpoints.firmware_socket)),
+        ("-device", f"isa-debugcon,iobase={SEABIOS_DEBUG_PORT:#x},chardev=firmware"),
+    )
 
 
 def _vnc(endpoints: Endpoints) -> list[str]:
@@ -288,10 +289,10 @@ def _socket(name: str, path: Path) -> str:
 
 
 def _control(endpoints: Endpoints) -> list[str]:
-    return [
-        *("-chardev", _socket("qmp", endpoints.qmp_socket)),
-        *("-mon", "chardev=qmp,mode=control"),
-    ]
+    return argument_list(
+        ("-chardev", _socket("qmp", endpoints.qmp_socket)),
+        ("-mon", "chardev=qmp,mode=control"),
+    )
 
 
 def _escape(value: str) -> str:

@@ -29,10 +29,16 @@ async def running_tpm(scratch: Path) -> AsyncIterator[Path]:
         listening.bind(str(path))
         listening.listen(1)
         process = await asyncio.create_subprocess_exec(
-            *(*PDEATHSIG, str(program), "socket", "--tpm2"),
-            *("--tpmstate", f"dir={state},mode=0600"),
-            *("--ctrl", f"type=unixio,fd={listening.fileno()}"),
-            *("--seccomp", "action=kill"),
+            *PDEATHSIG,
+            str(program),
+            "socket",
+            "--tpm2",
+            "--tpmstate",
+            f"dir={state},mode=0600",
+            "--ctrl",
+            f"type=unixio,fd={listening.fileno()}",
+            "--seccomp",
+            "action=kill",
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=stderr,

@@ -19,8 +19,14 @@ _TRIES = 3
 _RETRY_S = 0.5
 # The commonest first: each is a request where the ones before it are not there.
 _BESIDE = (
-    *("SHA256SUMS", "{}.sha256", "SHA512SUMS", "{}.sha512", "CHECKSUM"),
-    *("{}.CHECKSUM", "{}.SHA256SUM", "{}.SHA256"),
+    "SHA256SUMS",
+    "{}.sha256",
+    "SHA512SUMS",
+    "{}.sha512",
+    "CHECKSUM",
+    "{}.CHECKSUM",
+    "{}.SHA256SUM",
+    "{}.SHA256",
 )
 
 

@@ -71,7 +71,7 @@ class ArchiveRelay:
         self._records += 1
         if self._records <= _MAX_RECORDS:
             self._log.record(
-                *("archive", "get"), path=what.path[:512], status=status, size_bytes=size_bytes
+                "archive", "get", path=what.path[:512], status=status, size_bytes=size_bytes
             )
 
     def _fail(self, url: URL, error: Exception) -> None:

@@ -14,9 +14,18 @@ from harness.evidence.log import EvidenceLog, Observation
 # a system that waits for its network asks for ever, and keeps a journal of that.
 _SIGNS_OF_LIFE = frozenset(
     {
-        *(("serial", "line"), ("serial", "prompt"), ("firmware", "line"), ("qmp", "event")),
-        *(("disk", "reads"), ("network", "frame"), ("network", "banner"), ("receiver", "call")),
-        *(("machine", "power-on"), ("screen", "text"), ("disc", "reads"), ("machine", "key")),
+        ("serial", "line"),
+        ("serial", "prompt"),
+        ("firmware", "line"),
+        ("qmp", "event"),
+        ("disk", "reads"),
+        ("network", "frame"),
+        ("network", "banner"),
+        ("receiver", "call"),
+        ("machine", "power-on"),
+        ("screen", "text"),
+        ("disc", "reads"),
+        ("machine", "key"),
     }
 )
 # An installer may write for minutes and say nothing.

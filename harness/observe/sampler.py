@@ -68,7 +68,8 @@ class Sampler:
         if cpu != self._cpu:
             self._cpu = cpu
             self._log.record(
-                *("cpu", "mode"),
+                "cpu",
+                "mode",
                 mode=cpu[0],
                 interrupt_table=cpu[1],
                 disk_read_bytes=self._traffic.read_bytes,

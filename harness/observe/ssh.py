@@ -60,10 +60,18 @@ def new_key() -> Key:
 def command_words(key_file: Path, host: str, port: int) -> list[str]:
     """The words that log in with the client of OpenSSH."""
     return [
-        *("ssh", "-i", str(key_file), "-p", str(port)),
+        "ssh",
+        "-i",
+        str(key_file),
+        "-p",
+        str(port),
         # Without it, keys of an agent go first, and may be more than the guest lets one try.
-        *("-o", "IdentitiesOnly=yes"),
-        *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"),
+        "-o",
+        "IdentitiesOnly=yes",
+        "-o",
+        "StrictHostKeyChecking=no",
+        "-o",
+        "UserKnownHostsFile=/dev/null",
         f"{USER}@{host}",
     ]
 

@@ -42,9 +42,27 @@ _CONSOLE_HEADLINES: dict[str, str] = {
 }
 # Container, boot path, system, cloud-init, boot, host: the beginnings of ids.
 _TOPICS = (
-    *("url.", "format.", "size.", "qcow2.", "iso.", "disk.", "firmware.", "arch.", "windows."),
-    *("linux.no-kernel", "linux.root", "linux.virtio", "linux.serial", "linux.seed", "linux."),
-    *("boot.", "installer.", "network.", "seed.", "host.", "internal."),
+    "url.",
+    "format.",
+    "size.",
+    "qcow2.",
+    "iso.",
+    "disk.",
+    "firmware.",
+    "arch.",
+    "windows.",
+    "linux.no-kernel",
+    "linux.root",
+    "linux.virtio",
+    "linux.serial",
+    "linux.seed",
+    "linux.",
+    "boot.",
+    "installer.",
+    "network.",
+    "seed.",
+    "host.",
+    "internal.",
 )
 
 

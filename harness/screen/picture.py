@@ -56,8 +56,15 @@ def read_colours(data: bytes) -> Image.Image:
             return image.convert("RGB")
     # What Pillow raises for broken bytes is not one class (its manual, "Image file formats").
     except (
-        *(OSError, SyntaxError, ValueError, EOFError, OverflowError, MemoryError),
-        *(struct.error, zlib.error, Image.DecompressionBombError),
+        OSError,
+        SyntaxError,
+        ValueError,
+        EOFError,
+        OverflowError,
+        MemoryError,
+        struct.error,
+        zlib.error,
+        Image.DecompressionBombError,
     ) as error:
         raise PictureError(f"no PNG or PPM that can be read: {error}") from error
 

@@ -27,8 +27,22 @@ _COLUMNS = (80, 40)
 
 # The default palette (IBM VGA, mode 3), of which an attribute's bits 4 to 6 choose the background.
 _PALETTE = (
-    *("#000000", "#0000aa", "#00aa00", "#00aaaa", "#aa0000", "#aa00aa", "#aa5500", "#aaaaaa"),
-    *("#555555", "#5555ff", "#55ff55", "#55ffff", "#ff5555", "#ff55ff", "#ffff55", "#ffffff"),
+    "#000000",
+    "#0000aa",
+    "#00aa00",
+    "#00aaaa",
+    "#aa0000",
+    "#aa00aa",
+    "#aa5500",
+    "#aaaaaa",
+    "#555555",
+    "#5555ff",
+    "#55ff55",
+    "#55ffff",
+    "#ff5555",
+    "#ff55ff",
+    "#ffff55",
+    "#ffffff",
 )
 
 # Codes that show one colour only: NUL, space, the no-break space, the full block.

@@ -101,8 +101,7 @@ async def live(
                 key.write(run.scratch / "id_ed25519")
                 serial = SerialReader(case.folder / "serial.log", run.line, follow, run.machine)
                 network = Network(
-                    *(str(run.seed.network.guest), run.seed.mac),
-                    *(await run.machine.knock_address()),
+                    str(run.seed.network.guest), run.seed.mac, *(await run.machine.knock_address())
                 )
                 key_file = run.scratch / "id_ed25519"
                 try:

@@ -28,8 +28,14 @@ pytestmark = pytest.mark.programs
         (("verify", "x", "--provider", "nimbus"), "no such profile; there is contabo"),
         (
             (
-                *("verify", "x", "--provider", "uefi-secure", "--backend", "libvirt"),
-                *("--connect", "qemu+ssh://host/system"),
+                "verify",
+                "x",
+                "--provider",
+                "uefi-secure",
+                "--backend",
+                "libvirt",
+                "--connect",
+                "qemu+ssh://host/system",
             ),
             "is emulated on this host",
         ),

@@ -51,8 +51,15 @@ def test_a_guest_that_reaches_the_network_passes(verify: Verify, tiny: Path) -> 
     assert nothing_is_left(ran)
     files = {path.name for path in ran.run_dir.iterdir()}
     assert files >= {
-        *("evidence.jsonl", "serial.log", "firmware.log", "network.pcap", "qemu.command"),
-        *("result.json", "screen-bootloader.png", "screen-kernel.png", "screen-end.png"),
+        "evidence.jsonl",
+        "serial.log",
+        "firmware.log",
+        "network.pcap",
+        "qemu.command",
+        "result.json",
+        "screen-bootloader.png",
+        "screen-kernel.png",
+        "screen-end.png",
     }
     assert json.loads((ran.run_dir / "result.json").read_text()) == result
     assert json.loads(replay(ran.run_dir).to_json()) == result

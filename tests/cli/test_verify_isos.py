@@ -144,7 +144,12 @@ def test_an_installer_passes_with_its_disk_and_its_nic(verify: Verify) -> None:
     ran = verify(build("tiny-installer"))
     assert ran.brief() == ("pass", "network", None)
     assert list(ran.result["timings_s"])[:6] == [
-        *("check", "power-on", "firmware", "bootloader", "kernel", "installer"),
+        "check",
+        "power-on",
+        "firmware",
+        "bootloader",
+        "kernel",
+        "installer",
     ]
     assert is_whole(ran)
 
@@ -195,15 +200,21 @@ def test_an_installation_is_run_to_its_end_and_what_it_installed_is_booted(verif
     ("answer", "stage", "cause", "said"),
     [
         (
-            *("tiny/fail boolean true", "network", "installer.failed"),
+            "tiny/fail boolean true",
+            "network",
+            "installer.failed",
             "Failed to partition the selected disk",
         ),
         (
-            *("tiny/blank boolean true", "installed", "boot.no-bootable-device"),
+            "tiny/blank boolean true",
+            "installed",
+            "boot.no-bootable-device",
             "The firmware found nothing on the disk",
         ),
         (
-            *("tiny/stop boolean true", "network", "installer.failed"),
+            "tiny/stop boolean true",
+            "network",
+            "installer.failed",
             "The installation stopped before its end",
         ),
     ],

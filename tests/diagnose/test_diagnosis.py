@@ -230,7 +230,8 @@ def test_a_full_disk_of_the_host_is_not_the_images_fault() -> None:
     ("channel", "kind", "data"),
     [
         (
-            *("qmp", "event"),
+            "qmp",
+            "event",
             {
                 "name": "BLOCK_IO_ERROR",
                 "detail": {"nospace": False, "operation": "write", "reason": "File too large"},
@@ -238,7 +239,8 @@ def test_a_full_disk_of_the_host_is_not_the_images_fault() -> None:
         ),
         ("host", "qemu-ended", {"status": -25, "stderr": [], "oom_kills": 0}),
         (
-            *("host", "qemu-ended"),
+            "host",
+            "qemu-ended",
             {"status": 1, "stderr": ["qemu: ftruncate: File too large"], "oom_kills": 0},
         ),
     ],

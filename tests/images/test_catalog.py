@@ -14,8 +14,16 @@ from images.recipe import DebianArchive, load_recipe, recipe_names
 
 CATALOG = Path(__file__).parents[2] / "images" / "catalog"
 DISTRIBUTIONS = {
-    *("debian", "ubuntu", "fedora", "centos-stream", "rocky", "alma", "opensuse", "arch"),
-    *("alpine", "freebsd"),
+    "debian",
+    "ubuntu",
+    "fedora",
+    "centos-stream",
+    "rocky",
+    "alma",
+    "opensuse",
+    "arch",
+    "alpine",
+    "freebsd",
 }
 EVERY = load_catalogs([CATALOG])
 UPSTREAM = [row for row in EVERY if row.entry.url]

@@ -22,7 +22,10 @@ SETTINGS = {
         *INTERNATIONAL,
     },
     ("windowsPE", "Microsoft-Windows-Setup"): {
-        *("RunSynchronous", "DiskConfiguration", "ImageInstall", "UserData"),
+        "RunSynchronous",
+        "DiskConfiguration",
+        "ImageInstall",
+        "UserData",
     },
     ("specialize", "Microsoft-Windows-Shell-Setup"): {"ComputerName", "TimeZone"},
     ("specialize", "Microsoft-Windows-TCPIP"): {"Interfaces"},
@@ -34,7 +37,10 @@ SETTINGS = {
     ("specialize", "Microsoft-Windows-Deployment"): {"RunSynchronous"},
     ("oobeSystem", "Microsoft-Windows-International-Core"): INTERNATIONAL,
     ("oobeSystem", "Microsoft-Windows-Shell-Setup"): {
-        *("OOBE", "UserAccounts", "AutoLogon", "FirstLogonCommands"),
+        "OOBE",
+        "UserAccounts",
+        "AutoLogon",
+        "FirstLogonCommands",
     },
 }
 IDENTITY = {
@@ -45,8 +51,17 @@ IDENTITY = {
 }
 # Items of lists, which must say that they are added.
 ITEMS = {
-    *("RunSynchronousCommand", "SynchronousCommand", "Disk", "CreatePartition", "ModifyPartition"),
-    *("MetaData", "Interface", "IpAddress", "Route", "FirewallGroup", "LocalAccount"),
+    "RunSynchronousCommand",
+    "SynchronousCommand",
+    "Disk",
+    "CreatePartition",
+    "ModifyPartition",
+    "MetaData",
+    "Interface",
+    "IpAddress",
+    "Route",
+    "FirewallGroup",
+    "LocalAccount",
 }
 
 

@@ -48,8 +48,14 @@ def test_addresses_that_are_taken(uri: str, is_remote: bool) -> None:
 @pytest.mark.parametrize(
     "uri",
     [
-        *("xen:///system", "qemu:///other", "qemu+tcp://host/system", "qemu+ssh:///system"),
-        *("test:///default", "system", "qemu+ssh://host/session", "qemu+ssh://host:ssh/system"),
+        "xen:///system",
+        "qemu:///other",
+        "qemu+tcp://host/system",
+        "qemu+ssh:///system",
+        "test:///default",
+        "system",
+        "qemu+ssh://host/session",
+        "qemu+ssh://host:ssh/system",
     ],
 )
 def test_addresses_that_cannot_be_meant(uri: str) -> None:

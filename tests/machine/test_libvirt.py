@@ -120,7 +120,10 @@ def agree(verify_by: Callable[..., Ran], image: Path, daemon: Libvirtd, *options
     by_libvirt = verify_by(image, daemon, *options)
     after = image.stat(), os.listxattr(image)
     assert (before[0].st_uid, before[0].st_mode, before[0].st_ctime_ns, before[1]) == (
-        *(after[0].st_uid, after[0].st_mode, after[0].st_ctime_ns, after[1]),
+        after[0].st_uid,
+        after[0].st_mode,
+        after[0].st_ctime_ns,
+        after[1],
     ), "the image is neither written nor given to another"
     assert verdict(by_libvirt) == verdict(verify_by(image, None, *options))
     assert by_libvirt.result["tool"]["backend"] == "libvirt"

@@ -40,7 +40,7 @@ async def ask_a_fake(folder: Path, answer: Answer) -> object:
         await qmp.connect(str(path))
         process = await asyncio.create_subprocess_exec("true")
         machine = ProcessMachine(
-            *(qmp, endpoints(folder), Origin("", ""), process), answer_timeout_s=0.2
+            qmp, endpoints(folder), Origin("", ""), process, answer_timeout_s=0.2
         )
         try:
             return await machine.command("query-status")

@@ -90,11 +90,13 @@ time.sleep(600)
     words = script(tmp_path, text)
     parent = subprocess.Popen(
         [
-            *(sys.executable, "-c"),
+            sys.executable,
+            "-c",
             "from pathlib import Path; import sys\n"
             "from harness.matrix.child import run_child; from harness.matrix.stop import Stop\n"
             "run_child(sys.argv[2:], Path(sys.argv[1]), Stop(), lambda: False)",
-            *(str(tmp_path), *words),
+            str(tmp_path),
+            *words,
         ]
     )
     wait_for((tmp_path / "pid").exists)

@@ -260,7 +260,11 @@ def test_the_worst_is_told_first_and_the_rest_in_the_order_of_the_catalog() -> N
         "gone": nights(failed()),
     }
     assert [row.name for row in news(rows, past)] == [
-        *("broken-b", "broken-a", "fixed", "new-b", "new-a")
+        "broken-b",
+        "broken-a",
+        "fixed",
+        "new-b",
+        "new-a",
     ]
 
 

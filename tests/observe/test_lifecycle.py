@@ -75,7 +75,9 @@ def told(
 
     async def run() -> None:
         machine = Guest(
-            *(QMPClient(), endpoints, Origin("", "")),
+            QMPClient(),
+            endpoints,
+            Origin("", ""),
             stats={"rd_bytes": 0, "wr_bytes": 0},
             left_bytes=left_bytes,
         )
@@ -116,7 +118,10 @@ def test_what_the_guest_did_last_is_recorded_before_its_end(
 
     rows = told(tmp_path, [event], work)
     assert brief(rows) == [
-        *("network frame", "network frames", "disk reads", "disk writes"),
+        "network frame",
+        "network frames",
+        "disk reads",
+        "disk writes",
         f"qmp {event['event']}",
     ]
     assert rows[3].data["written_bytes"] == 49 << 20

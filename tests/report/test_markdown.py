@@ -11,8 +11,22 @@ from harness.report.markdown import markdown
 from tests.report.samples import HOSTILE, hostile, matrix, nightly, panic, result, tried
 
 OWN_TAGS = {
-    *("h2", "h3", "p", "ul", "li", "strong", "code", "details", "summary", "sub"),
-    *("table", "thead", "tbody", "tr", "th", "td"),
+    "h2",
+    "h3",
+    "p",
+    "ul",
+    "li",
+    "strong",
+    "code",
+    "details",
+    "summary",
+    "sub",
+    "table",
+    "thead",
+    "tbody",
+    "tr",
+    "th",
+    "td",
 }
 
 

@@ -6,8 +6,14 @@ from tests.screen.pictures import font
 
 def test_the_fonts_of_text_modes_uefi_and_grub_are_found_on_this_host() -> None:
     assert [font.name for font in console_fonts()] == [
-        *("vga 8x16", "vga 9x16", "vga 8x8", "vga 9x8", "vga 8x14", "vga 9x14"),
-        *("uefi 8x19", "grub 8x16"),
+        "vga 8x16",
+        "vga 9x16",
+        "vga 8x8",
+        "vga 9x8",
+        "vga 8x14",
+        "vga 9x14",
+        "uefi 8x19",
+        "grub 8x16",
     ]
 
 

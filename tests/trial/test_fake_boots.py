@@ -69,14 +69,16 @@ def try_image(image: Path, run_dir: Path, **limits: float) -> Result:
     """Try ``image`` at Contabo; the only place that knows how the program composes a trial."""
     size_bytes = image.stat().st_size
     facts = ImageFacts(
-        *(str(image), image, "qcow2", "", size_bytes, 1 << 20, ()),
-        passes=True,
-        bytes_read=0,
-        took_s=0,
+        str(image), image, "qcow2", "", size_bytes, 1 << 20, (), passes=True, bytes_read=0, took_s=0
     )
     case = Case(
-        *(facts, load_profile("contabo"), "network", False),
-        *(limits.get("silence_s"), limits.get("timeout_s"), run_dir),
+        facts,
+        load_profile("contabo"),
+        "network",
+        False,
+        limits.get("silence_s"),
+        limits.get("timeout_s"),
+        run_dir,
         backend=Backend(answer_timeout_s=limits.get("answer_timeout_s", 60)),
     )
     acceleration = Acceleration("tcg", "max", 1.0, "", qemu="9.9.9")

@@ -31,8 +31,11 @@ async def serial(request: web.Request) -> web.WebSocketResponse:
         unwatch = room.guest.watch_serial(outbox.put)
         try:
             await _until_one_ends(
-                *(request, socket),
-                *(outbox.send_all(socket), outbox.overflow(), _type(socket, room, viewer)),
+                request,
+                socket,
+                outbox.send_all(socket),
+                outbox.overflow(),
+                _type(socket, room, viewer),
             )
         finally:
             unwatch()
@@ -62,7 +65,7 @@ async def screen(request: web.Request) -> web.WebSocketResponse:
         client = ClientFilter(lambda: room.door.typist is viewer)
         try:
             await _until_one_ends(
-                *(request, socket), _to_browser(reader, socket), _to_qemu(socket, client, writer)
+                request, socket, _to_browser(reader, socket), _to_qemu(socket, client, writer)
             )
         finally:
             writer.close()

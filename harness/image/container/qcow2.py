@@ -261,8 +261,11 @@ def _check_tables(header: _Header, file_bytes: int) -> list[Fault]:
     tables = (
         (40, "l1_table", header.l1_offset, header.l1_entries * 8, MAX_L1_BYTES),
         (
-            *(48, "refcount_table", header.refcount_offset),
-            *(header.refcount_clusters * cluster, MAX_REFCOUNT_TABLE_BYTES),
+            48,
+            "refcount_table",
+            header.refcount_offset,
+            header.refcount_clusters * cluster,
+            MAX_REFCOUNT_TABLE_BYTES,
         ),
     )
     for at, name, offset, length, limit in tables:

@@ -37,7 +37,10 @@ _ISOLINUX_CONFIGS = tuple(
 )
 # Where the discs of distributions keep that of GRUB.
 _ISO_GRUB_CONFIGS = (
-    *("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg", "/grub/grub.cfg", "/EFI/BOOT/grub.cfg"),
+    "/boot/grub/grub.cfg",
+    "/boot/grub2/grub.cfg",
+    "/grub/grub.cfg",
+    "/EFI/BOOT/grub.cfg",
 )
 _BLS_FOLDERS = ("/boot/loader/entries", "/boot/efi/loader/entries", "/loader/entries")
 # Deeper ones Syslinux does not open (com32/elflink/ldlinux/readconfig.c, MAX_INCLUDE_NEST_DEPTH);

@@ -73,8 +73,13 @@ class Unpacking:
         except PackingError:
             raise
         except (
-            *(zlib.error, lzma.LZMAError, zstd.ZstdError, lz4.block.LZ4BlockError),
-            *(OSError, EOFError, ValueError),
+            zlib.error,
+            lzma.LZMAError,
+            zstd.ZstdError,
+            lz4.block.LZ4BlockError,
+            OSError,
+            EOFError,
+            ValueError,
         ) as error:
             why = str(error) or type(error).__name__
             raise PackingError(f"cannot be unpacked: {why}") from error

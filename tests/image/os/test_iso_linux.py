@@ -313,7 +313,8 @@ def test_an_iso_of_data_and_one_of_another_system(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        *("/usr/lib/grub-rescue/grub-rescue-cdrom.iso", "/usr/lib/ipxe/ipxe.iso"),
+        "/usr/lib/grub-rescue/grub-rescue-cdrom.iso",
+        "/usr/lib/ipxe/ipxe.iso",
         "/usr/lib/memtest86+/memtest86+x64.iso",
     ],
 )
