@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,6 +11,9 @@ if TYPE_CHECKING:
     __all__ = ["__version__", "open"]
 
 __version__ = "0.1.0"
+
+# Silent, unless who uses it wants to hear it.
+logging.getLogger("harness").addHandler(logging.NullHandler())
 
 
 def __getattr__(name: str) -> Any:

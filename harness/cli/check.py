@@ -42,5 +42,6 @@ def check(
     """
     with faults_as_result(image, profile, as_json=as_json):
         facts = examine(image, profile, inside=inside)
-    case = Case(facts, profile, "network", strict, None, None, run_dir)
-    finish(conclude(case, lambda _: None), as_json=as_json)
+        case = Case(facts, profile, "network", strict, None, None, run_dir)
+        result = conclude(case, lambda _: None)
+    finish(result, as_json=as_json)

@@ -10,8 +10,10 @@ from typing import NoReturn
 import click
 from rich.console import Console
 
-from harness.errors import FaultError
+from harness.cli.invocation import this_invocation
+from harness.errors import CaughtError, FaultError, HarnessError
 from harness.examine.image_report import unexamined
+from harness.host.bugs import as_fault
 from harness.provider.profile import Profile
 from harness.report.text import print_result
 from harness.trial.case import Case, conclude
@@ -20,14 +22,23 @@ from harness.trial.result import Result
 
 @contextmanager
 def faults_as_result(location: str, profile: Profile, *, as_json: bool) -> Iterator[None]:
-    """Print a fault in the block as a result object, too, where one is asked for."""
+    """Print a fault in the block as a result object, too, where one is asked for.
+
+    What nobody raised on purpose is raised as InternalError.
+    """
     try:
         yield
-    except FaultError as error:
+    except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+        raise
+    except Exception as error:
+        if isinstance(error, HarnessError) and not isinstance(error, (FaultError, CaughtError)):
+            raise
+        fault = as_fault(error)
         if as_json:
             case = Case(unexamined(location), profile, "network", False, None, None, None)
-            click.echo(conclude(case, lambda _: None, error).to_json())
-        raise
+            click.echo(conclude(case, lambda _: None, fault).to_json())
+            this_invocation().has_json = True
+        raise fault from error
 
 
 def finish(result: Result, *, as_json: bool, signal_number: int = 0) -> NoReturn:

@@ -5,6 +5,7 @@ A command is imported when it is asked for, so that a check does not wait for th
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -14,7 +15,9 @@ from typing import NoReturn
 import click
 
 from harness import __version__
-from harness.errors import HarnessError
+from harness.cli.invocation import Invocation
+from harness.errors import CaughtError, HarnessError, InternalError
+from harness.host.bugs import as_fault
 
 # Each is a function of its own name in a module of its own name.
 _COMMANDS = (
@@ -69,16 +72,14 @@ def _on_sigterm(*_: object) -> NoReturn:
 def main() -> NoReturn:
     """The program. Every way out of it is one of the documented exit statuses."""
     signal.signal(signal.SIGTERM, _on_sigterm)
+    invocation = Invocation()
     try:
-        cli.main(prog_name="harness", standalone_mode=False)
+        cli.main(prog_name="harness", standalone_mode=False, obj=invocation)
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(2)
-    except HarnessError as error:
-        _complain(error)
-        sys.exit(error.exit_status)
     except (KeyboardInterrupt, click.Abort):
         click.echo("harness: interrupted", err=True)
         sys.exit(128 + signal.SIGINT)
@@ -89,7 +90,29 @@ def main() -> NoReturn:
         # Whoever read our output has left; there is nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
+    except Exception as error:
+        sys.exit(_end_of(error, invocation))
     sys.exit(0)
+
+
+def _end_of(error: Exception, invocation: Invocation) -> int:
+    """The exit status for ``error``, which is said; what nobody raised on purpose is a bug."""
+    said: HarnessError
+    if isinstance(error, HarnessError) and not isinstance(error, CaughtError):
+        said = error
+    else:
+        said = as_fault(error)
+    _complain(said)
+    if isinstance(said, InternalError) and invocation.wants_json and not invocation.has_json:
+        row = {
+            "schema": "harness.error/1",
+            "outcome": "error",
+            "cause": said.finding_id,
+            "statement": str(said),
+            "traceback_file": said.traceback_file or None,
+        }
+        click.echo(json.dumps(row, indent=2))
+    return said.exit_status
 
 
 def _complain(error: HarnessError) -> None:

@@ -15,6 +15,7 @@ from typing import Literal
 import click
 from rich.console import Console
 
+from harness.cli.invocation import note_json
 from harness.cli.options import ACCEL, COUNTERFACTUAL, RULES
 from harness.diagnose.rules import read_rules
 from harness.errors import UsageError
@@ -107,7 +108,12 @@ def _jobs(_: click.Context, __: click.Parameter, value: str) -> int | None:
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help=_BESIDE)
 @click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help=_BESIDE)
 @click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE", help=_BESIDE)
-@click.option("--json", "as_json", is_flag=True, help="Print the matrix object on stdout.")
+@click.option(
+    *("--json", "as_json"),
+    is_flag=True,
+    callback=note_json,
+    help="Print the matrix object on stdout.",
+)
 def matrix(
     paths: tuple[Path, ...],
     jobs: int | None,

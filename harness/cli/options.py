@@ -10,6 +10,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from harness.cli.invocation import note_json
 from harness.errors import UsageError
 from harness.model.hardware import Firmware
 from harness.provider.profile import DEFAULT, load_profile, read_profile
@@ -49,7 +50,10 @@ RULES = click.option(
 )
 
 JSON = click.option(
-    "--json", "as_json", is_flag=True, help="Print the result object on stdout, and nothing else."
+    *("--json", "as_json"),
+    is_flag=True,
+    callback=note_json,
+    help="Print the result object on stdout, and nothing else.",
 )
 
 _PROVIDER_OPTIONS = (

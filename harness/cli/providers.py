@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from harness.cli.invocation import note_json
 from harness.errors import UsageError
 from harness.provider.profile import load_profile, read_profile, shipped_profiles
 from harness.report.profiles import print_profile, print_profiles
@@ -21,7 +22,12 @@ from harness.report.profiles import print_profile, print_profiles
     metavar="FILE",
     help="Show a profile of your own; it is validated as those that ship are.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the profile as JSON on stdout.")
+@click.option(
+    *("--json", "as_json"),
+    is_flag=True,
+    callback=note_json,
+    help="Print the profile as JSON on stdout.",
+)
 def providers(name: str | None, provider_file: Path | None, as_json: bool) -> None:
     """Say what is known of provider NAME, with the source of every claim; without NAME, list all.
 

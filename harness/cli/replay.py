@@ -6,11 +6,13 @@ from pathlib import Path
 
 import click
 
-from harness.cli.ending import finish
+from harness.cli.ending import faults_as_result, finish
 from harness.cli.options import JSON, RULES
 from harness.diagnose.rules import read_rules
 from harness.errors import UsageError
+from harness.provider.profile import DEFAULT, load_profile
 from harness.trial.console_log import judge_console_log, judge_screen
+from harness.trial.result import Result
 from harness.trial.result import replay as judged_again
 
 
@@ -44,10 +46,18 @@ def replay(
             "replay: name one of: the folder of a run, a console log with --serial, a screenshot "
             "with --screen."
         )
-    if run:
-        result = judged_again(run, own)
-    elif serial:
-        result = judge_console_log(serial, own)
-    elif screen:
-        result = judge_screen(screen, own)
+    location = str(run or serial or screen)
+    with faults_as_result(location, load_profile(DEFAULT), as_json=as_json):
+        result = _judged(run, serial, screen, own)
     finish(result, as_json=as_json)
+
+
+def _judged(
+    run: Path | None, serial: Path | None, screen: Path | None, own: tuple[tuple[str, str], ...]
+) -> Result:
+    """The result of the one of them that is not None."""
+    if run:
+        return judged_again(run, own)
+    if serial:
+        return judge_console_log(serial, own)
+    return judge_screen(screen or Path(), own)

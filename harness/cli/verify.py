@@ -173,7 +173,10 @@ def verify(
         installation=installation,
         backend=backend,
     )
-    with Progress(Console(stderr=True)) as progress:
+    with (
+        faults_as_result(image, profile, as_json=as_json),
+        Progress(Console(stderr=True)) as progress,
+    ):
         if acceleration and hold_on_fail:
             from harness.console.opening import hold_on_fail as boot_and_hold
 

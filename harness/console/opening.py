@@ -12,7 +12,7 @@ import click
 
 from harness.console.player import Player
 from harness.console.station import Station, open_station
-from harness.errors import HostError, UsageError
+from harness.errors import FaultError, UsageError
 from harness.host.racing import first_of
 from harness.host.signals import on_signals
 from harness.machine.acceleration import Acceleration
@@ -60,7 +60,7 @@ def hold_on_fail(case: Case, acceleration: Acceleration, progress: Progress) -> 
     The result is that of the verdict, whatever the person does. There is no other boot with one
     thing changed: the person may ask for that.
     """
-    with suppress(HostError):
+    with suppress(FaultError):
         # What this host cannot do is in the record, and so in the result.
         asyncio.run(_hold(case, acceleration, progress))
     return Result.model_validate_json((case.folder / RESULT_FILE).read_bytes())

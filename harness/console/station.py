@@ -14,7 +14,7 @@ from harness.console.hands import Hands
 from harness.console.tap import Listener, SerialTap
 from harness.console.view import View
 from harness.diagnose.change import Change
-from harness.errors import HostError, StateError, UsageError
+from harness.errors import FaultError, HostError, StateError, UsageError
 from harness.evidence.guest_text import printable
 from harness.evidence.log import Observation, Subscriber, read_evidence
 from harness.machine.acceleration import Acceleration
@@ -170,7 +170,7 @@ class Station:
         )
         try:
             await self.switch_on(case, change)
-        except HostError as error:
+        except FaultError as error:
             raise StateError(printable(str(error), _SAID_CHARS)) from error
         return f"Another machine boots, with {change.name}." if change else "It boots once more."
 

@@ -57,6 +57,7 @@ class EvidenceLog:
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self.path = path
         self._file = path.open("x", encoding="ascii", buffering=1)
         self._subscribers: list[Subscriber] = []
         self._zero_s: float | None = None

@@ -7,13 +7,17 @@ and dies with its parent; what it says is validated. A file system that kills it
 
 from __future__ import annotations
 
+import errno
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.errors import HarnessError
+from harness.evidence.guest_text import printable
+from harness.host.bugs import internal_error
 from harness.host.limits import Limits, TooLongError, run_limited
 from harness.image.os.system import DiskFacts, IsoLinux, WindowsFacts
 
@@ -25,6 +29,9 @@ _LIMITS = Limits(
     cpu_s=30, wall_s=120.0, memory_bytes=1536 << 20, open_files=64, output_bytes=8 << 20
 )
 _REMOTE_BUDGET_BYTES = 512 << 20
+_SIGNAL = 128  # a shell's status for signal 0
+_BUG_CHARS = 64 << 10
+_LIMITED = (errno.EMFILE, errno.ENOMEM, errno.EFBIG)
 
 
 class Inspection(BaseModel):
@@ -41,12 +48,15 @@ class Inspection(BaseModel):
     iso: IsoLinux | None = None
     bytes_read: int = 0
     problem: str = ""
+    bug: str = ""
+    """The traceback of what nobody raised on purpose; "" where there is none."""
 
 
 def inspect(location: str) -> Inspection:
     """Look inside the sound qcow2 that ``location`` names, a file or a link.
 
-    At most 30 s of processor, two minutes in all, and 1.5 GiB of memory.
+    At most 30 s of processor, two minutes in all, and 1.5 GiB of memory. Raises InternalError where
+    the child has a bug.
     """
     return _in_child("disk", location)
 
@@ -73,9 +83,21 @@ def _in_child(what: str, location: str) -> Inspection:
     except HarnessError as error:
         return Inspection(problem=str(error))
     try:
-        return Inspection.model_validate_json(text)
+        found = Inspection.model_validate_json(text)
     except ValidationError:
+        if 0 < status < _SIGNAL:
+            what = f"the program that looks into an image ended with status {status}"
+            raise internal_error(what, f"{' '.join(child)}: {what}\n") from None
         return Inspection(problem=_why(status))
+    if found.bug:
+        raise internal_error(_last_line(found.bug), found.bug)
+    return found
+
+
+def _last_line(text: str) -> str:
+    """The class of the exception that a traceback ends with, and who met it."""
+    kind = printable(text.rstrip().rpartition("\n")[2].partition(":")[0], 100)
+    return f"{kind} in the program that looks into an image"
 
 
 def _why(status: int) -> str:
@@ -83,7 +105,7 @@ def _why(status: int) -> str:
         return f"it took more than {_LIMITS.cpu_s} s of the processor"
     if status < 0:
         return f"a reader of file systems crashed (signal {-status})"
-    return f"a reader of file systems ended with status {status}"
+    return f"a reader of file systems crashed (signal {status - _SIGNAL})"
 
 
 def _read_disk(location: str) -> Inspection:
@@ -141,12 +163,24 @@ _READERS = {"disk": _read_disk, "wim": _read_wim, "disc": _read_iso}
 def _main(what: str, location: str) -> None:
     """The child: print what was found as JSON."""
     try:
-        found = _READERS[what](location)
+        said = _READERS[what](location).model_dump_json()
     except MemoryError:
-        found = Inspection(problem="it took more memory than it may")
+        said = Inspection(problem="it took more memory than it may").model_dump_json()
     except HarnessError as error:
-        found = Inspection(problem=str(error))
-    sys.stdout.write(found.model_dump_json())
+        said = Inspection(problem=str(error)).model_dump_json()
+    except OSError as error:
+        if error.errno not in _LIMITED:
+            said = _bug()
+        else:
+            said = Inspection(problem=f"it met a limit: {error.strerror}").model_dump_json()
+    except Exception:
+        # What the libraries raise on hostile bytes is caught where they are called.
+        said = _bug()
+    sys.stdout.write(said)
+
+
+def _bug() -> str:
+    return Inspection(bug=traceback.format_exc()[-_BUG_CHARS:]).model_dump_json()
 
 
 if __name__ == "__main__":

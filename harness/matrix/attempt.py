@@ -7,6 +7,7 @@ so.
 from __future__ import annotations
 
 import datetime
+import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -17,8 +18,17 @@ from typing import Annotated, Any
 from pydantic import ValidationError
 
 from harness.checks.link import link_fault
-from harness.errors import AttemptFailedError, DeadlineError, FaultError, HarnessError, HostError
+from harness.errors import (
+    AttemptFailedError,
+    DeadlineError,
+    FaultError,
+    HarnessError,
+    HostError,
+    InternalError,
+)
+from harness.evidence.guest_text import printable
 from harness.examine.image_report import unexamined
+from harness.host.bugs import as_fault
 from harness.host.programs import qemu_version
 from harness.machine.acceleration import Choice, choose_acceleration
 from harness.matrix.catalog import Entry, Planned
@@ -46,7 +56,7 @@ from harness.trial.result import EVIDENCE_FILE, Result, replay
 # It works in the folder of the image, from which nothing is to be imported (-P).
 _PROGRAM = (PYTHON, "-P", "-m", "harness", "verify")
 # What another attempt does not change.
-_FINAL = frozenset({"host.missing-tool", "host.interrupted", "host.kvm-unusable"})
+_FINAL = frozenset({"host.missing-tool", "host.interrupted", "host.kvm-unusable", "internal.error"})
 NOT_IN_GROUND = frozenset({"retries", "write_limit_bytes", "worker"})
 """Options that no result stands on: they decide whether there is one, and where."""
 
@@ -94,14 +104,19 @@ def attempt(
     """What comes of one entry; its run is kept in ``run_dir``, those of failed attempts beside it.
 
     Where the image has a result that is ``known``, that is what comes of it. Blocks until it is
-    decided. A fault of the host is a row of judgement ``error`` after so many retries, never an
-    exception. Raises StoppedError soon after ``stop`` is set.
+    decided. A fault, of the host or of harness, is a row of judgement ``error`` after so many
+    retries, never an exception. Raises StoppedError soon after ``stop`` is set.
     """
     stop = stop or Stop()
     count = 0
     while True:
         count += 1
-        tried = _Attempt(planned, options, run_dir, stop, tell, known).run(count)
+        try:
+            tried = _Attempt(planned, options, run_dir, stop, tell, known).run(count)
+        except StoppedError:
+            raise
+        except Exception as error:
+            tried = fault_row(planned, as_fault(error, run_dir), options.worker, count)
         final = tried.judgement != "error" or tried.result.cause in _FINAL
         if final or count > options.retries:
             return tried
@@ -199,6 +214,8 @@ class _Attempt:
         try:
             return Result.model_validate_json(child.stdout)
         except ValidationError:
+            if bug := _bug_in(child.stdout):
+                raise bug from None
             said = what_it_said(child).removeprefix("harness: ")
         how = f"signal {-child.status}" if child.status < 0 else f"status {child.status}"
         raise AttemptFailedError(f"The program that tried it ended with {how}: {said}")
@@ -267,8 +284,31 @@ def conclude_entry(
     return conclude(case, lambda _: None, error)
 
 
+def fault_row(planned: Planned, error: FaultError, machine: str, attempts: int = 1) -> Tried:
+    """The row of an image that was not tried to its end, for a fault of a host or of harness."""
+    return Tried(
+        **of_entry(planned, conclude_entry(planned.entry, error=error)),
+        attempts=attempts,
+        started_at=datetime.datetime.now(tz=datetime.UTC),
+        wall_s=0.0,
+        run_dir=None,
+        worker=machine,
+    )
+
+
 def _not_of_host(result: Result) -> Iterator[Finding]:
     return (row for row in result.findings if not row.id.startswith("host."))
+
+
+def _bug_in(stdout: str) -> InternalError | None:
+    """The bug that a program reports which came to no result; None where that is no bug."""
+    try:
+        said = json.loads(stdout)
+        if said["cause"] == InternalError.finding_id:
+            return InternalError(printable(said["statement"], 1000))
+    except (ValueError, TypeError, KeyError):
+        return None
+    return None
 
 
 def _as_host_error(error: HarnessError | OSError) -> FaultError:

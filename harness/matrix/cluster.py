@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from harness import __version__
-from harness.errors import UsageError, WorkerLostError
+from harness.errors import HarnessError, UsageError, WorkerLostError
 from harness.evidence.guest_text import printable
-from harness.matrix.attempt import Options
+from harness.host.bugs import as_fault
+from harness.matrix.attempt import Options, fault_row
 from harness.matrix.catalog import Planned
 from harness.matrix.folder import MatrixFolder
 from harness.matrix.having import StoppedError
@@ -31,7 +32,7 @@ from harness.matrix.inbox import Inbox
 from harness.matrix.parcel import ParcelError, unpack
 from harness.matrix.progress import Moved, Teller
 from harness.matrix.record import RUNS, Tried
-from harness.matrix.remote import RESOURCE, Order, fault_row
+from harness.matrix.remote import RESOURCE, Order
 from harness.matrix.roll import Patience, Roll, Workers, call_roll
 from harness.matrix.stop import Stop
 from harness.trial.result import RESULT_FILE
@@ -110,6 +111,12 @@ def _connect(address: str, patience: Patience) -> Client:
         why = printable(said, 200) or type(answer).__name__
         raise UsageError(f"--scheduler {address}: no scheduler of dask answers: {why}")
     return answer
+
+
+def _is_of_dask(error: BaseException) -> bool:
+    """Whether ``error`` is about the way to a worker, and not of what was called there."""
+    of_dask = type(error).__module__.partition(".")[0] in ("distributed", "dask", "tornado")
+    return of_dask or isinstance(error, (OSError, TimeoutError, HarnessError))
 
 
 def _call() -> Callable[[str, bytes], dict[str, Any]]:
@@ -268,6 +275,8 @@ class _Matrix:
         elif isinstance(outcome, ImportError):
             why = printable(str(outcome), 200)
             raise UsageError(f"--scheduler: a worker has not what it needs of harness: {why}")
+        elif isinstance(outcome, BaseException) and not _is_of_dask(outcome):
+            self._keep(fault_row(case.planned, as_fault(outcome), case.worker, max(1, case.begun)))
         else:
             self._lost(case, f"The worker failed: {printable(repr(outcome), 300)}")
 

@@ -78,8 +78,8 @@ class History:
 
     Everything that is added is on disk when :meth:`add` returns, whatever becomes of the program.
     Used by the thread that made it. The constructor and all methods raise UsageError where the file
-    is of another kind or version, is read-only or damaged, or is held by another program for longer
-    than ``patience_s``.
+    is of another kind or version, is read-only, or is held by another program for longer than
+    ``patience_s``, RecordError where it is damaged.
     """
 
     def __init__(self, path: Path, patience_s: float = 30.0) -> None:
@@ -189,7 +189,8 @@ class History:
             # The upper bits only tell cases of the same error apart.
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
             words = _FAULTS.get(code, f"the history cannot be used: {error}")
-            raise UsageError(f"{self._path}: {words}.") from error
+            kind = RecordError if code == sqlite3.SQLITE_CORRUPT else UsageError
+            raise kind(f"{self._path}: {words}.") from error
         except (ValidationError, UnicodeDecodeError) as error:
             words = _FAULTS[sqlite3.SQLITE_CORRUPT]
             raise RecordError(f"{self._path}: {words}.") from error

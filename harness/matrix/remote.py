@@ -6,7 +6,6 @@ each program is tied to the thread or process that started it (prctl(2), PR_SET_
 
 from __future__ import annotations
 
-import datetime
 import os
 import pickle
 import shutil
@@ -18,14 +17,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import __version__
-from harness.errors import FaultError, ReadFailedError, RecipeFailedError
+from harness.errors import ReadFailedError, RecipeFailedError
+from harness.host.bugs import as_fault
 from harness.host.scratch import scratch_folder
-from harness.matrix.attempt import Options, attempt, conclude_entry
+from harness.matrix.attempt import Options, attempt, fault_row
 from harness.matrix.capacity import write_limit_bytes
 from harness.matrix.catalog import Planned
+from harness.matrix.having import StoppedError
 from harness.matrix.parcel import pack
 from harness.matrix.progress import Moved
-from harness.matrix.record import RUNS, Tried, of_entry
+from harness.matrix.record import RUNS, Tried
 from harness.matrix.stop import Stop
 
 if TYPE_CHECKING:
@@ -85,8 +86,10 @@ def _try(order: Order, worker: Worker) -> tuple[Tried, dict[str, bytes]]:
             options = _options(order, scratch, slots, machine)
             tried = attempt(planned, options, scratch / RUNS / name, stop, tell)
             return tried, pack(scratch / RUNS)
-    except FaultError as error:
-        return fault_row(order.planned, error, machine), {}
+    except StoppedError:
+        raise
+    except Exception as error:
+        return fault_row(order.planned, as_fault(error), machine), {}
 
 
 def _at_home(planned: Planned, machine: str) -> Planned:
@@ -150,15 +153,3 @@ def _is_wanted(worker: Worker, key: Key) -> bool:
     task = worker.state.tasks.get(key)
     at_work = worker.status.name in ("running", "paused")
     return at_work and task is not None and task.state in ("executing", "long-running")
-
-
-def fault_row(planned: Planned, error: FaultError, machine: str, attempts: int = 1) -> Tried:
-    """The row of an image that was not tried to its end, for a fault of a host."""
-    return Tried(
-        **of_entry(planned, conclude_entry(planned.entry, error=error)),
-        attempts=attempts,
-        started_at=datetime.datetime.now(tz=datetime.UTC),
-        wall_s=0.0,
-        run_dir=None,
-        worker=machine,
-    )

@@ -93,9 +93,9 @@ async def live(
     part = replace(part, authorized_key=key.public)
     with open_log(case.folder) as log:
         recorder, follow = Recorder(log), Follow()
-        log.subscribe(follow)
+        recorder.tell(follow)
         if subscriber:
-            log.subscribe(subscriber)
+            recorder.tell(subscriber)
         try:
             async with running(case, acceleration, recorder, part) as run:
                 key.write(run.scratch / "id_ed25519")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.diagnose.change import Change
-from harness.errors import HostError, UsageError
+from harness.errors import FaultError, HostError, UsageError
 from harness.host.scratch import scratch_folder
 from harness.host.signals import on_signals
 from harness.installer.plan import Prepared
@@ -29,6 +29,7 @@ from harness.observe.ssh import new_key
 from harness.seed.guest_network import LEASED, GuestNetwork
 from harness.seed.seed import Seed, new_seed, write_seed
 from harness.trial.case import Case, Recorder, start_rows
+from harness.trial.loop_faults import told_of_bugs
 from harness.trial.observers import watching
 from harness.trial.result import LAST_SCREEN_FILE
 
@@ -76,10 +77,11 @@ class Running:
 async def boot_once(case: Case, acceleration: Acceleration, recorder: Recorder, part: Part) -> None:
     """One boot, recorded from its start to its verdict, or to where the part ends.
 
-    A fault of the host is recorded as such. SIGINT, SIGTERM and SIGHUP end the boot with what is
-    known by then. Whatever was started or made outside the case's folder is gone at the end.
+    A fault of the host, or of harness, is recorded as such. SIGINT, SIGTERM and SIGHUP end the boot
+    with what is known by then. Whatever was started or made outside the case's folder is gone at
+    the end.
     """
-    with ended_by_signals(recorder), suppress(HostError):
+    with ended_by_signals(recorder), suppress(FaultError):
         async with running(case, acceleration, recorder, part) as run:
             await recorder.over(part.stop_at)
             if not run.machine.has_ended:
@@ -93,7 +95,7 @@ async def running(
 ) -> AsyncIterator[Running]:
     """The machine of a case, switched on and recorded until the block is left.
 
-    A fault of the host is recorded, and raised as HostError. Whatever was started or made outside
+    A fault is recorded, and raised as FaultError. Whatever was started or made outside
     the case's folder is gone at the end.
     """
     addressing = case.profile.network.addressing.value
@@ -124,7 +126,11 @@ async def running(
     )
     for channel, kind, data in rows:
         recorder.log.record(channel, kind, **data)
-    with _faults_of_host(case, recorder), scratch_folder(sockets=True) as scratch:
+    with (
+        _faults_of_host(case, recorder),
+        told_of_bugs(recorder.bug),
+        scratch_folder(sockets=True) as scratch,
+    ):
         if key:
             key.write(scratch / _KEY_FILE)
         async with _switched_on(case, acceleration, seed, recorder, part, scratch) as run:
@@ -140,6 +146,8 @@ def _faults_of_host(case: Case, recorder: Recorder) -> Iterator[None]:
     except HostError as error:
         recorder.fault(error.finding_id, str(error))
         raise
+    except Exception as error:
+        raise recorder.bug(error) from error
     finally:
         after = case.image.file.stat()
         if (before.st_size, before.st_mtime_ns, before.st_ino) != (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.diagnose.change import Change
 from harness.diagnose.counterfactual import what_would_settle
-from harness.errors import HostError
+from harness.errors import FaultError
 from harness.evidence.log import Subscriber
 from harness.examine.image_report import examine
 from harness.host.scratch import scratch_folder
@@ -35,7 +35,7 @@ async def boot(case: Case, acceleration: Acceleration, subscriber: Subscriber) -
     mac = new_mac(case.profile.machine.mac_prefix.value)
     with open_log(case.folder) as log:
         recorder = Recorder(log)
-        log.subscribe(subscriber)
+        recorder.tell(subscriber)
         run = _Run(case, acceleration, recorder, mac, subscriber)
         if case.installation:
             await run.boot_and_install(case.installation)
@@ -90,7 +90,7 @@ class _Run:
     async def _boot_installed(self, target: Path) -> None:
         try:
             image = await asyncio.to_thread(examine, str(target), self.case.profile)
-        except HostError as error:
+        except FaultError as error:
             self.recorder.fault(error.finding_id, str(error))
             return
         case = replace(
@@ -149,6 +149,6 @@ class _Run:
         """The result of a boot with a record of its own in the folder of ``case``."""
         with open_log(case.folder) as log:
             recorder = Recorder(log)
-            log.subscribe(self.subscriber)
+            recorder.tell(self.subscriber)
             await boot_once(case, self.acceleration, recorder, part)
             return write_result(recorder, case.folder)

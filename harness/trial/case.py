@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import __version__
-from harness.diagnose.diagnosis import Diagnosis
+from harness.diagnose.diagnosis import Diagnosis, Verdict
 from harness.diagnose.machine_state import InspectionSign
 from harness.diagnose.prompts import Answer, Answerer
 from harness.errors import FaultError, UsageError
 from harness.evidence.log import EvidenceLog, Observation, Subscriber
 from harness.examine.image_report import ImageFacts
+from harness.host.bugs import as_fault
 from harness.host.programs import qemu_version
 from harness.machine.acceleration import Acceleration
 from harness.machine.backend import Backend
@@ -79,9 +81,17 @@ class Recorder:
         """False once a person types: from then on, that is who answers an installer."""
         self._answerer = Answerer()
         self._taken = asyncio.Event()
+        self._bug: FaultError | None = None
         log.subscribe(self._take)
 
     def _take(self, observation: Observation) -> None:
+        try:
+            self._judge(observation)
+        except Exception as error:
+            self.bug(error)
+        self._taken.set()
+
+    def _judge(self, observation: Observation) -> None:
         stage = self.diagnosis.timeline.furthest
         # The lines of a console are on disk and judged; only the few facts are kept in memory.
         if observation.channel in ("run", "image", "counterfactual", "part", "ssh"):
@@ -96,7 +106,25 @@ class Recorder:
             self.stage_changed.set()
         if rank(self.diagnosis.timeline.furthest) >= rank("network"):
             self.network_proved.set()
-        self._taken.set()
+
+    def tell(self, subscriber: Subscriber) -> None:
+        """Tell ``subscriber`` all that is recorded from now on.
+
+        One that fails is told no more, and that ends the run: it is a bug.
+        """
+        works = True
+
+        def told(observation: Observation) -> None:
+            nonlocal works
+            if not works:
+                return
+            try:
+                subscriber(observation)
+            except Exception as error:
+                works = False
+                self.bug(error)
+
+        self.log.subscribe(told)
 
     async def over(self, stop_at: Stage | None) -> None:
         """Wait for the verdict, or for the stage ``stop_at``."""
@@ -109,6 +137,20 @@ class Recorder:
     def fault(self, finding_id: str, statement: str, **more: int) -> None:
         """Record that this host cannot go on."""
         self.log.record("host", "fault", finding=finding_id, statement=statement, **more)
+
+    def bug(self, error: BaseException) -> FaultError:
+        """Record an exception that nobody raised on purpose, which ends the run. Never raises."""
+        if self._bug is None:
+            self._bug = as_fault(error, self.log.path.parent)
+            with suppress(Exception):
+                self.fault(self._bug.finding_id, str(self._bug))
+        if self.diagnosis.verdict is None:
+            # It is the judge itself that failed, and fails at its own fault, too.
+            row = finding(self._bug.finding_id, str(self._bug))
+            now_s = self.log.now_s()
+            self.diagnosis.verdict = Verdict("error", None, row.id, (row,), {}, now_s)
+        self.decided.set()
+        return self._bug
 
 
 def conclude(case: Case, subscriber: Subscriber, fault: FaultError | None = None) -> Result:
@@ -125,7 +167,7 @@ def conclude(case: Case, subscriber: Subscriber, fault: FaultError | None = None
         return judge(observations, None)
     with open_log(case.run_dir) as log:
         recorder = Recorder(log)
-        log.subscribe(subscriber)
+        recorder.tell(subscriber)
         for channel, kind, data in rows:
             log.record(channel, kind, **data)
         return write_result(recorder, case.run_dir)

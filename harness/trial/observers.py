@@ -97,8 +97,7 @@ def _report_to(recorder: Recorder) -> Callable[[asyncio.Task[None]], None]:
         if isinstance(error, HostError):
             recorder.fault(error.finding_id, str(error))
         else:
-            what = f"The observer {task.get_name()!r} failed: {type(error).__name__}: {error}"
-            recorder.fault("host.qemu-crashed", what)
+            recorder.bug(error)
 
     return report
 

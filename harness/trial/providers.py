@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from harness.errors import HostError, UsageError
+from harness.errors import FaultError, UsageError
 from harness.evidence.log import Subscriber, read_evidence
 from harness.machine.acceleration import Acceleration
 from harness.provider.profile import Profile
@@ -83,7 +83,7 @@ def _try(
         return AtProvider(name, judge_again(case, first, acceleration()), first.profile.name)
     try:
         result = asyncio.run(boot(case, acceleration(), subscriber))
-    except HostError as error:
+    except FaultError as error:
         return AtProvider(name, conclude(case, subscriber, error))
     if result.outcome != "error":
         booted[key] = case

@@ -202,7 +202,7 @@ class TestManyPrograms:
 
 class TestFaults:
     def fault(self, path: Path) -> str:
-        with pytest.raises(UsageError) as caught, History(path, patience_s=0.05):
+        with pytest.raises((UsageError, RecordError)) as caught, History(path, patience_s=0.05):
             pass
         assert str(caught.value).startswith(f"{path}: ")
         assert "\n" not in str(caught.value)

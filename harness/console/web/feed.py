@@ -7,6 +7,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from harness.host.bugs import as_fault
+
 PERIOD_S = 0.25
 
 
@@ -33,7 +35,12 @@ class Feed:
         while True:
             await self._changed.wait()
             self._changed.clear()
-            text = json.dumps(self._snapshot(), ensure_ascii=True)
+            try:
+                text = json.dumps(self._snapshot(), ensure_ascii=True)
+            except Exception as error:
+                # What is shown stays as it was; the machine and the other viewers go on.
+                as_fault(error)
+                text = self.text
             if text != self.text:
                 async with self._news:
                     self.text = text

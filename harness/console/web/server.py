@@ -21,6 +21,7 @@ from harness.console.web.files import File
 from harness.console.web.room import Room
 from harness.errors import HarnessError, StateError
 from harness.evidence.guest_text import printable
+from harness.host.bugs import as_fault
 
 _MAX_BODY_BYTES = 64 << 10
 _POLICY = (
@@ -55,7 +56,7 @@ class _Wish(BaseModel):
 
 def new_app(room: Room, files: Mapping[str, File]) -> web.Application:
     """The application that serves ``room``."""
-    app = web.Application(middlewares=[_guard], client_max_size=_MAX_BODY_BYTES)
+    app = web.Application(middlewares=[_bugs, _guard], client_max_size=_MAX_BODY_BYTES)
     app[Room.KEY] = room
     app[_FILES] = dict(files)
     app.add_routes(
@@ -77,6 +78,20 @@ def new_app(room: Room, files: Mapping[str, File]) -> web.Application:
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(_HEADERS)
     response.headers["Content-Security-Policy"] = _POLICY.format(host=own_host(request))
+
+
+@web.middleware
+async def _bugs(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    """Answer what nobody raised on purpose with one sentence; the console lives on."""
+    try:
+        return await handler(request)
+    except web.HTTPException:
+        raise
+    except Exception as error:
+        sentence = str(as_fault(error))
+    if request.path == "/do":
+        return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, sentence)
+    return _refusal(HTTPStatus.INTERNAL_SERVER_ERROR, sentence)
 
 
 @web.middleware

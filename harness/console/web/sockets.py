@@ -15,6 +15,7 @@ from harness.console.web.asking import let_in
 from harness.console.web.outbox import Outbox, TooSlowError, send_bytes, send_text
 from harness.console.web.rfb import ClientFilter, NotRfbError
 from harness.console.web.room import Room
+from harness.host.bugs import as_fault
 from harness.host.racing import first_of
 
 MAX_BEHIND_BYTES = 16 << 20
@@ -139,4 +140,6 @@ async def _until_one_ends(
         elif isinstance(end, NotRfbError):
             await socket.close(code=WSCloseCode.POLICY_VIOLATION)
         elif isinstance(end, Exception) and not isinstance(end, OSError):
-            raise end
+            # Too late for a status: the page sees the connection end, and comes again.
+            as_fault(end)
+            await socket.close(code=WSCloseCode.INTERNAL_ERROR)

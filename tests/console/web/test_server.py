@@ -395,3 +395,40 @@ def test_commands_of_qemu_are_for_the_one_who_came_in_first(tmp_path: Path) -> N
         assert await first.do("qmp", text="query-status") == (200, "qmp is done.")
 
     with_console(tmp_path, work)
+
+
+def test_a_bug_is_one_sentence_and_the_console_lives_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    caplog.set_level("DEBUG", "harness")
+
+    async def work(here: Console, browsers: list[Browser]) -> None:
+        browser = browsers[0]
+        await browser.enter(here.served.new_link())
+
+        async def broken(name: str, **_: str) -> str:
+            raise ZeroDivisionError(f"a bug in {name}")
+
+        does = here.guest.do
+        monkeypatch.setattr(here.guest, "do", broken)
+        status, said = await browser.do("reset")
+        assert status == 500
+        assert "Internal error: ZeroDivisionError in harness/console/web/" in said
+        assert "Traceback" not in said
+        monkeypatch.setattr(here.guest, "do", does)
+        assert (await browser.do("reset"))[0] == 200
+
+        def mute(typed: bytes) -> None:
+            raise ZeroDivisionError("a bug in typing")
+
+        monkeypatch.setattr(here.guest, "type", mute)
+        socket = await browser.socket("/ws/serial")
+        await socket.send_bytes(b"x")
+        async for message in socket:
+            assert message.type is aiohttp.WSMsgType.BINARY
+        assert socket.close_code == aiohttp.WSCloseCode.INTERNAL_ERROR
+        assert (await browser.do("reset"))[0] == 200
+
+    with_console(tmp_path, work)
+    assert "a bug in reset" in caplog.text
