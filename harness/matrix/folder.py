@@ -11,7 +11,6 @@ import fcntl
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -80,12 +79,7 @@ class MatrixFolder:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
     def _begin(self, *, resume: bool) -> None:

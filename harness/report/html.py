@@ -167,9 +167,7 @@ def _view(
         row=row,
         came=words.what_came(result),
         right=words.what_is_right(row.expected),
-        why=words.shown(words.in_few_words(row))
-        if row.judgement != "right" or result.cause
-        else "",
+        why=_why(row),
         bars=timeline(result, scale_s),
         own_bars=timeline(result, _verdict_s(row)),
         spark=sparkline(row, matrix.history.get(row.name, ())),

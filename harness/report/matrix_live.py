@@ -16,6 +16,7 @@ from harness.evidence.guest_text import printable
 from harness.matrix.progress import Moved
 from harness.matrix.record import Judgement, Tried
 from harness.report.text import OUTCOME_STYLES
+from harness.report.words import what_is_right
 
 JUDGEMENT_STYLES: dict[Judgement, str] = {"right": "green", "wrong": "red", "error": "magenta"}
 
@@ -78,7 +79,7 @@ class MatrixProgress:
             (f"  {result.timings_s['verdict']:.1f} s", "cyan"),
         )
         if tried.judgement == "wrong":
-            line.append(f"  expected {expectation(tried)}", "yellow")
+            line.append(f"  expected {what_is_right(tried.expected)}", "yellow")
         if tried.judgement == "error":
             line.append(f"  {printable(first_statement(tried), 200)}", "dim")
         if tried.reused:
@@ -111,13 +112,6 @@ class MatrixProgress:
                 text.append(f"  {number} {judgement}", JUDGEMENT_STYLES[judgement])
         text.append(f"  {time.monotonic() - self._started_s:.0f} s", "cyan")
         return text
-
-
-def expectation(tried: Tried) -> str:
-    """What the catalog expects, in words: ``fail, kernel or initrd, boot.kernel-panic``."""
-    expected = tried.expected
-    words = [expected.outcome, " or ".join(expected.stages), expected.cause]
-    return ", ".join(word for word in words if word)
 
 
 def first_statement(tried: Tried) -> str:
