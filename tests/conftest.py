@@ -16,6 +16,7 @@ from images.build import build
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
 from tests.program import HARNESS, Ran
 
 pytest_plugins = ["tests.time_limits"]
@@ -75,3 +76,16 @@ def browser() -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path=program, args=options)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    """A disk of 4 MiB with a partition table."""
+    path = tmp_path / "disk.raw"
+    with path.open("wb") as file:
+        file.truncate(4 << 20)
+    subprocess.run(["sfdisk", "-q", path], input="label: dos\n,,83\n", text=True, check=True)
+    with path.open("r+b") as file:
+        file.seek(2 << 20)
+        file.write(b"some data of the disk " * 10_000)
+    return path

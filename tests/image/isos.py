@@ -8,6 +8,10 @@ from pathlib import Path
 
 from harness.image.fs.newc import newc
 
+BIOS_ENTRY = ("-b", "boot.bin", "-no-emul-boot", "-boot-load-size", "4")
+EFI_ENTRY = ("-e", "efi.img", "-no-emul-boot")
+"""Options of xorriso for an entry of the boot catalog."""
+
 _PE_MACHINES = {"x86-64": 0x8664, "arm64": 0xAA64, "i386": 0x014C}
 
 
@@ -90,3 +94,9 @@ def esp(folder: Path, *architectures: str, size_kib: int = 1440, fat: int = 12) 
         program.write_bytes(pe_program(architecture))
         subprocess.run(["mcopy", "-i", image, program, "::/EFI/BOOT/"], check=True)
     return image
+
+
+def bootable(tmp_path: Path, *paths: str, options: tuple[str, ...] = BIOS_ENTRY) -> Path:
+    folder = tree(tmp_path / "tree", *(paths or ("readme.txt",)))
+    bios_loader(folder)
+    return xorriso(tmp_path / "disc.iso", folder, *options)
