@@ -14,7 +14,7 @@ from harness.evidence.log import EvidenceLog
 from harness.trial.result import EVIDENCE_FILE
 from images.build import build
 from tests.broken import with_bug
-from tests.conftest import HARNESS
+from tests.program import HARNESS
 
 pytestmark = pytest.mark.programs
 
