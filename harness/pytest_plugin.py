@@ -240,9 +240,8 @@ def booted(request: pytest.FixtureRequest) -> Iterator[LiveMachine]:
             yield machine
     except HarnessError as error:
         lines = [*plain_findings(getattr(error, "findings", ()), getattr(error, "cause", None))]
-        sentence = printable(str(error), 1000)
-        # Mostly it is the statement of a finding.
-        text = "\n".join(lines if sentence in "".join(lines) else [sentence, *lines])
+        # What an error with findings says is the statement of one of them.
+        text = "\n".join(lines or [printable(str(error), 1000)])
         raise pytest.fail.Exception(text, pytrace=False) from None
 
 
