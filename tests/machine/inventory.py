@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from harness.examine.image_report import examine
 from harness.machine.acceleration import Acceleration
 from harness.machine.backend import Backend
 from harness.machine.launch import launch
+from harness.machine.spec import Endpoints
 from harness.provider.profile import load_profile
 from harness.seed.guest_network import GuestNetwork
 from harness.seed.seed import new_seed, write_seed
@@ -17,12 +20,19 @@ from harness.trial.boot import endpoints_in, machine_spec
 from harness.trial.case import Case
 
 
-def listen(path: Path) -> Any:
+@asynccontextmanager
+async def listening(places: Endpoints) -> AsyncIterator[None]:
+    """Somebody takes what the streams of a machine say, and forgets it."""
+
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
+        while await reader.read(1 << 16):
+            pass
         writer.close()
 
-    return asyncio.start_unix_server(accept, path)
+    async with AsyncExitStack() as stack:
+        for path in (places.serial_socket, places.firmware_socket, places.receiver_socket):
+            await stack.enter_async_context(await asyncio.start_unix_server(accept, path))
+        yield
 
 
 async def ask(folder: Path, backend: Backend, provider: str = "contabo") -> dict[str, Any]:
@@ -34,9 +44,7 @@ async def ask(folder: Path, backend: Backend, provider: str = "contabo") -> dict
     spec = machine_spec(case, Acceleration("tcg", "max", 1.0, ""), seed, folder, None)
     endpoints = endpoints_in(folder, folder)
     write_seed(seed, spec.seed)
-    for path in (endpoints.serial_socket, endpoints.firmware_socket, endpoints.receiver_socket):
-        await listen(path)
-    async with launch(backend, spec, endpoints) as machine:
+    async with listening(endpoints), launch(backend, spec, endpoints) as machine:
         answers = {
             name: await machine.command(name)
             for name in ("query-status", "query-pci", "query-block", "query-chardev")
