@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-import bz2
 import gzip
-import lzma
-import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from harness.image.os.kernel import payload_fault, read_kernel
-from tests.image.kernels import CONTENT, bz_image
+from tests.image.kernels import CONTENT, PACKINGS, bz_image
 
 if sys.version_info >= (3, 14):
-    from compression import zstd
+    pass
 else:
-    from backports import zstd
-
-
-def lz4_legacy(content: bytes) -> bytes:
-    words = ["lz4", "-l", "-c", "-"]
-    return subprocess.run(words, input=content, capture_output=True, check=True).stdout
-
-
-PACKINGS: dict[str, Callable[[bytes], bytes]] = {
-    "gzip": gzip.compress,
-    "xz": lambda data: lzma.compress(data, lzma.FORMAT_XZ, lzma.CHECK_CRC32),
-    "lzma": lambda data: lzma.compress(data, lzma.FORMAT_ALONE),
-    "bzip2": bz2.compress,
-    "zstd": zstd.compress,
-    "lz4": lz4_legacy,
-}
+    pass
 
 
 @pytest.mark.parametrize("name", PACKINGS)
