@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from dataclasses import dataclass
 
 import click
 
+from harness.errors import UsageError
+from harness.host.log import LEVELS, show_log
+
 
 @dataclass(slots=True)
 class Invocation:
-    """Whether a JSON object is wanted on stdout, and whether one was printed."""
+    """Whether a JSON object is wanted on stdout, and whether one was printed.
+
+    ``verbosity`` is how often ``-v`` was given, before the command or after it.
+    """
 
     wants_json: bool = False
     has_json: bool = False
+    verbosity: int = 0
 
 
 def this_invocation() -> Invocation:
@@ -27,3 +36,30 @@ def note_json(context: click.Context, _: click.Parameter, wanted: bool) -> bool:
     if wanted and (invocation := context.find_object(Invocation)):
         invocation.wants_json = True
     return wanted
+
+
+def verbose_option() -> click.Option:
+    """The option ``-v``, of the program and of each of its commands."""
+    return click.Option(
+        ["-v", "--verbose"],
+        count=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_hear,
+        help="Say on stderr what is done; -vv says all of it (docs/logging.md).",
+    )
+
+
+def hear_environment() -> None:
+    """Show the log that ``HARNESS_LOG`` asks for; raises UsageError for what is no level."""
+    wanted = os.environ.get("HARNESS_LOG", "")
+    if wanted and wanted not in LEVELS:
+        raise UsageError(f"HARNESS_LOG={wanted}: is no level: set it to {', '.join(LEVELS)}.")
+    if wanted:
+        show_log(LEVELS[wanted])
+
+
+def _hear(context: click.Context, _: click.Parameter, count: int) -> None:
+    if count and (invocation := context.find_object(Invocation)):
+        invocation.verbosity += count
+        show_log(logging.DEBUG if invocation.verbosity > 1 else logging.INFO)

@@ -6,7 +6,9 @@ A command is imported when it is asked for, so that a check does not wait for th
 from __future__ import annotations
 
 import json
+import logging
 import os
+import shlex
 import signal
 import sys
 from importlib import import_module
@@ -15,9 +17,12 @@ from typing import NoReturn
 import click
 
 from harness import __version__
-from harness.cli.invocation import Invocation
+from harness.cli.invocation import Invocation, hear_environment, verbose_option
 from harness.errors import CaughtError, HarnessError, InternalError
 from harness.host.bugs import as_fault
+from harness.host.log import hide_log
+
+_log = logging.getLogger(__name__)
 
 # Each is a function of its own name in a module of its own name.
 _COMMANDS = (
@@ -49,6 +54,8 @@ class _Commands(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         command: click.Command = getattr(import_module(f"harness.cli.{cmd_name}"), cmd_name)
+        if all(parameter.name != "verbose" for parameter in command.params):
+            command.params.append(verbose_option())
         return command
 
 
@@ -59,6 +66,11 @@ class _Commands(click.Group):
 @click.version_option(__version__, prog_name="harness")
 def cli() -> None:
     """Say whether a cloud will boot your image, before you upload it."""
+    hear_environment()
+    _log.debug("harness %s: %s", __version__, shlex.join(sys.argv))
+
+
+cli.params.append(verbose_option())
 
 
 class _Terminated(BaseException):
@@ -92,6 +104,8 @@ def main() -> NoReturn:
         sys.exit(128 + signal.SIGPIPE)
     except Exception as error:
         sys.exit(_end_of(error, invocation))
+    finally:
+        hide_log()
     sys.exit(0)
 
 

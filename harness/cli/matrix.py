@@ -19,6 +19,7 @@ from harness.cli.invocation import note_json
 from harness.cli.options import ACCEL, COUNTERFACTUAL, RULES
 from harness.diagnose.rules import read_rules
 from harness.errors import UsageError
+from harness.host.log import kept_log
 from harness.host.signals import ending_signals
 from harness.machine.acceleration import choose_acceleration
 from harness.matrix.attempt import Known, Options
@@ -157,7 +158,7 @@ def matrix(
     folder = MatrixFolder(report_dir or new_report_dir(), names, resume=resume)
     history_file = history_file or folder.path.absolute().parent / HISTORY_FILE
     console = Console(stderr=True)
-    with folder, History(history_file) as history, _stop() as stop:
+    with folder, kept_log(folder.path), History(history_file) as history, _stop() as stop:
         missing = folder.missing
         with MatrixProgress(console, tuple(missing), len(planned) - len(missing)) as progress:
             told = Told(stop.stop, progress, fail_fast=fail_fast)

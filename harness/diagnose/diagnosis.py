@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import signal
 from collections.abc import Callable, Iterable, Mapping
@@ -28,6 +29,8 @@ from harness.model.hardware import Chipset, DiskBus
 from harness.model.outcome import Outcome
 from harness.model.stages import Stage, Timeline, rank
 from harness.screen.bugcheck import read_bugcheck
+
+_log = logging.getLogger(__name__)
 
 # A machine that was started this often over and never reached the network is in a loop. A
 # cloud image may start again once or twice on its own (a relabel, a kernel without its initrd). One
@@ -509,6 +512,7 @@ class Diagnosis:
             self._end("pass", None)
 
     def _fail_by(self, match: Match, evidence: tuple[str, ...], waited: str = "") -> None:
+        _log.debug("decided by the rule %s", match.rule.id)
         found = self._finding_of(match, evidence, waited)
         if match.rule.inconclusive:
             self._join(found)

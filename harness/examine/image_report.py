@@ -6,6 +6,7 @@ Here a file and a link become the same facts.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -40,6 +41,8 @@ from harness.provider.profile import Profile
 
 if TYPE_CHECKING:
     from harness.net.download import Download
+
+_log = logging.getLogger(__name__)
 
 _LINK_REMEDY = "Download the disc; harness check looks at the drivers on a file."
 _LINK_SETUP = SetupFacts(
@@ -112,6 +115,9 @@ def examine(location: str, profile: Profile, *, inside: bool = True) -> ImageFac
         facts = _examine_file(Path(location), profile)
     if inside:
         facts = _look_inside(facts, location, profile)
+    passes = "passes" if facts.passes else "does not pass"
+    ids = ", ".join(row.id for row in facts.findings)
+    _log.info("%s %s: %s", facts.location, passes, ids or "no findings")
     return replace(facts, took_s=time.monotonic() - started_s)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import selectors
+import shlex
 import subprocess
 import threading
 import time
@@ -14,6 +16,8 @@ from typing import BinaryIO
 
 from harness.errors import CaughtError
 from harness.host.programs import PDEATHSIG, find_program
+
+_log = logging.getLogger(__name__)
 
 # How often somebody who may stop a program is asked.
 _STOP_S = 0.1
@@ -56,6 +60,8 @@ def run_limited(
         "--core=0",
     ]
     words += [f"--nofile={limits.open_files}", "--", *command]
+    _log.debug("start: %s", shlex.join(command))
+    started_s = time.monotonic()
     with (
         _stdin(stdin) as source,
         subprocess.Popen(
@@ -69,6 +75,9 @@ def run_limited(
             output = _read(process, limits, stop)
         finally:
             process.kill()
+            process.wait()
+            status, took_s = process.returncode, time.monotonic() - started_s
+            _log.debug("%s ended with status %d after %.2f s", command[0], status, took_s)
     return output, process.returncode
 
 

@@ -8,6 +8,7 @@ counts. What came out holds until the host is booted again, and is remembered fo
 from __future__ import annotations
 
 import json
+import logging
 import os
 import select
 import subprocess
@@ -22,6 +23,8 @@ from harness.errors import KvmUnusableError, QemuError
 from harness.host.folders import cache_folder
 from harness.host.programs import PDEATHSIG, argument_list, find_qemu, qemu_version
 from harness.model.hardware import Accelerator
+
+_log = logging.getLogger(__name__)
 
 Choice = Literal["auto", "kvm", "tcg"]
 
@@ -105,9 +108,11 @@ def probe(accelerator: Accelerator) -> Probe:
     known = _read_cache(path)
     if key in known and known[key].slowness < _MEASURE_AGAIN:
         return known[key]
+    _log.debug("probing %s: nothing is remembered of this boot of the host", accelerator)
     result = _kvm_obstacle() if accelerator == "kvm" else None
     if result is None:
         result = _run_probe(accelerator)
+    _log.info("probed %s: %s", accelerator, result)
     # Only answers about this boot of the host are kept.
     kept = {name: value for name, value in known.items() if name.endswith(_host_key())}
     _write_cache(path, {**kept, key: result})

@@ -7,6 +7,7 @@ over a monitor of our own beside libvirt's.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import secrets
 import uuid
@@ -29,6 +30,8 @@ from harness.machine.machine import End, Machine, Origin, last_words
 from harness.machine.overlay import create_overlay
 from harness.machine.spec import Endpoints, MachineSpec
 from harness.machine.start_fault import start_fault
+
+_log = logging.getLogger(__name__)
 
 # libvirt first asks QEMU what it can do, where it does not know that yet.
 _START_TIMEOUT_S = 180.0
@@ -172,10 +175,12 @@ async def _start(link: Link, qmp: QMPClient, xml: str) -> Any:
     libvirt = binding()
     flags = libvirt.VIR_DOMAIN_START_PAUSED | libvirt.VIR_DOMAIN_START_AUTODESTROY
     accepting = asyncio.create_task(qmp.accept())
+    _log.info("start a domain of libvirt:\n%s", xml)
     try:
         domain = await link.call(lambda: link.connection.createXML(xml, flags), _START_TIMEOUT_S)
         async with asyncio.timeout(_CALL_TIMEOUT_S):
             await asyncio.shield(accepting)
+        _log.info("the domain runs, stopped before the first instruction")
     except libvirt.libvirtError as error:
         raise start_fault(words_of(error), "libvirt does not say why") from error
     except (QMPError, EOFError, OSError, TimeoutError) as error:
@@ -199,6 +204,7 @@ async def _end(link: Link, qmp: QMPClient, domain: Any) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(_QUIT_TIMEOUT_S):
                 await _closed(qmp)
+        _log.info("the domain has ended")
     with suppress(QMPError, EOFError, OSError):
         await qmp.disconnect()
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from harness.errors import NoSpaceError
 from harness.host.programs import PDEATHSIG, find_program
 from harness.machine.spec import MachineSpec
+
+_log = logging.getLogger(__name__)
 
 
 async def create_overlay(spec: MachineSpec) -> None:
@@ -14,20 +17,18 @@ async def create_overlay(spec: MachineSpec) -> None:
 
     ``qemu-img`` is told the size and never sees the image. Raises HostError where it cannot.
     """
+    words = ("create", "-q", "-f", "qcow2", str(spec.overlay), str(spec.disk_size_bytes))
+    _log.debug("start: qemu-img %s", " ".join(words))
     process = await asyncio.create_subprocess_exec(
         *PDEATHSIG,
         str(find_program("qemu-img")),
-        "create",
-        "-q",
-        "-f",
-        "qcow2",
-        str(spec.overlay),
-        str(spec.disk_size_bytes),
+        *words,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
     )
     _, stderr = await process.communicate()
+    _log.debug("qemu-img ended with status %s", process.returncode)
     if process.returncode:
         said = stderr.decode(errors="replace").strip()
         raise NoSpaceError(f"The overlay could not be made: {said}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import shlex
 from collections.abc import AsyncIterator
@@ -21,6 +22,8 @@ from harness.machine.overlay import create_overlay
 from harness.machine.qemu_args import qemu_args
 from harness.machine.spec import Endpoints, MachineSpec
 from harness.machine.start_fault import start_fault
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ async def launch_qemu(
     command_line = (*PDEATHSIG, str(find_qemu()), *qemu_args(spec, endpoints))
     find_program(PDEATHSIG[0])
     await create_overlay(spec)
+    _log.info("start: %s", shlex.join(command_line))
     qmp = QMPClient("harness")
     await qmp.start_server(str(endpoints.qmp_socket))
     with endpoints.stderr_log.open("wb") as stderr:
@@ -74,12 +78,13 @@ async def launch_qemu(
         )
     try:
         await _accept(qmp, process, endpoints.stderr_log, answer_timeout_s)
+        _log.info("QEMU %d runs, stopped before the first instruction", process.pid)
         origin = Origin("qemu.command", shlex.join(command_line) + "\n")
         yield ProcessMachine(qmp, endpoints, origin, process, answer_timeout_s=answer_timeout_s)
     finally:
         if process.returncode is None:
             process.kill()
-        await process.wait()
+        _log.info("QEMU %d ended with status %d", process.pid, await process.wait())
         # It reports what we did on purpose: that the peer is gone.
         with suppress(QMPError, EOFError, OSError):
             await qmp.disconnect()

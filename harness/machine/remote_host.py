@@ -7,6 +7,7 @@ ends: a shell there waits for just that.
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import shlex
 from collections.abc import AsyncIterator
@@ -21,6 +22,8 @@ from harness.evidence.guest_text import printable
 
 if TYPE_CHECKING:
     from asyncssh import SFTPClient, SSHClientConnection
+
+_log = logging.getLogger(__name__)
 
 LIBVIRT_SOCKET = "/var/run/libvirt/libvirt-sock"
 """Where libvirtd of the system listens, and virtqemud's proxy (libvirt.org, "Daemons")."""
@@ -62,8 +65,10 @@ class RemoteHost:
 
     async def run(self, *words: str) -> None:
         """Run a command there; raises HostError (``host.missing-tool``) where it fails."""
+        _log.debug("start over ssh: %s", shlex.join(words))
         async with asyncio.timeout(_RUN_TIMEOUT_S):
             done = await self.connection.run(shlex.join(words), errors="replace")
+        _log.debug("%s over ssh ended with status %s", words[0], done.exit_status)
         if done.exit_status:
             said = printable(str(done.stderr or "").strip(), 200)
             raise MissingToolError(f"{words[0]} fails on that host: {said}.")

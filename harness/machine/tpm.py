@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -10,6 +11,8 @@ from pathlib import Path
 
 from harness.errors import HostError, TpmError
 from harness.host.programs import PDEATHSIG, find_program
+
+_log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
@@ -24,6 +27,7 @@ async def running_tpm(scratch: Path) -> AsyncIterator[Path]:
     find_program(PDEATHSIG[0])
     state, path, complaints = scratch / "tpm", scratch / "tpm.sock", scratch / "tpm.stderr"
     state.mkdir()
+    _log.info("start: %s socket --tpm2, its state in %s", program, state)
     # It is handed a socket that listens already: nobody has to wait for it to come up.
     with socket.socket(socket.AF_UNIX) as listening, complaints.open("wb") as stderr:
         listening.bind(str(path))
@@ -57,4 +61,4 @@ async def running_tpm(scratch: Path) -> AsyncIterator[Path]:
     finally:
         with suppress(ProcessLookupError):
             process.kill()
-        await process.wait()
+        _log.debug("swtpm ended with status %d", await process.wait())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -52,6 +53,8 @@ from harness.net.link import LinkError
 from harness.provider.profile import load_profile
 from harness.trial.case import Case, conclude
 from harness.trial.result import EVIDENCE_FILE, Result, replay
+
+_log = logging.getLogger(__name__)
 
 # It works in the folder of the image, from which nothing is to be imported (-P).
 _PROGRAM = (PYTHON, "-P", "-m", "harness", "verify")
@@ -117,6 +120,9 @@ def attempt(
             raise
         except Exception as error:
             tried = fault_row(planned, as_fault(error, run_dir), options.worker, count)
+        name, outcome, cause = planned.entry.name, tried.result.outcome, tried.result.cause
+        said = (name, count, tried.judgement, outcome, cause or "no cause")
+        _log.info("%s: attempt %d is %s: %s, %s", *said)
         final = tried.judgement != "error" or tried.result.cause in _FINAL
         if final or count > options.retries:
             return tried
@@ -142,6 +148,7 @@ class _Attempt:
         try:
             had = have(self.planned, self.stop, self._told)
             if before := self._known(had):
+                _log.info("%s: an earlier result is used again", entry.name)
                 return before
             wait_s = time.monotonic() - started_s
             result, fetching_s = self._verify(had)

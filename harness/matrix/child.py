@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -16,6 +18,8 @@ from typing import Literal
 
 from harness.host.programs import PDEATHSIG
 from harness.matrix.stop import Stop
+
+_log = logging.getLogger(__name__)
 
 PYTHON = "python"
 """In a command of a catalog: the Python that harness runs in."""
@@ -59,6 +63,7 @@ def run_child(
     limit = ("prlimit", f"--fsize={write_limit_bytes}", "--") if write_limit_bytes else ()
     program, *rest = command
     words = [*limit, sys.executable if program == PYTHON else program, *rest]
+    _log.info("start in %s: %s", folder, shlex.join(words))
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         process = subprocess.Popen(
             [*PDEATHSIG, *words],
@@ -76,6 +81,7 @@ def run_child(
         stderr.seek(max(0, stderr.tell() - _OUTPUT_BYTES))
         said = stderr.read(_OUTPUT_BYTES).decode(errors="replace").strip().splitlines()
         text = stdout.read(_OUTPUT_BYTES).decode(errors="replace")
+    _log.info("process %d %s, with status %d", process.pid, end, process.returncode)
     return Child(end, process.returncode, text, tuple(said[-_LAST_LINES:]))
 
 

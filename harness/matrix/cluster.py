@@ -40,6 +40,8 @@ from harness.trial.result import RESULT_FILE
 if TYPE_CHECKING:
     from distributed import Client, Future
 
+_log = logging.getLogger(__name__)
+
 _PATIENCE = Patience()
 # How often the patience is looked at.
 _TICK_S = 1.0
@@ -240,6 +242,7 @@ class _Matrix:
         if case is None:
             return
         worker, phase = printable(str(message["worker"])), printable(str(message["phase"]))
+        _log.debug("%s: %s at the worker %s", case.name, phase, worker)
         if "slots" in message:
             case.begun += 1
             case.slots, case.worker = int(message["slots"]), worker
@@ -297,6 +300,7 @@ class _Matrix:
             self._lost(case, f"The worker died while it tried this image, again and again{last}.")
 
     def _again(self, case: _Case) -> None:
+        _log.info("%s: given back by the worker %s, and tried again", case.name, case.worker)
         self._waiting.append(case)
         self._tell(Moved(case.name, "waiting"))
 
@@ -322,6 +326,7 @@ class _Matrix:
         self._keep(row.model_copy(update={"name": case.name, "worker": worker}))
 
     def _lost(self, case: _Case, statement: str) -> None:
+        _log.info("%s: %s", case.name, statement)
         error = WorkerLostError(statement)
         self._keep(fault_row(case.planned, error, case.worker, max(1, case.begun)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -13,6 +14,8 @@ from harness.matrix.having import StoppedError
 from harness.matrix.progress import Moved, Teller
 from harness.matrix.record import Tried
 from harness.matrix.stop import Stop
+
+_log = logging.getLogger(__name__)
 
 
 def run_local(
@@ -47,6 +50,7 @@ def run_local(
     def work() -> None:
         while row := queue.next():
             try:
+                _log.info("%s: begun", row.entry.name)
                 tell(Moved(row.entry.name, "starting", options.worker))
                 run_dir = folder.run_dir(row.entry.name)
                 take(attempt(row, options, run_dir, stop, tell, known))

@@ -11,6 +11,7 @@ import asyncio
 import errno
 import fcntl
 import hashlib
+import logging
 import os
 import shutil
 from collections.abc import AsyncIterator, Callable
@@ -39,6 +40,8 @@ from harness.net.http import (
 )
 from harness.net.link import LinkError
 from harness.net.vouch import beside, promised
+
+_log = logging.getLogger(__name__)
 
 STALL_S = 60.0
 """A download that gives less than ``STALL_BYTES`` in this time is given up."""
@@ -178,6 +181,7 @@ class _Fetch:
                     if isinstance(error, LinkError):
                         raise
                     raise translate(error, self._url) from error
+                _log.info("the download broke off, and is resumed: %s", error)
                 await asyncio.sleep(_RETRY_S)
 
     def _bytes_on_disk(self) -> int:
@@ -202,13 +206,16 @@ class _Fetch:
             path = self._folder / f"image-{key}"
             if path.exists():
                 self.from_cache = True
+                _log.info("%s is in the cache", path)
                 return path
             target = path.with_suffix(".part")
             if start and (part is None or target != part or start != part.stat().st_size):
                 raise LinkError("unreachable", "the file has changed on the server", passing=True)
             _clear(self._folder, keep=target)
             self._check_space(target, total)
+            _log.info("fetching %s from byte %d, of %s", target, start, total or "unknown size")
             await self._receive(response, target, start, total)
+            _log.info("fetched %s", path)
             target.replace(path)
             return path
 

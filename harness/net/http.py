@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import ipaddress
+import logging
 import os
 import re
 import socket
@@ -20,6 +21,8 @@ from yarl import URL
 
 from harness.errors import NoNetworkError, UsageError
 from harness.net.link import LinkError, without_password
+
+_log = logging.getLogger(__name__)
 
 SCHEMES = ("http", "https")
 _CONNECT_S = 10.0
@@ -71,6 +74,7 @@ async def follow(
             response = await session.request(method, url, headers=headers, allow_redirects=False)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             raise translate(error, url) from error
+        _log.debug("%s %s: status %d", method, _shown(url), response.status)
         async with response:
             location = response.headers.get("Location")
             if response.status not in _REDIRECTS or not location:
@@ -81,6 +85,12 @@ async def follow(
         if len(passed) > _MAX_REDIRECTS or str(url) in passed:
             what = f"the link is redirected in a circle, or more than {_MAX_REDIRECTS} times"
             raise LinkError("unreachable", what, tuple(passed[-3:]))
+
+
+def _shown(url: URL) -> str:
+    """The address without what may be a secret in it: who logs in, and the query."""
+    plain = url.with_user(None).with_query(None).with_fragment(None)
+    return f"{plain}?\u2026" if url.query_string else str(plain)
 
 
 def _next(url: URL, location: str) -> URL:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
@@ -32,6 +33,8 @@ from harness.trial.case import Case, Recorder, start_rows
 from harness.trial.loop_faults import told_of_bugs
 from harness.trial.observers import watching
 from harness.trial.result import LAST_SCREEN_FILE
+
+_log = logging.getLogger(__name__)
 
 # In the scratch folder of a boot, where the provider puts a key into the seed.
 _KEY_FILE = "id_ed25519_of_seed"
@@ -201,6 +204,7 @@ async def _switched_on(
             *(machine, line, case, recorder, clock, login), answers_prompts=part.answers_prompts
         )
         await stack.enter_async_context(watch)
+        _log.info("power on: until %s at %s", case.until, case.profile.name)
         log.power_on()
         log.record("machine", "power-on")
         await machine.power_on()
@@ -247,6 +251,7 @@ def ended_by_signals(recorder: Recorder) -> Iterator[None]:
     def interrupt(number: signal.Signals) -> None:
         if not recorder.decided.is_set():
             statement = f"The run was interrupted by {number.name}."
+            _log.info("%s: the run is ended", number.name)
             recorder.fault("host.interrupted", statement, signal=int(number))
 
     with on_signals(interrupt):

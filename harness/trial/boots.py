@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from harness.seed.seed import new_mac, new_seed
 from harness.trial.boot import Part, boot_once
 from harness.trial.case import Case, Recorder, open_log, write_result
 from harness.trial.result import Result
+
+_log = logging.getLogger(__name__)
 
 
 async def boot(case: Case, acceleration: Acceleration, subscriber: Subscriber) -> Result:
@@ -105,6 +108,7 @@ class _Run:
     async def _boot_part(self, case: Case, part: Part, reaches: Stage) -> None:
         """One boot of an installation; what came of it is recorded in the case's own record."""
         log = self.recorder.log
+        _log.info("boot: %s", part.name)
         log.record("part", "start", name=part.name)
         started_s = log.now_s()
         result = await self._boot_apart(case, part)
@@ -122,6 +126,7 @@ class _Run:
     async def boot_changed(self, change: Change) -> None:
         """Boot a fresh overlay of the image with ``change``; record what came of it."""
         case, log = self.case, self.recorder.log
+        _log.info("boot once more, with %s", change.name)
         log.record("counterfactual", "start", change=change.name)
         profile = case.profile.with_firmware(change.firmware)
         if change.without_secure_boot:

@@ -7,8 +7,9 @@ A case that is not booted ends here, with the verdict of its checks. The boots a
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from harness.errors import FaultError, UsageError
 from harness.evidence.log import EvidenceLog, Observation, Subscriber
 from harness.examine.image_report import ImageFacts
 from harness.host.bugs import as_fault
+from harness.host.log import kept_log
 from harness.host.programs import qemu_version
 from harness.machine.acceleration import Acceleration
 from harness.machine.backend import Backend
@@ -32,6 +34,8 @@ from harness.trial.result import EVIDENCE_FILE, RESULT_FILE, Result, compose, ju
 if TYPE_CHECKING:
     from harness.installer.plan import Installation
     from harness.seed.seed import Seed
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +101,24 @@ class Recorder:
         if observation.channel in ("run", "image", "counterfactual", "part", "ssh"):
             self.observations.append(observation)
         if self.diagnosis.feed(observation):
-            self.decided.set()
+            self._decide()
         elif self.answers_prompts and self.diagnosis.state.medium == "disc":
             answer = self._answerer.feed(observation, self.diagnosis.state)
             if answer:
                 self.answers.put_nowait(answer)
         if self.diagnosis.timeline.furthest != stage:
+            at_s = observation.t_s
+            _log.info("stage %s reached at %.1f s", self.diagnosis.timeline.furthest, at_s)
             self.stage_changed.set()
         if rank(self.diagnosis.timeline.furthest) >= rank("network"):
             self.network_proved.set()
+
+    def _decide(self) -> None:
+        verdict = self.diagnosis.verdict
+        if verdict and not self.decided.is_set():
+            said = (verdict.outcome, verdict.cause or "no cause", verdict.stage, verdict.at_s)
+            _log.info("verdict: %s, %s, at the stage %s after %.1f s", *said)
+        self.decided.set()
 
     def tell(self, subscriber: Subscriber) -> None:
         """Tell ``subscriber`` all that is recorded from now on.
@@ -180,15 +193,22 @@ def write_result(recorder: Recorder, run_dir: Path) -> Result:
     return result
 
 
-def open_log(run_dir: Path) -> EvidenceLog:
-    """The log of a new run; raises UsageError where the folder holds one already."""
+@contextmanager
+def open_log(run_dir: Path) -> Iterator[EvidenceLog]:
+    """The log of a new run, with that of harness beside it, until the block is left.
+
+    Raises UsageError where the folder holds one already.
+    """
     try:
         run_dir.mkdir(parents=True, exist_ok=True)
-        return EvidenceLog(run_dir / EVIDENCE_FILE)
+        log = EvidenceLog(run_dir / EVIDENCE_FILE)
     except FileExistsError as error:
         raise UsageError(f"{run_dir}: holds a run already: name another --run-dir.") from error
     except OSError as error:
         raise UsageError(f"{run_dir}: no run can be kept there: {error.strerror}.") from error
+    with log, kept_log(run_dir):
+        _log.info("harness %s keeps a run in %s", __version__, run_dir)
+        yield log
 
 
 def start_rows(

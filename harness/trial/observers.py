@@ -81,7 +81,7 @@ async def _outlived(work: Coroutine[Any, Any, None], recorder: Recorder) -> None
     """The same; where QEMU is gone under it, what QEMU's own end says is recorded first."""
     try:
         await work
-    except QemuError:
+    except (QemuError, EOFError, OSError):
         with suppress(TimeoutError):
             async with asyncio.timeout(_LAST_WORDS_S):
                 await recorder.decided.wait()

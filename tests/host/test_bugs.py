@@ -99,6 +99,8 @@ def test_a_full_host_is_no_bug(error: Exception, kind: type[Exception]) -> None:
     [
         ("GET http://user:pass@host/x", "GET http://***@host/x"),
         ("https://token@host/x and ftp://a:b@c", "https://***@host/x and ftp://***@c"),
+        ("https://h/x?X-Amz-Signature=ab12&n=1", "https://h/x?X-Amz-Signature=***&n=1"),
+        ("https://h/x?n=1&sig=ab%2F12", "https://h/x?n=1&sig=***"),
         ("mail me@host, 5 @ 3", "mail me@host, 5 @ 3"),
         ("-----BEGIN OPENSSH PRIVATE KEY-----\nAAA\n-----END OPENSSH PRIVATE KEY-----", "***"),
         ("-----BEGIN PRIVATE KEY-----\nAAA", "***"),

@@ -192,3 +192,53 @@ def test_a_guest_that_resets_again_and_again(try_machine: Try) -> None:
     reset = ["event", "RESET", {"guest": True, "reason": "guest-reset"}]
     tried = try_machine([*KERNEL, reset] * 4)
     assert tried.brief == ("fail", "userspace", "boot.reset-loop")
+
+
+def test_what_was_done_is_in_the_log_of_the_run(
+    try_machine: Try, capfd: pytest.CaptureFixture[str]
+) -> None:
+    tried = try_machine(UP)
+    said = (tried.run_dir / "harness.log").read_text()
+    parts = [
+        "harness.trial.case: harness ",
+        "harness.machine.overlay: start: qemu-img create",
+        "harness.machine.overlay: qemu-img ended with status 0",
+        "harness.machine.qemu: start: setpriv --pdeathsig KILL -- ",
+        "stopped before the first instruction",
+        "harness.trial.boot: power on: until network at contabo",
+        "stage firmware reached",
+        "stage userspace reached",
+        "verdict: pass, no cause, at the stage network",
+        "ended with status",
+    ]
+    at = 0
+    for part in parts:
+        assert part in said[at:], part
+        at = said.index(part, at)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_bug_of_an_observer_ends_the_boot(
+    try_machine: Try, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> None:
+        raise ZeroDivisionError("a bug that a test put there")
+
+    monkeypatch.setattr("harness.trial.observers.read_screens", broken)
+    tried = try_machine([*KERNEL, ["hang"]])
+    assert tried.result.outcome == "error"
+    assert tried.result.cause == "internal.error"
+    assert "a bug that a test put there" in (tried.run_dir / "internal-error.txt").read_text()
+    assert [row["finding"] for row in tried.evidence("host", "fault")] == ["internal.error"]
+
+
+def test_a_bug_of_who_reads_a_console_ends_the_boot(
+    try_machine: Try, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("a bug that a test put there")
+
+    monkeypatch.setattr("harness.observe.console.ConsoleObserver.feed", broken)
+    tried = try_machine([*KERNEL, ["hang"]])
+    assert (tried.result.outcome, tried.result.cause) == ("error", "internal.error")
+    assert "a bug that a test put there" in (tried.run_dir / "internal-error.txt").read_text()
