@@ -1,0 +1,86 @@
+"""What every report says in the same words."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+
+from harness.matrix.record import News
+from harness.report.words import (
+    counts,
+    duration,
+    headline,
+    in_few_words,
+    moment,
+    news_of,
+    shown,
+    worst_first,
+)
+from tests.report.samples import matrix, panic, result, tried
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.04, "0.0 s"),
+        (48.24, "48.2 s"),
+        (119.94, "119.9 s"),
+        (123, "2 min 03 s"),
+        (7199.4, "119 min 59 s"),
+        (7500, "2 h 05 min"),
+    ],
+)
+def test_a_duration_as_a_person_says_it(seconds: float, said: str) -> None:
+    assert duration(seconds) == said
+
+
+def test_a_moment_is_in_utc() -> None:
+    berlin = datetime.timezone(datetime.timedelta(hours=2))
+    at = datetime.datetime(2026, 7, 1, 0, 30, tzinfo=berlin)
+    assert moment(at) == "2026-06-30 22:30 UTC"
+
+
+def test_any_text_becomes_one_line_that_any_encoding_holds() -> None:
+    line = shown("a\nb\x1b[31m \ud800" + "x" * 5000, 50)
+    assert len(line) <= 50
+    assert "\n" not in line
+    assert "\x1b" not in line
+    line.encode("utf-8")
+
+
+def test_what_is_wrong_stands_first_and_all_are_counted() -> None:
+    whole = matrix(
+        tried("right", result()),
+        tried("spoiled", result(outcome="error", stage=None, cause="host.no-space")),
+        tried("wrong", panic()),
+        missing=("never",),
+    )
+    assert [row.name for row in worst_first(whole)] == ["wrong", "spoiled", "right"]
+    assert counts(whole) == {"wrong": 1, "error": 1, "missing": 1, "right": 1}
+    said = "1 of 4 images are as expected, 1 is not, of 1 a host failed, 1 not tried"
+    assert headline(whole) == said
+
+
+def test_the_headline_of_few() -> None:
+    assert headline(matrix()) == "No image was tried"
+    assert headline(matrix(tried("a", result()))) == "The image is as expected"
+    assert headline(matrix(tried("a", panic()))) == "The image is not as expected"
+    both = matrix(tried("a", result()), tried("b", result()))
+    assert headline(both) == "All 2 images are as expected"
+
+
+def test_many_images_without_an_earlier_result_are_one_line() -> None:
+    news = [News(name=f"image-{number}", kind="new", statement="x") for number in range(7)]
+    broken = News(name="b", kind="broken", statement="It passed before.")
+    few = news_of(matrix(news=(*news[:5], broken)))
+    assert [row.name for row in few] == ["b", *(row.name for row in news[:5])]
+    rows = news_of(matrix(news=(*news, broken)))
+    assert [row.name for row in rows] == ["b", "7 images"]
+    assert rows[1].statement.endswith("image-3, image-4 and 2 more.")
+
+
+def test_why_a_row_is_not_right() -> None:
+    assert in_few_words(tried("a", panic())) == "The kernel panicked."
+    lost = result(outcome="inconclusive", stage="kernel")
+    assert in_few_words(tried("a", lost)) == "Nothing proves either; pass was expected."
