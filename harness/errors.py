@@ -41,6 +41,8 @@
         │   │   └── UnknownPackingError
         │   ├── ParcelError                  (harness.matrix)
         │   ├── PictureError                 (harness.screen)
+        │   ├── UnreadableEventError         a line of evidence (harness.evidence)
+        │   │   └── CutLineError
         │   └── WimError                     (harness.image.os)
         ├── OutOfReachError                  bytes that a server does not give (harness.image)
         ├── StoppedError                     an attempt that was told to stop (harness.matrix)

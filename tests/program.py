@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from harness.cli.main import main
-from harness.trial.result import replay
+from harness.trial.replay import replay
 from tests.processes import machines_of
 
 HARNESS = Path(sys.executable).with_name("harness")

@@ -8,9 +8,9 @@ import click
 
 from harness.cli.ending import faults_as_result, finish
 from harness.cli.options import JSON, STRICT, with_profile
-from harness.examine.image_report import examine
 from harness.provider.profile import Profile
-from harness.trial.case import Case, conclude
+from harness.trial.request import TrialRequest
+from harness.trial.trial import check_image
 
 
 @click.command()
@@ -40,8 +40,7 @@ def check(
 
     Of a link only what is needed is fetched: with --no-inside, less than a megabyte.
     """
-    with faults_as_result(image, profile, as_json=as_json):
-        facts = examine(image, profile, inside=inside)
-        case = Case(facts, profile, "network", strict, None, None, run_dir)
-        result = conclude(case, lambda _: None)
+    request = TrialRequest(location=image, profile=profile, strict=strict, run_dir=run_dir)
+    with faults_as_result(request, as_json=as_json):
+        result = check_image(request, inside=inside)
     finish(result, as_json=as_json)

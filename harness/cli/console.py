@@ -11,11 +11,11 @@ from rich.console import Console
 from harness.cli.ending import finish
 from harness.cli.options import ACCEL, RUN_DIR, with_profile
 from harness.errors import UsageError
-from harness.examine.image_report import examine, fetch
-from harness.net.link import is_url
+from harness.machine.launch import choose_acceleration_on
 from harness.provider.profile import Profile
-from harness.trial.case import Case, conclude
-from harness.trial.run_folder import new_run_dir
+from harness.trial.prepare import prepare
+from harness.trial.recorder import conclude
+from harness.trial.request import TrialRequest
 
 
 @click.command("console")
@@ -56,23 +56,21 @@ def console(
         else:
             open_replay(Path(target))
         return
-    from harness.machine.acceleration import choose_acceleration
     from harness.report.transfer import Transfer
 
-    facts = examine(target, profile, inside=not is_url(target))
-    if facts.passes and facts.path is None:
-        with Transfer(Console(stderr=True)) as transfer:
-            facts = fetch(facts, target, profile, transfer, None)
-    folder = run_dir or new_run_dir(facts.location)
-    case = Case(facts, profile, "network", False, None, None, folder, counterfactual=False)
-    if not facts.passes:
-        finish(conclude(case, lambda _: None), as_json=False)
+    request = TrialRequest(
+        location=target, profile=profile, accel=accel, run_dir=run_dir, counterfactual=False
+    )
+    case = prepare(request, lambda: Transfer(Console(stderr=True)))
+    if not case.image.passes:
+        finish(conclude(case), as_json=False)
+    acceleration = choose_acceleration_on(request.backend, request.accel)
     if address:
         from harness.console.web.serve import serve_machine
 
-        serve_machine(case, choose_acceleration(accel), address, click.echo)
+        serve_machine(case, acceleration, address, click.echo)
     else:
-        open_console(case, choose_acceleration(accel))
+        open_console(case, acceleration)
 
 
 def _web_address(wished: str | None) -> str:

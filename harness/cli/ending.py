@@ -12,16 +12,15 @@ from rich.console import Console
 
 from harness.cli.invocation import this_invocation
 from harness.errors import CaughtError, FaultError, HarnessError
-from harness.examine.image_report import unexamined
 from harness.host.bugs import as_fault
-from harness.provider.profile import Profile
 from harness.report.text import print_result
-from harness.trial.case import Case, conclude
+from harness.trial.request import TrialRequest
 from harness.trial.result import Result
+from harness.trial.trial import fault_result
 
 
 @contextmanager
-def faults_as_result(location: str, profile: Profile, *, as_json: bool) -> Iterator[None]:
+def faults_as_result(request: TrialRequest, *, as_json: bool) -> Iterator[None]:
     """Print a fault in the block as a result object, too, where one is asked for.
 
     What nobody raised on purpose is raised as InternalError.
@@ -35,8 +34,7 @@ def faults_as_result(location: str, profile: Profile, *, as_json: bool) -> Itera
             raise
         fault = as_fault(error)
         if as_json:
-            case = Case(unexamined(location), profile, "network", False, None, None, None)
-            click.echo(conclude(case, lambda _: None, fault).to_json())
+            click.echo(fault_result(request, fault).to_json())
             this_invocation().has_json = True
         raise fault from error
 

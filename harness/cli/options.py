@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -11,9 +12,13 @@ import click
 from click.core import ParameterSource
 
 from harness.cli.invocation import note_json
+from harness.diagnose.rules import read_rules
 from harness.errors import UsageError
 from harness.model.hardware import Firmware
-from harness.provider.profile import DEFAULT, load_profile, read_profile
+from harness.net.checksums import Checksum
+from harness.net.link import is_url
+from harness.provider.profile import DEFAULT, Profile, load_profile, read_profile
+from harness.trial.request import InstallationRequest, TrialRequest
 
 ACCEL = click.option(
     "--accel",
@@ -112,42 +117,150 @@ RUN_DIR = click.option(
 STRICT = click.option("--strict", is_flag=True, help="A warning is a fail.")
 
 
-def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of every command that boots."""
-    options = [
-        with_profile,
-        ACCEL,
-        BACKEND,
-        CONNECT,
-        click.option(
-            "--until",
-            type=click.Choice(["network", "seed", "ready"]),
-            default="network",
-            show_default=True,
-            help="How far a boot must come: the network proved, the seed's call back, the end of "
-            "cloud-init.",
-        ),
-        RUN_DIR,
-        click.option(
-            "--timeout",
-            "timeout_s",
-            type=click.FloatRange(min=1),
-            metavar="SECONDS",
-            help="Give up after this long.  [default: 20 minutes, more on a slow host]",
-        ),
-        click.option(
-            "--silence",
-            "silence_s",
-            type=click.FloatRange(min=1),
-            metavar="SECONDS",
-            help="Call the guest hung after this long without a sign of life.  [default: 150, "
-            "more on a slow host]",
-        ),
-        COUNTERFACTUAL,
-        RULES,
-        STRICT,
-        JSON,
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+
+
+def _sha256(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not _SHA256.fullmatch(value):
+        raise click.BadParameter("a SHA-256 is 64 hexadecimal digits.")
+    return value
+
+
+_TRIAL_OPTIONS = (
+    click.option(
+        "--sha256",
+        callback=_sha256,
+        metavar="HEX",
+        help="What a download must be.  [default: what SHA256SUMS beside it says, if there is one]",
+    ),
+    click.option(
+        "--checksums",
+        metavar="URL_OR_NAME",
+        help="The checksum file to hold a download against, by its link, or its name beside the "
+        "image.",
+    ),
+    click.option(
+        "--install",
+        is_flag=True,
+        help="Of an installer's disc: run an installation to its end with answers of harness, and "
+        "boot what it installed (docs/install.md).",
+    ),
+    click.option(
+        "--answers",
+        "own_answers",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="For --install: your own preseed, autoinstall, kickstart... in place of that of "
+        "harness.",
+    ),
+    click.option(
+        "--archive",
+        metavar="URL",
+        help="For --install: a package archive that the guest may read, at "
+        "http://203.0.113.2/archive.",
+    ),
+)
+_BOOT_OPTIONS = (
+    with_profile,
+    ACCEL,
+    BACKEND,
+    CONNECT,
+    click.option(
+        "--until",
+        type=click.Choice(["network", "seed", "ready"]),
+        default="network",
+        show_default=True,
+        help="How far a boot must come: the network proved, the seed's call back, the end of "
+        "cloud-init.",
+    ),
+    RUN_DIR,
+    click.option(
+        "--timeout",
+        "timeout_s",
+        type=click.FloatRange(min=1),
+        metavar="SECONDS",
+        help="Give up after this long.  [default: 20 minutes, more on a slow host]",
+    ),
+    click.option(
+        "--silence",
+        "silence_s",
+        type=click.FloatRange(min=1),
+        metavar="SECONDS",
+        help="Call the guest hung after this long without a sign of life.  [default: 150, "
+        "more on a slow host]",
+    ),
+    COUNTERFACTUAL,
+    RULES,
+    STRICT,
+)
+
+
+def trial_options(*own: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add the options of a trial; the command gets one argument ``request`` in place of them.
+
+    ``own`` are options of the command that stand between those of the image and of the boot.
+    Raises UsageError for options that cannot be meant together.
+    """
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def called(*args: Any, **given: Any) -> Any:
+            request, others = _trial_request(given)
+            return command(*args, request=request, **others)
+
+        chosen: Callable[..., Any] = called
+        options: tuple[Callable[..., Any], ...] = (*_TRIAL_OPTIONS, *own, *_BOOT_OPTIONS)
+        for option in reversed(options):
+            chosen = option(chosen)
+        return chosen
+
+    return decorate
+
+
+def _trial_request(given: dict[str, Any]) -> tuple[TrialRequest, dict[str, Any]]:
+    """Return the request that the options ask for, and the options that are not part of it."""
+    from harness.machine.backend import choose_backend
+
+    others = dict(given)
+    take = others.pop
+    image: str = take("image")
+    backend = choose_backend(take("backend_name"), take("connect"))
+    profile: Profile = take("profile")
+    if backend.is_remote and profile.machine.tpm.value:
+        raise UsageError(
+            f"--connect {backend.uri}: the TPM of {profile.name} is emulated on this host: it "
+            "cannot be tried on another."
+        )
+    installs, own_answers, archive = take("install"), take("own_answers"), take("archive")
+    if (own_answers or archive) and not installs:
+        raise UsageError("--answers and --archive are for an installation: add --install.")
+    install = InstallationRequest(own_answers=own_answers, archive=archive)
+    request = TrialRequest(
+        location=image,
+        profile=profile,
+        until=take("until"),
+        strict=take("strict"),
+        silence_s=take("silence_s"),
+        timeout_s=take("timeout_s"),
+        run_dir=take("run_dir"),
+        rules=read_rules(take("rules")),
+        counterfactual=take("counterfactual"),
+        backend=backend,
+        accel=take("accel"),
+        expected=_expected(image, take("sha256"), take("checksums")),
+        installation=install if installs else None,
+    )
+    return request, others
+
+
+def _expected(image: str, sha256: str | None, checksums: str | None) -> Checksum | str | None:
+    """Return what a download must be, or the checksum file that says it; None where none was given.
+
+    Raises UsageError where that cannot be meant.
+    """
+    if (sha256 or checksums) and not is_url(image):
+        option = "--sha256" if sha256 else "--checksums"
+        raise UsageError(f"{option}: is for a link; sha256sum checks a file.")
+    if sha256 and checksums:
+        raise UsageError("--sha256 and --checksums: give one of them.")
+    return Checksum("sha256", sha256.lower(), "--sha256") if sha256 else checksums

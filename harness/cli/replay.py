@@ -12,8 +12,9 @@ from harness.diagnose.rules import read_rules
 from harness.errors import UsageError
 from harness.provider.profile import DEFAULT, load_profile
 from harness.trial.console_log import judge_console_log, judge_screen
+from harness.trial.replay import replay as judged_again
+from harness.trial.request import TrialRequest
 from harness.trial.result import Result
-from harness.trial.result import replay as judged_again
 
 
 @click.command("replay")
@@ -46,8 +47,8 @@ def replay(
             "replay: name one of: the folder of a run, a console log with --serial, a screenshot "
             "with --screen."
         )
-    location = str(run or serial or screen)
-    with faults_as_result(location, load_profile(DEFAULT), as_json=as_json):
+    request = TrialRequest(location=str(run or serial or screen), profile=load_profile(DEFAULT))
+    with faults_as_result(request, as_json=as_json):
         result = _judged(run, serial, screen, own)
     finish(result, as_json=as_json)
 

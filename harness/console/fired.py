@@ -1,12 +1,10 @@
-"""The rules that held for something, noted while a diagnosis asks for them."""
+"""The rules that held for something, as the tracker tells of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from harness.diagnose.machine_state import MachineState
-from harness.diagnose.rules import Channel, Match, Rule, RuleBook
+from harness.diagnose.rules import Channel, Match, Rule
 from harness.evidence.guest_text import printable
 
 _LINE_CHARS = 200
@@ -27,31 +25,6 @@ class Fired:
     proves: str
     is_progress: bool
     count: int = 1
-
-
-class NotedRules(RuleBook):
-    """A book of rules that tells ``note`` of each match before the diagnosis uses it."""
-
-    def __init__(self, book: RuleBook, note: Callable[[Channel, Match], None]) -> None:
-        super().__init__(book.rules, book.ignored)
-        self._note = note
-
-    def with_own(self, own: RuleBook) -> RuleBook:
-        """The book with rules of one's own before the others."""
-        return NotedRules(super().with_own(own), self._note)
-
-    def matches(self, channel: Channel, text: str, state: MachineState) -> Iterator[Match]:
-        """The rules that hold for ``text``."""
-        for match in super().matches(channel, text, state):
-            self._note(channel, match)
-            yield match
-
-    def silent(self, state: MachineState, quiet_s: float) -> Match | None:
-        """The first rule about silence that holds."""
-        match = super().silent(state, quiet_s)
-        if match:
-            self._note("silence", match)
-        return match
 
 
 class FiredRules:

@@ -16,9 +16,12 @@ from harness.errors import FaultError, UsageError
 from harness.host.racing import first_of
 from harness.host.signals import on_signals
 from harness.machine.acceleration import Acceleration
+from harness.machine.launch import choose_acceleration_on
 from harness.report.live import Progress
 from harness.trial.boot import ended_by_signals
-from harness.trial.case import Case
+from harness.trial.prepare import Fetching, prepare
+from harness.trial.recorder import conclude
+from harness.trial.request import Case, TrialRequest
 from harness.trial.result import EVIDENCE_FILE, RESULT_FILE, Result
 
 if TYPE_CHECKING:
@@ -54,12 +57,18 @@ async def _console(case: Case, acceleration: Acceleration) -> None:
         await sit_at(station)
 
 
-def hold_on_fail(case: Case, acceleration: Acceleration, progress: Progress) -> Result:
-    """Boot the case to its verdict, and where that is a fail, freeze it and let a person at it.
+def try_and_hold(request: TrialRequest, progress: Progress, fetching: Fetching) -> Result:
+    """Try the image, and where that is a fail, freeze its machine and let a person at it.
 
     The result is that of the verdict, whatever the person does. There is no other boot with one
-    thing changed: the person may ask for that.
+    thing changed: the person may ask for that. Raises UsageError where nobody sits at a terminal,
+    and as :func:`harness.trial.trial.try_image` does.
     """
+    check_terminal("--hold-on-fail")
+    case = prepare(request, fetching)
+    if not case.image.passes:
+        return conclude(case, progress)
+    acceleration = choose_acceleration_on(request.backend, request.accel)
     with suppress(FaultError):
         # What this host cannot do is in the record, and so in the result.
         asyncio.run(_hold(case, acceleration, progress))

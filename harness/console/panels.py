@@ -101,8 +101,8 @@ def traffic(view: View) -> Text:
     text = Text("disk ", "dim")
     text.append(f"{size_text(seen.read_bytes)} read", "bold")
     text.append(f", {size_text(seen.written_bytes)} written")
-    if seen.disc_read_bytes:
-        text.append(f"\ndisc {size_text(seen.disc_read_bytes)} read")
+    if seen.iso_read_bytes:
+        text.append(f"\ndisc {size_text(seen.iso_read_bytes)} read")
     text.append("\nNIC  ", "dim")
     text.append(f"{seen.frames} frames", "bold")
     text.append(" of the guest")

@@ -11,12 +11,16 @@ from typing import NoReturn
 
 from harness.console.tap import Listener, SerialTap
 from harness.console.view import View
+from harness.diagnose.diagnosis import Diagnosis, followed
 from harness.errors import RecordError, StateError, UsageError
+from harness.evidence.events import RunStart, SerialLine, SerialPrompt
 from harness.evidence.guest_text import printable
-from harness.evidence.log import Observation, Subscriber, read_evidence
+from harness.evidence.log import Observation, read_evidence
+from harness.trial.recorder import Listener as EventListener
 from harness.trial.result import EVIDENCE_FILE
 
 SERIAL_LOG = "serial.log"
+_SERIAL = (SerialLine, SerialPrompt)
 _MAX_PICTURE_BYTES = 16 << 20
 SPEEDS = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
@@ -43,7 +47,8 @@ class Player:
         self._at_s = 0.0
         self._next = 0
         self._tap = SerialTap()
-        self._watchers: list[Subscriber] = []
+        self._diagnosis = Diagnosis()
+        self._watchers: list[EventListener] = []
         self._serial = _SerialBytes(run_dir / SERIAL_LOG, self.observations)
         self._stages_s = _stages(self.observations)
         self._tell_due()
@@ -62,13 +67,13 @@ class Player:
         """Where it is, in seconds since power-on."""
         return self._at_s
 
-    def watch(self, watcher: Subscriber) -> Callable[[], None]:
+    def watch(self, watcher: EventListener) -> Callable[[], None]:
         """Tell ``watcher`` all up to now, then what comes.
 
         After a move backwards all is told again, from the start of the run.
         """
-        for observation in self.observations[: self._next]:
-            watcher(observation)
+        for observation, diagnosis in followed(self.observations[: self._next]):
+            watcher(observation, diagnosis)
         self._watchers.append(watcher)
         return lambda: self._watchers.remove(watcher)
 
@@ -152,17 +157,20 @@ class Player:
             if observation.t_s > self._at_s:
                 return
             self._next += 1
-            self.view.take(observation)
+            if isinstance(observation.event, RunStart):
+                self._diagnosis = Diagnosis()
+            self._diagnosis.feed(observation)
+            self.view.take(observation, self._diagnosis)
             if said := self._serial.up_to(self._next):
                 self._tap.feed(said)
             for watcher in list(self._watchers):
-                watcher(observation)
+                watcher(observation, self._diagnosis)
 
 
 def _stages(observations: tuple[Observation, ...]) -> dict[str, float]:
     view = View()
-    for observation in observations:
-        view.take(observation)
+    for observation, diagnosis in followed(observations):
+        view.take(observation, diagnosis)
     rungs = (rung for rung in view.ladder if rung.at_s is not None)
     at_s = {str(rung.stage): view.started_s + (rung.at_s or 0.0) for rung in rungs}
     return at_s | ({"verdict": view.verdict.at_s} if view.verdict else {})
@@ -196,13 +204,14 @@ class _SerialBytes:
         said = bytearray()
         open_offset, open_bytes = -1, 0
         for row in observations:
-            if row.channel == "serial" and "text" in row.data:
-                text = str(row.data["text"]).encode("utf-8", "replace")
-                is_same = row.data.get("offset") == open_offset
+            event = row.event
+            if isinstance(event, _SERIAL):
+                text = event.text.encode("utf-8", "replace")
+                is_same = event.offset == open_offset
                 new = text[open_bytes:] if is_same else b"\r\n" * (open_bytes > 0) + text
                 said += new
-                open_offset, open_bytes = int(row.data.get("offset", -1)), len(text)
-                if row.kind == "line":
+                open_offset, open_bytes = event.offset, len(text)
+                if isinstance(event, SerialLine):
                     said += b"\r\n"
                     open_offset, open_bytes = -1, 0
             self._ends.append(len(said))
@@ -213,12 +222,12 @@ class _SerialBytes:
         ends = [0] * len(observations)
         later = following = len(self._said)
         for at in reversed(range(len(observations))):
-            row = observations[at]
-            if row.channel != "serial" or "offset" not in row.data:
+            event = observations[at].event
+            if not isinstance(event, _SERIAL):
                 continue
-            offset = int(row.data["offset"])
+            offset = event.offset
             if offset < following:
                 later, following = following, offset
-            length = len(str(row.data.get("text", "")).encode("utf-8", "replace"))
-            ends[at] = later if row.kind == "line" else min(later, offset + length)
+            length = len(event.text.encode("utf-8", "replace"))
+            ends[at] = later if isinstance(event, SerialLine) else min(later, offset + length)
         self._ends = list(itertools.accumulate(ends, max))

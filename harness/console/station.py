@@ -14,16 +14,19 @@ from harness.console.hands import Hands
 from harness.console.tap import Listener, SerialTap
 from harness.console.view import View
 from harness.diagnose.change import Change
+from harness.diagnose.diagnosis import Diagnosis, followed
 from harness.errors import FaultError, HostError, StateError, UsageError
+from harness.evidence.events import PersonAction, PersonAnswer, PersonRefusal, PersonTyping
 from harness.evidence.guest_text import printable
-from harness.evidence.log import Observation, Subscriber, read_evidence
+from harness.evidence.log import Observation, read_evidence
 from harness.machine.acceleration import Acceleration
 from harness.observe.screen import dump_screen, read_console_now
 from harness.screen.text import ScreenText
 from harness.seed.seed import new_mac
 from harness.session.live import Live, live
-from harness.trial.boot import Part
-from harness.trial.case import Case
+from harness.trial.boot import BootVariant
+from harness.trial.recorder import Listener as EventListener
+from harness.trial.request import Case
 from harness.trial.result import EVIDENCE_FILE, Result
 
 _SAID_CHARS = 400
@@ -57,18 +60,18 @@ class Station:
         # Nobody but the guest is told, and who asks: it is in no record.
         self._root_password = secrets.token_hex(4)
         self._tap = SerialTap()
-        self._watchers: list[Subscriber] = []
+        self._watchers: list[EventListener] = []
         self._folders: list[Path] = []
         self._boot: _Boot | None = None
         self._busy = asyncio.Lock()
 
     # Watching
 
-    def watch(self, watcher: Subscriber) -> Callable[[], None]:
+    def watch(self, watcher: EventListener) -> Callable[[], None]:
         """Tell ``watcher`` all that was and will be seen; what is given back ends that."""
         for folder in self._folders:
-            for observation in read_evidence(folder / EVIDENCE_FILE):
-                watcher(observation)
+            for observation, diagnosis in followed(read_evidence(folder / EVIDENCE_FILE)):
+                watcher(observation, diagnosis)
         self._watchers.append(watcher)
         return lambda: self._watchers.remove(watcher)
 
@@ -76,10 +79,10 @@ class Station:
         """Tell ``listener`` the bytes of the serial line: the last 256 KiB, then what comes."""
         return self._tap.watch(listener)
 
-    def _tell(self, observation: Observation) -> None:
-        self.view.take(observation)
+    def _tell(self, observation: Observation, diagnosis: Diagnosis) -> None:
+        self.view.take(observation, diagnosis)
         for watcher in list(self._watchers):
-            watcher(observation)
+            watcher(observation, diagnosis)
 
     @property
     def held(self) -> Live:
@@ -125,7 +128,7 @@ class Station:
         held = self.held
         held.run.line.send(keys)
         held.recorder.answers_prompts = False
-        held.recorder.log.record("person", "type", bytes=len(keys))
+        held.recorder.log.record(PersonTyping(len(keys)))
 
     async def do(self, name: str, **arguments: str) -> str:
         """Do what the table of actions calls ``name``; what came of it, in one sentence.
@@ -147,20 +150,20 @@ class Station:
         held, log = self.held, self.held.recorder.log
         if name in ("send-key", "ctrl-alt-del"):
             held.recorder.answers_prompts = False
-        log.record("person", name, said=printable(" ".join(arguments.values()), _SAID_CHARS))
+        log.record(PersonAction(name, printable(" ".join(arguments.values()), _SAID_CHARS)))
         try:
             said = await self._boot.hands.does[name](**arguments)
         except (UsageError, StateError, HostError) as error:
-            log.record("person", "refused", said=printable(str(error), _SAID_CHARS))
+            log.record(PersonRefusal(printable(str(error), _SAID_CHARS)))
             raise StateError(printable(str(error), _SAID_CHARS)) from error
         if name == "qmp":
-            log.record("person", "answer", said=printable(said, _SAID_CHARS))
+            log.record(PersonAnswer(printable(said, _SAID_CHARS)))
         return said
 
     async def _swap(self, what: str, value: str) -> str:
         change = swap_of(what, value, self.case.profile.machine)
         if self._boot:
-            self._boot.held.recorder.log.record("person", "swap", said=f"{what} {value}")
+            self._boot.held.recorder.log.record(PersonAction("swap", f"{what} {value}"))
         await self.switch_off()
         case = replace(
             self.case,
@@ -178,8 +181,8 @@ class Station:
 
     async def switch_on(self, case: Case, change: Change | None = None) -> None:
         """Boot a machine. Raises HostError where this host cannot, UsageError for its folder."""
-        part = Part(
-            self._mac,
+        variant = BootVariant(
+            mac=self._mac,
             change=change,
             root_password=self._root_password,
             on_serial=self._tap.feed,
@@ -188,7 +191,7 @@ class Station:
         up: asyncio.Future[Live] = asyncio.get_running_loop().create_future()
         leave = asyncio.Event()
         self._tap.clear()
-        task = asyncio.create_task(self._hold(case, part, up, leave))
+        task = asyncio.create_task(self._hold(case, variant, up, leave))
         try:
             held = await up
         except BaseException:
@@ -201,11 +204,11 @@ class Station:
         self._boot = _Boot(held, Hands(held), leave, task)
 
     async def _hold(
-        self, case: Case, part: Part, up: asyncio.Future[Live], leave: asyncio.Event
+        self, case: Case, variant: BootVariant, up: asyncio.Future[Live], leave: asyncio.Event
     ) -> None:
         """Keep the machine: entered and left in one task."""
         try:
-            async with live(case, self._acceleration, part, self._tell) as held:
+            async with live(case, self._acceleration, variant, self._tell) as held:
                 up.set_result(held)
                 await leave.wait()
         except Exception as error:

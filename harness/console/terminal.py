@@ -79,7 +79,7 @@ class ConsoleApp(App[Left], inherit_bindings=False):
         self.query_one("#diagnosis-box").border_title = "diagnosis"
         self.serial.focus()
         self._stop_watching = [
-            self.station.watch(lambda _: self._mark()),
+            self.station.watch(lambda *_: self._mark()),
             self.station.watch_serial(self.serial.write),
         ]
         self.set_interval(_PERIOD_S, self.refresh_panels)

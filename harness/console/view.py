@@ -7,15 +7,33 @@ from __future__ import annotations
 
 import dataclasses
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from harness.console.fired import Fired, FiredRules, NotedRules
+from harness.console.fired import Fired, FiredRules
 from harness.console.words import event_words, frame_words, person_words, standing
-from harness.diagnose.diagnosis import Diagnosis, Verdict
-from harness.diagnose.rules import Channel, Match, shipped_rules
+from harness.diagnose.diagnosis import Diagnosis
+from harness.diagnose.judge import Verdict
+from harness.diagnose.updates import RuleMatch, Update
+from harness.evidence.events import (
+    DiskReads,
+    DiskWrites,
+    Frame,
+    FrameCount,
+    IsoReads,
+    PersonAction,
+    PersonAnswer,
+    PersonRefusal,
+    PersonTyping,
+    PowerOn,
+    QemuEnd,
+    QmpEvent,
+    RunStart,
+    Screenshot,
+    ScreenText,
+)
 from harness.evidence.guest_text import printable
+from harness.evidence.handlers import EventHandlers
 from harness.evidence.log import Observation
 from harness.model.finding import Finding
 from harness.model.image import Medium
@@ -30,9 +48,6 @@ _LOG_LINES = 300
 _BOOTS = 50
 _SCREEN_LINES = 100
 _LINE_CHARS = 200
-
-# What a diagnosis must know before the machine is switched on.
-_BEFORE = frozenset({("run", "start"), ("run", "rules"), ("check", "finding")})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +72,7 @@ class Traffic:
 
     read_bytes: int = 0
     written_bytes: int = 0
-    disc_read_bytes: int = 0
+    iso_read_bytes: int = 0
     frames: int = 0
     last_frames: deque[Said] = field(default_factory=lambda: deque(maxlen=_FRAMES))
 
@@ -71,6 +86,9 @@ class Boot:
     cause: str | None = None
 
 
+handlers = EventHandlers["View"]()
+
+
 class View:
     """Takes every observation of a run in order; a new ``start`` in it begins the next machine."""
 
@@ -81,6 +99,8 @@ class View:
         """Events of QEMU and what a person did, the last ones."""
         self.provider = self.image = self.firmware = ""
         self.medium: Medium = "disk"
+        self.diagnosis = Diagnosis()
+        """That of the machine at work; whoever records or plays it feeds it."""
         self._begin()
 
     def _begin(self) -> None:
@@ -94,126 +114,117 @@ class View:
         self.rolled_back = False
         self.started_s = 0.0
         """When a person started the machine over; stages count from there."""
-        self._before: list[Observation] = []
         self._is_over = False
         self._fired = FiredRules()
-        self.diagnosis = Diagnosis()
-        self._climb = self._new_climb()
 
-    def _new_climb(self) -> Diagnosis:
-        return Diagnosis(rules=NotedRules(shipped_rules(), self._note))
-
-    def _note(self, channel: Channel, match: Match) -> None:
-        self._fired.note(channel, match, self.now_s)
-
-    def take(self, observation: Observation) -> None:
-        """Take the next observation."""
-        name = (observation.channel, observation.kind)
-        if name == ("run", "start"):
+    def take(self, observation: Observation, diagnosis: Diagnosis) -> None:
+        """Take the next observation, and the diagnosis of its boot, which has taken it already."""
+        event = observation.event
+        if isinstance(event, RunStart):
             self._begin()
-            self._start(observation.data)
+            self._start(event)
+            self.diagnosis = diagnosis
+            diagnosis.tracker.watch(self._note)
         self.now_s = observation.t_s
-        if name in _BEFORE:
-            self._before.append(observation)
-        self._judge(observation)
-        if observation.channel == "person":
-            self._on_person(observation.kind, observation.data)
-        handler = _HANDLERS.get(name)
-        if handler:
-            handler(self, observation.data)
+        if diagnosis.verdict and self.boots:
+            self.boots[-1].outcome = diagnosis.verdict.outcome
+            self.boots[-1].cause = diagnosis.verdict.cause
+        handlers.handle(self, event)
 
-    def _start(self, data: Mapping[str, Any]) -> None:
-        self.provider = printable(str(data["provider"]), 40)
-        self.firmware = printable(str(data.get("firmware", "bios")), 10)
-        self.image = printable(str(data["image"]["location"]), _LINE_CHARS)
-        self.medium = data.get("medium", "disk")
-        title = printable(str(data.get("change") or data.get("part") or ""), 120)
+    def _note(self, update: Update) -> None:
+        if isinstance(update, RuleMatch):
+            at_s = self.diagnosis.tracker.now_s
+            self._fired.note(update.channel, update.match, at_s)
+
+    def _start(self, start: RunStart) -> None:
+        self.provider = printable(start.provider, 40)
+        self.firmware = printable(start.firmware, 10)
+        self.image = printable(start.image.location, _LINE_CHARS)
+        self.medium = start.medium
+        title = printable(start.change or start.part, 120)
         self.boots = [*self.boots[-_BOOTS:], Boot(title)]
-
-    def _judge(self, observation: Observation) -> None:
-        verdict = self.diagnosis.feed(observation)
-        if verdict and self.boots:
-            self.boots[-1].outcome, self.boots[-1].cause = verdict.outcome, verdict.cause
-        self._climb_on(observation)
-
-    def _climb_on(self, observation: Observation) -> None:
-        """A verdict ends a diagnosis and not the machine: its stages are followed to the last."""
-        is_start = (observation.channel, observation.kind) == ("run", "start")
-        if is_start and self.medium == "disk":
-            observation = replace(observation, data={**observation.data, "until": "ready"})
-        if self._climb.feed(observation):
-            self._climb.verdict = None
 
     # What a person does
 
-    def _on_person(self, kind: str, data: Mapping[str, Any]) -> None:
-        if kind == "type":
-            self.keys_typed += int(data.get("bytes", 0))
-            return
-        self._say(person_words(kind, data))
-        if kind == "reset":
-            self._start_over()
-        elif kind == "roll-back":
-            self.rolled_back = True
+    @handlers.on(PersonTyping)
+    def _on_typing(self, event: PersonTyping) -> None:
+        self.keys_typed += event.size_bytes
 
-    def _start_over(self) -> None:
-        """The stages are climbed again; what was decided before stays decided."""
-        self.started_s = self.now_s
-        self._is_over = False
-        self._climb = self._new_climb()
-        for observation in self._before:
-            self._climb_on(observation)
-        self._climb_on(Observation(self.now_s, "machine", "power-on", {}))
+    @handlers.on(PersonRefusal)
+    def _on_refusal(self, event: PersonRefusal) -> None:
+        self._say(person_words(event))
+
+    @handlers.on(PersonAnswer)
+    def _on_answer(self, event: PersonAnswer) -> None:
+        self._say(person_words(event))
+
+    @handlers.on(PersonAction)
+    def _on_action(self, event: PersonAction) -> None:
+        self._say(person_words(event))
+        if event.action == "reset":
+            # The stages are climbed again; what was decided before stays decided.
+            self.started_s = self.now_s
+            self._is_over = False
+        elif event.action == "roll-back":
+            self.rolled_back = True
 
     # What the machine does
 
-    def _on_power_on(self, _: Mapping[str, Any]) -> None:
+    @handlers.on(PowerOn)
+    def _on_power_on(self, _: PowerOn) -> None:
         self.state = "running"
 
-    def _on_event(self, data: Mapping[str, Any]) -> None:
-        name = data.get("name")
-        self._say(event_words(data))
-        if name == "SHUTDOWN":
+    @handlers.on(QmpEvent)
+    def _on_event(self, event: QmpEvent) -> None:
+        self._say(event_words(event))
+        if event.name == "SHUTDOWN":
             self._is_over = True
             self.state = "off"
-        elif name == "STOP" and not self._is_over:
+        elif event.name == "STOP" and not self._is_over:
             self.state = "frozen"
-        elif name == "RESUME":
+        elif event.name == "RESUME":
             self._is_over = False
             self.state = "running"
 
-    def _on_ended(self, data: Mapping[str, Any]) -> None:
+    @handlers.on(QemuEnd)
+    def _on_qemu_end(self, event: QemuEnd) -> None:
         self._is_over = True
         self.state = "off"
-        status = data.get("status")
+        status = event.status
         self._say("QEMU ended." if status is None else f"QEMU ended with the status {status}.")
 
     def _say(self, text: str) -> None:
         self.log.append(Said(self.now_s, text))
 
-    def _on_reads(self, data: Mapping[str, Any]) -> None:
-        self.traffic.read_bytes = int(data["read_bytes"])
+    @handlers.on(DiskReads)
+    def _on_reads(self, event: DiskReads) -> None:
+        self.traffic.read_bytes = event.read_bytes
 
-    def _on_writes(self, data: Mapping[str, Any]) -> None:
-        self.traffic.written_bytes = int(data["written_bytes"])
+    @handlers.on(DiskWrites)
+    def _on_writes(self, event: DiskWrites) -> None:
+        self.traffic.written_bytes = event.written_bytes
 
-    def _on_iso_reads(self, data: Mapping[str, Any]) -> None:
-        self.traffic.disc_read_bytes = int(data["read_bytes"])
+    @handlers.on(IsoReads)
+    def _on_iso_reads(self, event: IsoReads) -> None:
+        self.traffic.iso_read_bytes = event.read_bytes
 
-    def _on_frames(self, data: Mapping[str, Any]) -> None:
-        self.traffic.frames = int(data["count"])
+    @handlers.on(FrameCount)
+    def _on_frames(self, event: FrameCount) -> None:
+        self.traffic.frames = event.count
 
-    def _on_frame(self, data: Mapping[str, Any]) -> None:
-        self.traffic.frames = max(self.traffic.frames, int(data.get("number", 0)))
-        self.traffic.last_frames.append(Said(self.now_s, frame_words(data)))
+    @handlers.on(Frame)
+    def _on_frame(self, event: Frame) -> None:
+        self.traffic.frames = max(self.traffic.frames, event.number)
+        self.traffic.last_frames.append(Said(self.now_s, frame_words(event)))
 
-    def _on_screen(self, data: Mapping[str, Any]) -> None:
-        lines = data["lines"][:_SCREEN_LINES]
-        self.screen = tuple(printable(str(line), _LINE_CHARS) for line in lines)
+    @handlers.on(ScreenText)
+    def _on_screen(self, event: ScreenText) -> None:
+        self.screen = tuple(printable(line, _LINE_CHARS) for line in event.lines[:_SCREEN_LINES])
         self.screen_at_s = self.now_s
 
-    def _on_shot(self, data: Mapping[str, Any]) -> None:
-        self.screenshot = printable(str(data["file"]), 100)
+    @handlers.on(Screenshot)
+    def _on_shot(self, event: Screenshot) -> None:
+        self.screenshot = printable(event.file, 100)
 
     # What is given out
 
@@ -226,7 +237,7 @@ class View:
     def findings(self) -> tuple[Finding, ...]:
         """All findings so far, the one that decided first."""
         cause = self.verdict.cause if self.verdict else None
-        rows = self.verdict.findings if self.verdict else self.diagnosis.findings
+        rows = self.verdict.findings if self.verdict else self.diagnosis.tracker.findings
         return tuple(sorted(rows, key=lambda row: row.id != cause))
 
     @property
@@ -237,14 +248,14 @@ class View:
     @property
     def stage(self) -> Stage | None:
         """The furthest stage since the machine was last switched on or reset by a person."""
-        timeline = self._climb.timeline
+        timeline = self.diagnosis.tracker.climb
         return timeline.furthest if timeline.reached_s else None
 
     @property
     def ladder(self) -> tuple[Rung, ...]:
         """The stages of the medium with the seconds since the machine was switched on."""
-        stages = ISO_LADDER if self.medium == "disc" else DISK_LADDER
-        reached_s = self._climb.timeline.reached_s
+        stages = ISO_LADDER if self.medium == "iso" else DISK_LADDER
+        reached_s = self.diagnosis.tracker.climb.reached_s
         return tuple(
             Rung(stage, reached_s[stage] - self.started_s if stage in reached_s else None)
             for stage in stages
@@ -278,7 +289,7 @@ class View:
             "traffic": {
                 "read_bytes": traffic.read_bytes,
                 "written_bytes": traffic.written_bytes,
-                "disc_read_bytes": traffic.disc_read_bytes,
+                "disc_read_bytes": traffic.iso_read_bytes,
                 "frames": traffic.frames,
                 "last_frames": [dataclasses.asdict(row) for row in traffic.last_frames],
             },
@@ -299,17 +310,3 @@ def _finding(row: Finding) -> dict[str, Any]:
         "evidence": list(shown.evidence),
         "remedy": shown.remedy,
     }
-
-
-_HANDLERS = {
-    ("machine", "power-on"): View._on_power_on,
-    ("qmp", "event"): View._on_event,
-    ("host", "qemu-ended"): View._on_ended,
-    ("disk", "reads"): View._on_reads,
-    ("disk", "writes"): View._on_writes,
-    ("disc", "reads"): View._on_iso_reads,
-    ("network", "frames"): View._on_frames,
-    ("network", "frame"): View._on_frame,
-    ("screen", "text"): View._on_screen,
-    ("screen", "shot"): View._on_shot,
-}

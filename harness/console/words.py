@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
 
 from harness.diagnose.diagnosis import Diagnosis
+from harness.evidence.events import Frame, PersonAction, PersonAnswer, PersonRefusal, QmpEvent
 from harness.evidence.guest_text import printable
 from harness.model.stages import Stage
 from harness.session.follow import sentence_of
@@ -53,39 +52,39 @@ _STAGES: dict[Stage, str] = {
 }
 
 
-def frame_words(data: Mapping[str, Any]) -> str:
-    """A frame of the guest, as one safe line."""
-    kind = str(data.get("what", "other"))
+def frame_words(frame: Frame) -> str:
+    """Return a frame of the guest as one safe line."""
     addresses = {
-        name: printable(str(data.get(name) or "nobody"), 60) for name in ("source", "target")
+        "source": printable(frame.source or "nobody", 60),
+        "target": printable(frame.target or "nobody", 60),
     }
-    return _FRAMES.get(kind, printable(kind, 40)).format(**addresses)
+    return _FRAMES.get(frame.what, printable(frame.what, 40)).format(**addresses)
 
 
 def standing(diagnosis: Diagnosis, provider: str) -> str:
     """The diagnosis as it stands now, in a sentence or a few."""
     verdict = diagnosis.verdict
     if verdict is None:
-        if not diagnosis.timeline.reached_s:
+        stage = diagnosis.tracker.stage
+        if stage is None:
             return "The machine is not switched on yet."
-        return f"Nothing is decided yet: {_STAGES[diagnosis.timeline.furthest]}."
+        return f"Nothing is decided yet: {_STAGES[stage]}."
     if verdict.outcome != "pass":
         return sentence_of(verdict)
     if verdict.stage is None:
         return f"{provider} takes this image; it was not booted."
-    if diagnosis.state.medium == "disc" and verdict.stage == "network":
+    if diagnosis.tracker.medium == "iso" and verdict.stage == "network":
         return f"{provider} will start this disc: it finds the disk and the NIC."
     return f"{provider} will boot this image: {_STAGES[verdict.stage]}."
 
 
-def event_words(data: Mapping[str, Any]) -> str:
-    """An event of QEMU, as one safe line."""
-    detail = data.get("detail")
-    shown = json.dumps(detail) if detail else ""
-    return printable(f"{data.get('name')} {shown}".rstrip(), _TEXT_CHARS)
+def event_words(event: QmpEvent) -> str:
+    """Return an event of QEMU as one safe line."""
+    shown = json.dumps(dict(event.detail)) if event.detail else ""
+    return printable(f"{event.name} {shown}".rstrip(), _TEXT_CHARS)
 
 
-def person_words(kind: str, data: Mapping[str, Any]) -> str:
-    """What a person did, as one safe line."""
-    said = f"{kind}: {data['said']}" if data.get("said") else kind
-    return printable(said, _TEXT_CHARS)
+def person_words(event: PersonAction | PersonRefusal | PersonAnswer) -> str:
+    """Return what a person did, or what came of it, as one safe line."""
+    what = event.action if isinstance(event, PersonAction) else event.kind
+    return printable(f"{what}: {event.said}" if event.said else what, _TEXT_CHARS)

@@ -38,7 +38,7 @@ class Change:
 
     def verdict(self, outcome: Outcome, stage: Stage | None, medium: Medium = "disk") -> str:
         """What the second boot proves, in one sentence."""
-        if outcome == "pass" and medium == "disc":
+        if outcome == "pass" and medium == "iso":
             return (
                 f"The installer finds what it needs with {self.instead}, not with {self.provided}."
             )

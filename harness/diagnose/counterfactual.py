@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from harness.diagnose.change import (
     DHCP,
@@ -13,8 +14,9 @@ from harness.diagnose.change import (
     change_of_nic,
     has_disks_on,
 )
-from harness.diagnose.diagnosis import Diagnosis
-from harness.diagnose.machine_state import DISK_SEEN
+from harness.diagnose.judge import Verdict
+from harness.diagnose.machine_state import DISK_SEEN, MachineState
+from harness.evidence.events import RunStart
 from harness.model.hardware import AnyDiskBus
 from harness.model.stages import rank
 
@@ -36,33 +38,45 @@ _UNKNOWN = "unknown"
 # Microsoft, Bug Check 0x7B: INACCESSIBLE_BOOT_DEVICE.
 _NO_DISK = ("0x0000007b", "0x7b")
 
-_Condition = Callable[[Diagnosis], bool]
 
-_Choice = Callable[[Diagnosis], Change | None]
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """A failed boot: its verdict, and the machine that it was made in."""
+
+    verdict: Verdict
+    start: RunStart
+
+    @property
+    def state(self) -> MachineState:
+        return self.verdict.state
 
 
-def _disk(seen: Diagnosis) -> Change | None:
-    provided = seen.disk_bus
+_Condition = Callable[[_Failure], bool]
+_Choice = Callable[[_Failure], Change | None]
+
+
+def _disk(seen: _Failure) -> Change | None:
+    provided = seen.start.disk_bus
     choices = tuple(
         (driver, change_of_disk(bus, provided))
         for driver, bus in _DISKS
-        if bus != provided and has_disks_on(seen.chipset, bus)
+        if bus != provided and has_disks_on(seen.start.chipset, bus)
     )
     return _first_with_driver(seen, choices, _EARLY)
 
 
-def _nic(seen: Diagnosis) -> Change | None:
+def _nic(seen: _Failure) -> Change | None:
     return _first_with_driver(seen, _NICS, _AT_ALL)
 
 
 def _first_with_driver(
-    seen: Diagnosis, choices: tuple[tuple[str, Change], ...], places: tuple[str, ...]
+    seen: _Failure, choices: tuple[tuple[str, Change], ...], places: tuple[str, ...]
 ) -> Change | None:
     """The first device that the guest has a driver for; the first of all where none is known."""
-    if not seen.drivers:
+    if not seen.start.drivers:
         return choices[0][1]
     places = (*places, _UNKNOWN)
-    usable = (change for driver, change in choices if seen.drivers.get(driver) in places)
+    usable = (change for driver, change in choices if seen.start.drivers.get(driver) in places)
     return next(usable, None)
 
 
@@ -75,9 +89,9 @@ _NO_CONFIGURATION = frozenset(
 )
 
 
-def _nobody_configures(seen: Diagnosis) -> bool:
+def _nobody_configures(seen: _Failure) -> bool:
     """Whether inspection knows why nothing configures the NIC, and misses no driver for it."""
-    ids = {row.id for row in seen.findings}
+    ids = {row.id for row in seen.verdict.findings}
     return bool(ids & _NO_CONFIGURATION) and "linux.virtio-net-missing" not in ids
 
 
@@ -99,14 +113,17 @@ _SETTLES: tuple[tuple[str, _Condition, _Choice], ...] = (
 )
 
 
-def what_would_settle(diagnosis: Diagnosis) -> Change | None:
-    """The change that would settle the cause of a failed boot; None where none would."""
-    verdict = diagnosis.verdict
-    if verdict is None or verdict.outcome != "fail" or verdict.stage is None:
+def what_would_settle(verdict: Verdict | None, start: RunStart | None) -> Change | None:
+    """Return the change that would settle the cause of a failed boot; None where none would.
+
+    ``start`` is the first event of its run.
+    """
+    if verdict is None or start is None or verdict.outcome != "fail" or verdict.stage is None:
         return None
-    if diagnosis.state.medium == "disk" and rank(verdict.stage) >= rank("network"):
+    if start.medium == "disk" and rank(verdict.stage) >= rank("network"):
         return None
+    failure = _Failure(verdict, start)
     for cause, holds, choose in _SETTLES:
-        if cause == verdict.cause and holds(diagnosis):
-            return choose(diagnosis)
+        if cause == verdict.cause and holds(failure):
+            return choose(failure)
     return None

@@ -10,7 +10,7 @@ from harness.model.stages import Stage, rank
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldFinding:
     """A match, the lines up to it, how far the boot was then, and whether nothing could follow."""
 
     match: Match
@@ -25,7 +25,7 @@ class Held:
             return True
         return self.decisive and rank(stage) > rank(self.stage)
 
-    def joined_with(self, later: Held) -> Held:
+    def joined_with(self, later: HeldFinding) -> HeldFinding:
         """The same, with the lines of ``later`` where they follow on its own.
 
         What was said first says more: a panic's own line, not the one that ends its trace.
@@ -39,10 +39,10 @@ class Held:
 class HeldFindings:
     """What is held of this boot of the machine, and the strongest of the boot before it."""
 
-    _rows: list[Held] = field(default_factory=list)
-    before: Held | None = None
+    _rows: list[HeldFinding] = field(default_factory=list)
+    before: HeldFinding | None = None
 
-    def add(self, row: Held) -> None:
+    def add(self, row: HeldFinding) -> None:
         """Hold ``row``; of each finding only the first is held, until a decisive one joins it."""
         known = self._of_same_finding(row)
         if known is None:
@@ -51,26 +51,26 @@ class HeldFindings:
             joined = replace(known.joined_with(row), decisive=True)
             self._rows = [joined if held is known else held for held in self._rows]
 
-    def first_of(self, row: Held) -> Held:
+    def first_of(self, row: HeldFinding) -> HeldFinding:
         """``row``, or what was held of its finding before, joined with it."""
         known = self._of_same_finding(row)
         return known.joined_with(row) if known else row
 
-    def _of_same_finding(self, row: Held) -> Held | None:
+    def _of_same_finding(self, row: HeldFinding) -> HeldFinding | None:
         same = (held for held in self._rows if held.match.rule.finding == row.match.rule.finding)
         return next(same, None)
 
-    def after(self, quiet_s: float, state: MachineState) -> Held | None:
+    def after(self, quiet_s: float, state: MachineState) -> HeldFinding | None:
         """The first that so much silence turns into the cause."""
         rows = (held for held in self._holding(state) if held.match.rule.quiet_s <= quiet_s)
         return next(rows, None)
 
-    def strongest(self, state: MachineState) -> Held | None:
+    def strongest(self, state: MachineState) -> HeldFinding | None:
         """The first that is decisive, else the first."""
         rows = self._holding(state)
         return next((held for held in rows if held.decisive), next(iter(rows), None))
 
-    def _holding(self, state: MachineState) -> list[Held]:
+    def _holding(self, state: MachineState) -> list[HeldFinding]:
         """What still holds: a disk, say, may have been seen since."""
         return [held for held in self._rows if held.match.rule.when.holds(state)]
 

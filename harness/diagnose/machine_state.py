@@ -69,7 +69,7 @@ class MachineState:
 
     def take_disk_reads(self, read_bytes: int) -> None:
         """Note how much was read from the disk so far."""
-        if self.kernel_runs and self.kernel_bytes is None and self.medium == "disc":
+        if self.kernel_runs and self.kernel_bytes is None and self.medium == "iso":
             self.kernel_bytes = read_bytes
         if self.kernel_runs and read_bytes > self._before_kernel_bytes:
             self.signs.add(DISK_SEEN)
@@ -85,7 +85,7 @@ class MachineState:
         What was booted from the disk itself goes on reading it. Of a disk that is only a target,
         the loader of the disc may have read the most.
         """
-        if self.medium == "disc" and self.kernel_bytes is not None:
+        if self.medium == "iso" and self.kernel_bytes is not None:
             return self.kernel_bytes
         return self.read_bytes
 

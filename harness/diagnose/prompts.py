@@ -12,16 +12,22 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from harness.diagnose.machine_state import MachineState
 from harness.diagnose.rules import When
-from harness.evidence.log import Observation
+from harness.evidence.events import (
+    Event,
+    Pause,
+    Place,
+    QmpEvent,
+    Quiet,
+    ScreenText,
+    SerialLine,
+    SerialPrompt,
+)
 from harness.model.table import shipped_table
-
-Place = Literal["serial", "screen"]
 
 # A question on a serial line is drawn there as on a screen of 24 lines.
 _SERIAL_LINES = 24
@@ -77,22 +83,21 @@ class Answerer:
         self._serial: deque[str] = deque(maxlen=_SERIAL_LINES)
         self._answered: set[str] = set()
 
-    def feed(self, observation: Observation, state: MachineState) -> Answer | None:
-        """Take an observation and the state after it; the answer to give now, if there is one."""
-        where = (observation.channel, observation.kind)
-        data = observation.data
-        if where == ("screen", "text"):
-            self._screen = "\n".join(data["lines"])
-        elif where in (("serial", "line"), ("serial", "prompt")):
-            self._serial.append(data["text"])
-        elif where == ("qmp", "event") and data["name"] == "RESET":
-            self._forget()
-        elif where == ("clock", "quiet"):
-            return self._answer(float(data["reference_s"]), state)
-        elif where == ("clock", "pause"):
-            return self._answer(math.inf, state)
-        else:
-            return None
+    def feed(self, event: Event, state: MachineState) -> Answer | None:
+        """Take an event and the state after it; return the answer to give now, if there is one."""
+        match event:
+            case ScreenText(lines=lines):
+                self._screen = "\n".join(lines)
+            case SerialLine(text=text) | SerialPrompt(text=text):
+                self._serial.append(text)
+            case QmpEvent(name="RESET"):
+                self._forget()
+            case Quiet(reference_s=reference_s):
+                return self._answer(reference_s, state)
+            case Pause():
+                return self._answer(math.inf, state)
+            case _:
+                return None
         return self._answer(0.0, state)
 
     def _forget(self) -> None:

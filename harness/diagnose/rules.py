@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from harness.diagnose.machine_state import MachineState
 from harness.evidence.guest_text import printable
@@ -26,6 +26,11 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _named_today(medium: object) -> object:
+    """Return the medium by its name of today: an ISO was called a disc."""
+    return "iso" if medium == "disc" else medium
+
+
 class When(_Model):
     """What else must hold for a rule, of the machine since it was last started.
 
@@ -35,8 +40,7 @@ class When(_Model):
     have all been seen, ``no_signs`` none of them.
     """
 
-    medium: Medium | None = None
-
+    medium: Annotated[Medium, BeforeValidator(_named_today)] | None = None
     below: Stage | None = None
     reached: Stage | None = None
     firmware: Firmware | None = None

@@ -92,7 +92,7 @@ class ImageFacts:
     @property
     def medium(self) -> Medium:
         """What it is tried as: a disk, or the disc of an installer."""
-        return "disc" if self.format == "iso" else "disk"
+        return "iso" if self.format == "iso" else "disk"
 
     @property
     def file(self) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
 
+from harness.machine.acceleration import Acceleration, Choice, choose_acceleration
 from harness.machine.backend import Backend
 from harness.machine.machine import Machine
 from harness.machine.qemu import launch_qemu
@@ -28,3 +29,15 @@ def launch(
     from harness.machine.libvirt import launch_domain
 
     return launch_domain(backend.uri, spec, endpoints)
+
+
+def choose_acceleration_on(backend: Backend, choice: Choice) -> Acceleration:
+    """Return the accelerator of the host that ``backend`` starts machines on.
+
+    Raises HostError where the one that was asked for does not work there.
+    """
+    if not backend.is_remote:
+        return choose_acceleration(choice)
+    from harness.machine.libvirt_remote import remote_acceleration
+
+    return remote_acceleration(backend.uri, choice)

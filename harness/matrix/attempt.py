@@ -51,8 +51,10 @@ from harness.matrix.verify_option import VerifyOption, verify_words
 from harness.model.finding import Finding
 from harness.net.link import LinkError
 from harness.provider.profile import load_profile
-from harness.trial.case import Case, conclude
-from harness.trial.result import EVIDENCE_FILE, Result, replay
+from harness.trial.recorder import conclude
+from harness.trial.replay import replay
+from harness.trial.request import Case
+from harness.trial.result import EVIDENCE_FILE, Result
 
 _log = logging.getLogger(__name__)
 
@@ -287,8 +289,8 @@ def conclude_entry(
     """The result of an entry of which nothing is known but ``findings``, or a fault of the host."""
     profile = load_profile(entry.provider).with_firmware(entry.firmware)
     facts = replace(unexamined(entry.source), findings=findings)
-    case = Case(facts, profile, entry.until, entry.strict, None, None, None)
-    return conclude(case, lambda _: None, error)
+    case = Case(image=facts, profile=profile, run_dir=None, until=entry.until, strict=entry.strict)
+    return conclude(case, fault=error)
 
 
 def fault_row(planned: Planned, error: FaultError, machine: str, attempts: int = 1) -> Tried:

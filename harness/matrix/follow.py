@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from harness.diagnose.diagnosis import Diagnosis
-from harness.evidence.log import Observation
+from harness.evidence.codec import Observation, UnreadableEventError, decode
+from harness.evidence.events import PartStart, SecondBootStart
 from harness.trial.result import EVIDENCE_FILE
 
 
@@ -33,9 +35,7 @@ class Follow:
     def phase(self) -> str:
         """The stage of the boot, or in words what is done beside it; "" before it begins."""
         self._read()
-        if self._beside:
-            return self._beside
-        return self._diagnosis.timeline.furthest if self._diagnosis.timeline.reached_s else ""
+        return self._beside or self._diagnosis.tracker.stage or ""
 
     def _read(self) -> None:
         if self._file is None:
@@ -45,14 +45,14 @@ class Follow:
                 return
         *lines, self._rest = (self._rest + self._file.read()).split(b"\n")
         for line in lines:
-            try:
-                self._take(Observation.from_json(line.decode("ascii", "replace")))
-            except (ValueError, TypeError, KeyError, AttributeError):
-                continue  # The first line says what the file is.
+            # The first line says what the file is.
+            with suppress(UnreadableEventError):
+                self._take(decode(line.decode("ascii", "replace")))
 
     def _take(self, observation: Observation) -> None:
         self._diagnosis.feed(observation)
-        if (observation.channel, observation.kind) == ("counterfactual", "start"):
-            self._beside = f"once more, with {observation.data['change']}"
-        elif (observation.channel, observation.kind) == ("part", "start"):
-            self._beside = str(observation.data["name"])
+        match observation.event:
+            case SecondBootStart(change=change):
+                self._beside = f"once more, with {change}"
+            case PartStart(name=name):
+                self._beside = name

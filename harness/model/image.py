@@ -6,11 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-Medium = Literal["disk", "disc"]
-"""A disk image that is booted, or an ISO (``disc``) that installs to an empty disk.
-
-Rules of users and recordings carry these values, so the ISO keeps its old one.
-"""
+Medium = Literal["disk", "iso"]
+"""A disk image that is booted, or an ISO that installs to an empty disk."""
 
 
 class Prediction(BaseModel):

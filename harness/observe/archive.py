@@ -14,6 +14,7 @@ from urllib.parse import unquote
 import aiohttp
 from yarl import URL
 
+from harness.evidence.events import ArchiveGet, HostFault
 from harness.evidence.log import EvidenceLog
 from harness.net.http import client, follow, parse_url
 from harness.net.link import LinkError
@@ -70,13 +71,11 @@ class ArchiveRelay:
     def _record(self, what: Wanted, status: int, size_bytes: int) -> None:
         self._records += 1
         if self._records <= _MAX_RECORDS:
-            self._log.record(
-                "archive", "get", path=what.path[:512], status=status, size_bytes=size_bytes
-            )
+            self._log.record(ArchiveGet(what.path[:512], status, size_bytes))
 
     def _fail(self, url: URL, error: Exception) -> None:
         statement = f"The package archive could not be read at {url}: {error}."
-        self._log.record("host", "fault", finding="host.archive-unreachable", statement=statement)
+        self._log.record(HostFault("host.archive-unreachable", statement))
 
 
 async def _relay(response: aiohttp.ClientResponse, writer: asyncio.StreamWriter) -> int:

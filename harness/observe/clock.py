@@ -8,28 +8,49 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
+from harness.evidence.events import (
+    Banner,
+    Call,
+    CpuModeChange,
+    CpuWork,
+    DiskReads,
+    DiskWrites,
+    Event,
+    FirmwareLine,
+    Frame,
+    IsoReads,
+    Pause,
+    PowerOn,
+    PromptAnswer,
+    QmpEvent,
+    Quiet,
+    ScreenText,
+    SerialLine,
+    SerialPrompt,
+    TimeOver,
+)
 from harness.evidence.log import EvidenceLog, Observation
 
 # What a guest that gets on leaves behind. Not how many frames it has sent or what it has written:
 # a system that waits for its network asks for ever, and keeps a journal of that.
-_SIGNS_OF_LIFE = frozenset(
+_SIGNS_OF_LIFE: frozenset[type[Event]] = frozenset(
     {
-        ("serial", "line"),
-        ("serial", "prompt"),
-        ("firmware", "line"),
-        ("qmp", "event"),
-        ("disk", "reads"),
-        ("network", "frame"),
-        ("network", "banner"),
-        ("receiver", "call"),
-        ("machine", "power-on"),
-        ("screen", "text"),
-        ("disc", "reads"),
-        ("machine", "key"),
+        SerialLine,
+        SerialPrompt,
+        FirmwareLine,
+        QmpEvent,
+        DiskReads,
+        IsoReads,
+        Frame,
+        Banner,
+        Call,
+        PowerOn,
+        ScreenText,
+        PromptAnswer,
     }
 )
 # An installer may write for minutes and say nothing.
-_SIGNS_OF_AN_INSTALLATION = frozenset({*_SIGNS_OF_LIFE, ("disk", "writes")})
+_SIGNS_OF_AN_INSTALLATION = _SIGNS_OF_LIFE | {DiskWrites}
 # Work of the processor is a sign for so long; then it is a circle, too.
 _WORK_COUNTS_S = 300.0
 
@@ -97,18 +118,17 @@ class Clock:
         log.subscribe(self._note)
 
     def _note(self, observation: Observation) -> None:
-        if (observation.channel, observation.kind) == ("qmp", "event"):
-            self._stop_or_go_on(str(observation.data["name"]), observation.t_s)
+        event = observation.event
+        if isinstance(event, QmpEvent):
+            self._stop_or_go_on(event.name, observation.t_s)
         if self._is_work(observation):
             self._last_sign_s = observation.t_s
             self._step = 0
-        if not self._is_new(observation):
+        if not self._is_new(event):
             return
         self._last_sign_s = self._said_s = observation.t_s
         self._step = 0
-        if observation.channel == "firmware" and "Booting from 0000:7c00" in str(
-            observation.data.get("text")
-        ):
+        if isinstance(event, FirmwareLine) and "Booting from 0000:7c00" in event.text:
             # Measured now and in this machine: it goes before what was measured some time ago.
             measured = observation.t_s / _REFERENCE_HANDOVER_S
             self._slowness = max(1.0, min(measured, self._most_slowness))
@@ -135,24 +155,24 @@ class Clock:
         """
         return (
             self._iso in ("installer", "installing")
-            and (observation.channel, observation.kind) == ("cpu", "work")
+            and isinstance(observation.event, CpuWork)
             and observation.t_s - self._said_s < _WORK_COUNTS_S * self._slowness
         )
 
-    def _is_new(self, observation: Observation) -> bool:
+    def _is_new(self, event: Event) -> bool:
         """Whether it shows that the guest gets on, and does not only go round in a circle."""
-        if (observation.channel, observation.kind) == ("cpu", "mode"):
+        if isinstance(event, CpuModeChange):
             # A loader that waits for a key goes to and fro between two modes for ever.
-            return self._is_first(str(observation.data["mode"]))
-        if (observation.channel, observation.kind) not in self._signs:
+            return self._is_first(event.mode)
+        if type(event) not in self._signs:
             return False
-        if (observation.channel, observation.data.get("name")) == ("qmp", "RESET"):
+        if isinstance(event, QmpEvent) and event.name == "RESET":
             # What another boot says is new again.
             self._seen.clear()
-        if observation.channel == "serial":
-            text = str(observation.data["text"])
-        elif observation.channel == "screen":
-            text = "\n".join(observation.data["lines"])
+        if isinstance(event, SerialLine | SerialPrompt):
+            text = event.text
+        elif isinstance(event, ScreenText):
+            text = "\n".join(event.lines)
         else:
             return True
         if _COUNTDOWN.search(text):
@@ -197,7 +217,7 @@ class Clock:
             step_end_s = self._last_sign_s + self._steps_s[self._step]
             if now_s >= self._total_end_s:
                 await sample()
-                self._log.record("clock", "time-over", slowness=round(self._slowness, 2))
+                self._log.record(TimeOver(round(self._slowness, 2)))
                 return
             if now_s < step_end_s:
                 # A sign of life moves the end: it is asked for again when it would have come.
@@ -209,14 +229,15 @@ class Clock:
                 continue
             last = self._step == len(self._steps_s) - 1
             quiet_s = now_s - self._last_sign_s
+            # What is no step of silence proves nothing, and is only time to answer.
+            event_type = Quiet if self._quiet_s is None or last else Pause
             self._log.record(
-                "clock",
-                # What is no step of silence proves nothing, and is only time to answer.
-                "quiet" if self._quiet_s is None or last else "pause",
-                quiet_s=round(quiet_s, 1),
-                reference_s=round(quiet_s if self._quiet_s else quiet_s / self._slowness, 2),
-                last=last,
-                slowness=round(self._slowness, 2),
+                event_type(
+                    quiet_s=round(quiet_s, 1),
+                    reference_s=round(quiet_s if self._quiet_s else quiet_s / self._slowness, 2),
+                    last=last,
+                    slowness=round(self._slowness, 2),
+                )
             )
             if last:
                 return

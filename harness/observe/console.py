@@ -5,10 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+from harness.evidence.events import (
+    ConsoleFull,
+    ConsoleText,
+    FirmwareFull,
+    FirmwareLine,
+    FirmwarePrompt,
+    SerialFull,
+    SerialLine,
+    SerialPrompt,
+)
 from harness.evidence.log import EvidenceLog
-from harness.observe.lines import LineSplitter
+from harness.observe.lines import LineSplitter, Piece
 
 # A raw log stops growing here: a guest that prints for ever must not fill the host's disk.
 MAX_RAW_BYTES = 32 << 20
@@ -16,12 +28,30 @@ MAX_RAW_BYTES = 32 << 20
 _REST_S = 0.5
 
 
+ConsoleChannel = Literal["serial", "firmware"]
+
+
+@dataclass(frozen=True, slots=True)
+class _ConsoleEvents:
+    """The events of one console."""
+
+    line: type[ConsoleText]
+    prompt: type[ConsoleText]
+    full: type[ConsoleFull]
+
+
+_EVENTS: dict[ConsoleChannel, _ConsoleEvents] = {
+    "serial": _ConsoleEvents(SerialLine, SerialPrompt, SerialFull),
+    "firmware": _ConsoleEvents(FirmwareLine, FirmwarePrompt, FirmwareFull),
+}
+
+
 class ConsoleObserver:
     """Records one console stream: raw bytes to a file, lines and prompts as observations."""
 
-    def __init__(self, log: EvidenceLog, channel: str, raw_log: Path) -> None:
+    def __init__(self, log: EvidenceLog, channel: ConsoleChannel, raw_log: Path) -> None:
         self._log = log
-        self._channel = channel
+        self._events = _EVENTS[channel]
         self._raw = raw_log.open("xb")
         self._raw_left_bytes = MAX_RAW_BYTES
         self._splitter = LineSplitter()
@@ -35,16 +65,20 @@ class ConsoleObserver:
         self._raw.flush()
         self._raw_left_bytes -= len(chunk)
         for piece in self._splitter.feed(chunk):
-            self._log.record(self._channel, piece.kind, text=piece.text, offset=piece.offset)
+            self._record(piece)
         if self._raw_left_bytes <= 0:
-            self._log.record(self._channel, "full", max_bytes=MAX_RAW_BYTES)
+            self._log.record(self._events.full(MAX_RAW_BYTES))
         if self._rest_timer:
             self._rest_timer.cancel()
         self._rest_timer = asyncio.get_running_loop().call_later(_REST_S, self._flush)
 
     def _flush(self) -> None:
         for piece in self._splitter.flush():
-            self._log.record(self._channel, piece.kind, text=piece.text, offset=piece.offset)
+            self._record(piece)
+
+    def _record(self, piece: Piece) -> None:
+        event_type = self._events.line if piece.kind == "line" else self._events.prompt
+        self._log.record(event_type(piece.text, piece.offset))
 
     def close(self) -> None:
         """Record what is left and end the raw file."""
@@ -77,7 +111,7 @@ class ConsoleInput:
 @asynccontextmanager
 async def observe_console(
     log: EvidenceLog,
-    channel: str,
+    channel: ConsoleChannel,
     socket: Path,
     raw_log: Path,
     listener: Callable[[bytes], None] | None = None,

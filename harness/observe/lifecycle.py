@@ -10,6 +10,7 @@ from typing import Any
 from qemu.qmp import EventListener
 
 from harness.errors import HostError
+from harness.evidence.events import QemuEnd, QmpEvent
 from harness.evidence.log import EvidenceLog
 from harness.machine.machine import Machine
 from harness.observe.sampler import Sampler
@@ -34,14 +35,14 @@ class Lifecycle:
     async def follow_events(self, listener: EventListener) -> None:
         """Record every QMP event until cancelled; before the end of a boot, what came of it."""
         async for event in listener:
-            name = event["event"]
+            name = str(event["event"])
             detail: Any = event.get("data", {})
             if name in _IGNORED:
                 continue
             async with self._recording:
                 if name in _ENDS_OF_A_BOOT and detail.get("guest"):
                     await self._sample(None if name == "SHUTDOWN" else _RESET_SAMPLE_S)
-                self._log.record("qmp", "event", name=name, detail=detail)
+                self._log.record(QmpEvent(name, detail))
 
     async def _sample(self, timeout_s: float | None) -> None:
         """Take the last sample of a boot, as far as it can be had."""
@@ -55,13 +56,7 @@ class Lifecycle:
         end = await self._machine.ended()
         # libvirt ends QEMU as soon as the guest has switched it off: that is recorded first.
         async with self._recording:
-            self._log.record(
-                "host",
-                "qemu-ended",
-                status=end.status,
-                stderr=list(end.words),
-                oom_kills=oom_kills() - kills_before,
-            )
+            self._log.record(QemuEnd(end.status, end.words, oom_kills() - kills_before))
 
 
 def oom_kills() -> int:

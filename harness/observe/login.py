@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.evidence.events import Call, SshFailure, SshLogin
 from harness.evidence.guest_text import printable
 from harness.evidence.log import EvidenceLog, Observation
 from harness.host.racing import racing
@@ -68,7 +69,8 @@ async def observe_login(
     ready = asyncio.Event()
 
     def hear(observation: Observation) -> None:
-        if observation.channel == "receiver" and observation.data.get("path") == login.ready_path:
+        event = observation.event
+        if isinstance(event, Call) and event.path == login.ready_path:
             ready.set()
 
     log.subscribe(hear)
@@ -78,34 +80,35 @@ async def observe_login(
         async with racing(ask, ready.wait()) as (asking, _):
             async with asyncio.timeout(None if asking.done() else _PATIENCE_S * login.slowness):
                 said = await asking
-        log.record("ssh", "login", user=USER, **read_answer(said.stdout))
+        log.record(read_answer(said.stdout))
     except (TimeoutError, ConnectionError) as error:
         why = printable(str(error), 200) or "it let nobody in after cloud-init had ended"
-        log.record("ssh", "failed", reason=why)
+        log.record(SshFailure(why))
 
 
-def read_answer(text: str) -> dict[str, Any]:
-    """What the guest answered, as the evidence has it: hostile text, bounded.
+def read_answer(text: str) -> SshLogin:
+    """Return what the guest answered: hostile text, bounded.
 
     ``root_transport`` is "" where the root file system is on no disk whose bus is told.
     """
     rows = list(_rows(text))
     values = dict(rows)
-    nics = [_nic(value) for name, value in rows if name == "nic"][:_MAX_NICS]
+    nics = tuple(_nic(value) for name, value in rows if name == "nic")[:_MAX_NICS]
     root = values.get("root", "")
     transport = next((name for pattern, name in _TRANSPORTS if pattern.search(root)), "")
-    return {
-        "os": values.get("os", ""),
-        "kernel": values.get("kernel", ""),
-        "root_device": root.rpartition("/")[2] if transport else "",
-        "root_transport": transport,
-        "nics": nics,
-        "cloud_init": {
+    return SshLogin(
+        user=USER,
+        os=values.get("os", ""),
+        kernel=values.get("kernel", ""),
+        root_device=root.rpartition("/")[2] if transport else "",
+        root_transport=transport,
+        nics=nics,
+        cloud_init={
             "exit": values.get("exit", ""),
             "status": values.get("status", "").removeprefix("status: "),
             **_result(values.get("result", "")),
         },
-    }
+    )
 
 
 def _rows(text: str) -> Iterator[tuple[str, str]]:

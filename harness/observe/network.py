@@ -7,6 +7,7 @@ from pathlib import Path
 
 from inotify_simple import INotify, flags
 
+from harness.evidence import events
 from harness.evidence.log import EvidenceLog
 from harness.observe.frames import CaptureReader, Frame, read_frame
 
@@ -57,13 +58,13 @@ class FrameObserver:
             return
         self._seen.add(frame)
         self._log.record(
-            "network",
-            "frame",
-            what=frame.kind,
-            mac=frame.source_mac,
-            source=frame.source,
-            target=frame.target,
-            number=self.guest_frames,
+            events.Frame(
+                what=frame.kind,
+                mac=frame.source_mac,
+                source=frame.source,
+                target=frame.target,
+                number=self.guest_frames,
+            )
         )
 
     def close(self) -> None:
@@ -110,7 +111,7 @@ async def knock(log: EvidenceLog, host: str, port: int, answered: asyncio.Event)
             for banner in (task.result() for task in done):
                 if banner:
                     text = banner.decode("utf-8", errors="replace")
-                    log.record("network", "banner", text=text)
+                    log.record(events.Banner(text))
             if done:
                 # Refused or closed at once: keep the period all the same.
                 await asyncio.sleep(_KNOCK_PERIOD_S)

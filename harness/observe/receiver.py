@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl
 
 import h11
 
+from harness.evidence.events import Call
 from harness.evidence.log import EvidenceLog
 from harness.observe.archive import ArchiveRelay, Wanted, wanted
 
@@ -99,12 +100,8 @@ class Receiver:
         if self._calls <= _MAX_CALLS:
             text = bytes(self._body[:_MAX_BODY_BYTES]).decode("utf-8", errors="replace")
             fields = parse_qsl(text, keep_blank_values=True)[:_MAX_FIELDS]
-            self._log.record(
-                "receiver",
-                "call",
-                path=self._path[:512],
-                fields={name[:64]: value[:_MAX_VALUE_CHARS] for name, value in fields},
-            )
+            bounded = {name[:64]: value[:_MAX_VALUE_CHARS] for name, value in fields}
+            self._log.record(Call(self._path[:512], bounded))
 
 
 @asynccontextmanager

@@ -9,9 +9,17 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import dataclass
-from typing import Literal
 
 from harness.errors import HostError
+from harness.evidence.events import (
+    CpuModeChange,
+    CpuWork,
+    DiskReads,
+    DiskWrites,
+    FrameCount,
+    Half,
+    IsoReads,
+)
 from harness.evidence.log import EvidenceLog
 from harness.machine.machine import Machine
 from harness.machine.qemu_args import DISK_NODE, ISO_NODE
@@ -26,7 +34,6 @@ _WORK_SHARE = 0.3
 # Until a kernel runs, which reads its disk within a second.
 _EARLY_PERIOD_S = 0.25
 
-Half = Literal["low", "high"]
 
 # Intel SDM volume 3A, section 2.5 (CR0.PE is bit 0) and table 2-1 (EFER.LMA is bit 10).
 _CR0_PE = 1 << 0
@@ -57,7 +64,7 @@ class Sampler:
             await self.take_all()
             share = await work.share(self._machine, self._log.now_s())
             if share >= _WORK_SHARE and self._cpu == ("long", "high"):
-                self._log.record("cpu", "work", share=round(share, 2))
+                self._log.record(CpuWork(round(share, 2)))
 
     async def take_all(self) -> None:
         """Record what has changed of all that is sampled."""
@@ -67,13 +74,7 @@ class Sampler:
         cpu = read_cpu_mode(registers), read_interrupt_table(registers)
         if cpu != self._cpu:
             self._cpu = cpu
-            self._log.record(
-                "cpu",
-                "mode",
-                mode=cpu[0],
-                interrupt_table=cpu[1],
-                disk_read_bytes=self._traffic.read_bytes,
-            )
+            self._log.record(CpuModeChange(*cpu, self._traffic.read_bytes))
 
     async def take_traffic(self) -> None:
         """Record what the guest has sent, read and written since the last sample.
@@ -84,7 +85,7 @@ class Sampler:
         self._frames.read_new()
         if self._frames.guest_frames != self._frame_count:
             self._frame_count = self._frames.guest_frames
-            self._log.record("network", "frames", count=self._frame_count)
+            self._log.record(FrameCount(self._frame_count))
         try:
             traffic = await disk_traffic(self._machine)
         except HostError:
@@ -96,11 +97,11 @@ class Sampler:
         """Record what has grown: of two samples at once, the later may be recorded first."""
         last, self._traffic = self._traffic, self._traffic.most(traffic)
         if traffic.read_bytes > last.read_bytes:
-            self._log.record("disk", "reads", read_bytes=traffic.read_bytes)
+            self._log.record(DiskReads(traffic.read_bytes))
         if traffic.written_bytes > last.written_bytes:
-            self._log.record("disk", "writes", written_bytes=traffic.written_bytes)
-        if traffic.disc_read_bytes > last.disc_read_bytes:
-            self._log.record("disc", "reads", read_bytes=traffic.disc_read_bytes)
+            self._log.record(DiskWrites(traffic.written_bytes))
+        if traffic.iso_read_bytes > last.iso_read_bytes:
+            self._log.record(IsoReads(traffic.iso_read_bytes))
 
 
 @dataclass(slots=True)
@@ -126,14 +127,14 @@ class Traffic:
 
     read_bytes: int = 0
     written_bytes: int = 0
-    disc_read_bytes: int = 0
+    iso_read_bytes: int = 0
 
     def most(self, other: Traffic) -> Traffic:
         """The larger of each count: they only grow."""
         return Traffic(
             max(self.read_bytes, other.read_bytes),
             max(self.written_bytes, other.written_bytes),
-            max(self.disc_read_bytes, other.disc_read_bytes),
+            max(self.iso_read_bytes, other.iso_read_bytes),
         )
 
 

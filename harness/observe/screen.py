@@ -12,6 +12,8 @@ from pathlib import Path
 
 from qemu.qmp import ExecuteError
 
+from harness.evidence import events
+from harness.evidence.events import Screenshot, ScreenshotMissing, SerialLine, SerialPrompt
 from harness.evidence.log import EvidenceLog, Observation
 from harness.machine.machine import Machine
 from harness.screen.picture import Picture, PictureError, read_picture
@@ -40,8 +42,6 @@ _OCR_PAUSE_S = 10.0
 # A cursor blinks and a spinner turns: a picture that was there lately is no news.
 _REMEMBERED_PICTURES = 64
 
-_SPEAKING = frozenset({("serial", "line"), ("serial", "prompt")})
-
 
 async def take_screenshot(log: EvidenceLog, machine: Machine, folder: Path, name: str) -> None:
     """Write the screen to ``folder`` as the PNG file ``name`` and record that.
@@ -52,9 +52,9 @@ async def take_screenshot(log: EvidenceLog, machine: Machine, folder: Path, name
     try:
         path.write_bytes(await machine.dump("screendump", format="png"))
     except (ExecuteError, OSError) as error:
-        log.record("screen", "missing", file=path.name, reason=str(error))
+        log.record(ScreenshotMissing(path.name, str(error)))
     else:
-        log.record("screen", "shot", file=path.name)
+        log.record(Screenshot(path.name))
 
 
 @dataclass(slots=True)
@@ -71,7 +71,7 @@ class ScreenWatch:
 
     def hear(self, observation: Observation) -> None:
         """Take an observation: a console speaks."""
-        if (observation.channel, observation.kind) in _SPEAKING:
+        if isinstance(observation.event, SerialLine | SerialPrompt):
             self._heard_s = observation.t_s
 
     def see(self, digest: bytes, now_s: float) -> None:
@@ -130,12 +130,7 @@ class ScreenTexts:
             return
         self._recorded.add(text.lines)
         self._log.record(
-            "screen",
-            "text",
-            how=text.how,
-            lines=list(text.lines),
-            share=round(text.share, 4),
-            background=text.background,
+            events.ScreenText(text.lines, text.background, text.how, round(text.share, 4))
         )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from harness.errors import RecordError, UsageError
+from harness.evidence.events import ConsoleText, Screenshot, ScreenText
 from harness.evidence.guest_text import printable, strip_escapes
 from harness.evidence.log import read_evidence
 from harness.trial.result import EVIDENCE_FILE
@@ -20,7 +20,6 @@ _AROUND = 6
 _MAX_CHARACTERS = 300
 _COMPARED = 100
 _MAX_BARE_LOG_BYTES = 1 << 20
-_CONSOLES = ("serial", "firmware")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +72,18 @@ def heard_in(folder: Path) -> Heard:
 def _take_evidence(path: Path, heard: Heard) -> None:
     offsets: dict[str, int] = {}
     for row in read_evidence(path):
-        if row.channel in _CONSOLES and "text" in row.data:
-            lines = heard.said.setdefault(row.channel, [])
-            offset = row.data.get("offset", -1)
-            # A prompt that went on: the whole line stands where its beginning stood.
-            if lines and offset == offsets.get(row.channel):
-                lines.pop()
-            offsets[row.channel] = offset
-            lines.append(Said(row.t_s, str(row.data["text"])))
-        elif (row.channel, row.kind) == ("screen", "text"):
-            heard.said["screen"] = _screen_lines(row.data)
-        elif (row.channel, row.kind) == ("screen", "shot"):
-            heard.shots_s[str(row.data.get("file"))] = row.t_s
-
-
-def _screen_lines(data: Mapping[str, Any]) -> list[Said]:
-    return [Said(None, str(line)) for line in data.get("lines", ())]
+        match row.event:
+            case ConsoleText(text=text, offset=offset, channel=channel):
+                lines = heard.said.setdefault(channel, [])
+                # A prompt that went on: the whole line stands where its beginning stood.
+                if lines and offset == offsets.get(channel):
+                    lines.pop()
+                offsets[channel] = offset
+                lines.append(Said(row.t_s, text))
+            case ScreenText(lines=shown):
+                heard.said["screen"] = [Said(None, line) for line in shown]
+            case Screenshot(file=file):
+                heard.shots_s[file] = row.t_s
 
 
 def _bare_log(path: Path) -> list[Said]:

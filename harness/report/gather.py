@@ -13,7 +13,8 @@ from harness.matrix.catalog import Expected
 from harness.matrix.folder import is_matrix, read_matrix
 from harness.matrix.record import Matrix, Tried, judge_against
 from harness.net.link import is_url, name_in_url
-from harness.trial.result import EVIDENCE_FILE, RESULT_FILE, Result, replay
+from harness.trial.replay import replay
+from harness.trial.result import EVIDENCE_FILE, RESULT_FILE, Result
 
 
 def gather(paths: Iterable[Path]) -> tuple[Matrix, Path]:

@@ -9,21 +9,31 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-from harness.diagnose.diagnosis import Diagnosis, Verdict
+from harness.diagnose.diagnosis import Diagnosis
+from harness.diagnose.judge import Verdict
+from harness.evidence.events import (
+    DiskWrites,
+    FrameCount,
+    HostFault,
+    PromptAnswer,
+    RunStart,
+    SerialLine,
+    SerialPrompt,
+)
 from harness.evidence.guest_text import printable
 from harness.evidence.log import Observation
 from harness.report.text import OUTCOME_STYLES, size_text
 
 
 class Progress:
-    """Shows the stage, how long it has lasted, and the last serial line. A subscriber of a log.
+    """Shows the stage, how long it has lasted, and the last serial line. A listener of a run.
 
     Of an installation also what it does while it says nothing: bytes written, frames sent.
     """
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._diagnosis = Diagnosis()
+        self._is_decided = False
         self._stage = ""
         self._since_s = time.monotonic()
         self._last_line = ""
@@ -42,49 +52,48 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         self._live.stop()
 
-    def __call__(self, observation: Observation) -> None:
-        """Take one observation."""
-        if observation.channel == "serial" and "text" in observation.data:
-            self._last_line = printable(str(observation.data["text"]), 120)
-        self._take_traffic(observation)
-        if observation.channel == "host" and "signal" in observation.data:
-            self.signal_number = int(observation.data["signal"])
-        if (observation.channel, observation.kind) == ("run", "start"):
-            self._begin(observation)
-        if (observation.channel, observation.kind) == ("machine", "key"):
-            self._say_key(observation)
-        decided = self._diagnosis.verdict is not None
-        verdict = self._diagnosis.feed(observation)
-        timeline = self._diagnosis.timeline
-        if timeline.reached_s and timeline.furthest != self._stage:
-            self._enter_stage(timeline.furthest, observation.t_s)
-        if verdict and not decided and verdict.stage:
-            self._say_verdict(verdict)
+    def __call__(self, observation: Observation, diagnosis: Diagnosis) -> None:
+        """Take one observation, and the diagnosis of its boot, which has taken it already."""
+        self._take_event(observation)
+        stage = diagnosis.tracker.stage
+        if stage and stage != self._stage:
+            self._enter_stage(stage, observation.t_s)
+        verdict = diagnosis.verdict
+        if verdict and not self._is_decided:
+            self._is_decided = True
+            if verdict.stage:
+                self._say_verdict(verdict)
+
+    def _take_event(self, observation: Observation) -> None:
+        match observation.event:
+            case RunStart() as start:
+                self._begin(start)
+            case SerialLine(text=text) | SerialPrompt(text=text):
+                self._last_line = printable(text, 120)
+            case DiskWrites(written_bytes=written_bytes):
+                self._written_bytes = written_bytes
+            case FrameCount(count=count):
+                self._frames = count
+            case HostFault(signal=int() as number):
+                self.signal_number = number
+            case PromptAnswer(prompt=prompt):
+                self._say_answer(prompt, observation.t_s)
 
     def title(self, text: str) -> None:
         """Print what the lines from here on are about."""
         self._console.print(Text(f"\n{printable(text, 120)}", "bold"))
 
-    def _begin(self, start: Observation) -> None:
+    def _begin(self, start: RunStart) -> None:
         """A boot begins: the first one, one with something changed, or one of an installation."""
-        self._diagnosis = Diagnosis()
+        self._is_decided = False
         self._stage = self._last_line = ""
         self._written_bytes = self._frames = 0
-        change, part = start.data.get("change", ""), start.data.get("part", "")
-        if change or part:
-            self.title(f"once more, with {change}" if change else str(part))
+        if start.change or start.part:
+            self.title(f"once more, with {start.change}" if start.change else start.part)
 
-    def _take_traffic(self, observation: Observation) -> None:
-        if (observation.channel, observation.kind) == ("disk", "writes"):
-            self._written_bytes = int(observation.data["written_bytes"])
-        if (observation.channel, observation.kind) == ("network", "frames"):
-            self._frames = int(observation.data["count"])
-
-    def _say_key(self, key: Observation) -> None:
-        """What was typed for the person who would sit there."""
-        line = Text.assemble(
-            (f"{key.t_s:7.1f} s  ", "cyan"), (f"answered {key.data['prompt']}", "dim")
-        )
+    def _say_answer(self, prompt: str, t_s: float) -> None:
+        """Print what was answered for the person who would sit there."""
+        line = Text.assemble((f"{t_s:7.1f} s  ", "cyan"), (f"answered {prompt}", "dim"))
         self._console.print(line)
 
     def _say_verdict(self, verdict: Verdict) -> None:

@@ -1,22 +1,23 @@
-"""How far a boot has come, beyond its verdict, and who waits for it to come further.
+"""How far the boot of a session has come, and who waits for it to come further.
 
-A verdict ends a diagnosis, and the machine of a session runs on: so there is a second one, fed with
-the same, that is content with nothing less than the last stage.
+A machine of a session runs on after the verdict of its run. So a second judge looks at the same
+tracker, and is content with nothing less than the last stage.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TypeVar
 
-from harness.diagnose.diagnosis import Diagnosis, Verdict
+from harness.diagnose.diagnosis import Diagnosis
+from harness.diagnose.judge import Judge, Verdict
 from harness.errors import HarnessError, UsageError, fault_of
 from harness.evidence.guest_text import printable
 from harness.evidence.log import Observation
 from harness.model.finding import Finding, deciding
-from harness.model.stages import DISK_LADDER, ISO_LADDER, Stage, rank
+from harness.model.image import Medium
+from harness.model.stages import DISK_LADDER, ISO_LADDER, Stage
 
 Found = TypeVar("Found")
 
@@ -45,24 +46,25 @@ class StageTimeoutError(StageError, TimeoutError):
 
 
 class Follow:
-    """Takes every observation of a session; belongs to its loop."""
+    """Waits for the tracker of a session to know something; belongs to the session's loop.
 
-    def __init__(self) -> None:
-        self.diagnosis = Diagnosis()
+    ``medium`` is that of its image: only a disk image reads a seed to its end.
+    """
+
+    def __init__(self, diagnosis: Diagnosis, medium: Medium) -> None:
+        self._tracker = diagnosis.tracker
+        self._medium = medium
+        self._judge = Judge(self._tracker, until="ready" if medium == "disk" else None)
         self._moved = asyncio.Event()
 
-    def __call__(self, observation: Observation) -> None:
-        """Take the next observation."""
-        is_start = (observation.channel, observation.kind) == ("run", "start")
-        if is_start and observation.data["medium"] == "disk":
-            observation = replace(observation, data={**observation.data, "until": "ready"})
-        self.diagnosis.feed(observation)
+    def __call__(self, _: Observation, __: Diagnosis) -> None:
+        """Note that the tracker has taken an event."""
         self._moved.set()
 
     @property
     def stage(self) -> Stage:
         """The furthest stage that was reached."""
-        return self.diagnosis.timeline.furthest
+        return self._tracker.timeline.furthest
 
     async def wait(self, look: Callable[[], Found | None]) -> Found:
         """What ``look`` finds; it is asked again after each observation. Raises what it raises."""
@@ -77,7 +79,7 @@ class Follow:
         Raises StageError as soon as the diagnosis has decided that it will not come, HostError
         where this host is at fault, and StageTimeoutError after ``timeout_s`` seconds.
         """
-        ladder = ISO_LADDER if self.diagnosis.state.medium == "disc" else DISK_LADDER
+        ladder = ISO_LADDER if self._medium == "iso" else DISK_LADDER
         if stage not in ladder:
             raise UsageError(f"{stage!r} is no stage of this image: name one of {list(ladder)}.")
         try:
@@ -91,9 +93,9 @@ class Follow:
             raise StageTimeoutError(sentence, stage, self.stage) from None
 
     def _reached(self, stage: Stage) -> bool | None:
-        if self.diagnosis.timeline.reached_s and rank(self.stage) >= rank(stage):
+        if self._tracker.reached(stage):
             return True
-        if (verdict := self.diagnosis.verdict) is None:
+        if (verdict := self._judge.verdict) is None:
             return None
         if verdict.outcome == "error":
             raise fault_of(verdict.cause or "", sentence_of(verdict))

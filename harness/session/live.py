@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -11,9 +10,7 @@ from typing import Any
 
 from qemu.qmp import ExecuteError
 
-from harness.diagnose.diagnosis import Verdict
 from harness.errors import HostError, UsageError
-from harness.evidence.log import Subscriber
 from harness.machine.acceleration import Acceleration
 from harness.model.stages import Stage
 from harness.observe.screen import read_screen_now, take_screenshot
@@ -22,8 +19,9 @@ from harness.seed.seed import new_mac
 from harness.session.follow import Follow
 from harness.session.loop import LoopThread
 from harness.session.serial import Serial, SerialReader
-from harness.trial.boot import Part, Running, running
-from harness.trial.case import Case, Recorder, open_log, write_result
+from harness.trial.boot import BootVariant, RunningMachine, running_machine
+from harness.trial.recorder import Listener, Recorder, open_log, unheard
+from harness.trial.request import Case
 from harness.trial.result import LAST_SCREEN_FILE, Result, compose
 
 
@@ -44,7 +42,7 @@ class Network:
 class Live:
     """What belongs to a session while it runs; all but ``network`` is for its loop alone."""
 
-    run: Running
+    run: RunningMachine
     recorder: Recorder
     follow: Follow
     serial: SerialReader
@@ -62,42 +60,31 @@ class Live:
     def result(self) -> Result:
         """The result so far: inconclusive where nothing is decided."""
         diagnosis = self.recorder.diagnosis
-        if diagnosis.verdict is None:
-            diagnosis = copy.copy(diagnosis)
-            reached_s = dict(diagnosis.timeline.reached_s)
-            diagnosis.verdict = Verdict(
-                outcome="inconclusive",
-                stage=diagnosis.timeline.furthest if reached_s else None,
-                cause=None,
-                findings=tuple(diagnosis.findings),
-                stages_s=reached_s,
-                at_s=self.recorder.log.now_s(),
-            )
-        return compose(diagnosis, self.recorder.observations, self.folder)
+        tracker = diagnosis.tracker
+        return compose(tracker.start, tracker, diagnosis.judge.standing(), self.folder)
 
 
 @asynccontextmanager
 async def live(
     case: Case,
     acceleration: Acceleration,
-    part: Part | None = None,
-    subscriber: Subscriber | None = None,
+    variant: BootVariant | None = None,
+    listener: Listener = unheard,
 ) -> AsyncIterator[Live]:
     """The machine of ``case``, switched on; recorded and running until the block is left.
 
-    ``part`` is what else is special about it, ``subscriber`` who else is told. The run folder has
+    ``variant`` is what else is special about it, ``listener`` who else is told. The run folder has
     its result then: that of the verdict, else that the session was left before.
     """
     key = new_key()
-    part = part or Part(new_mac(case.profile.machine.mac_prefix.value))
-    part = replace(part, authorized_key=key.public)
+    variant = variant or BootVariant(mac=new_mac(case.profile.machine.mac_prefix.value))
+    variant = replace(variant, authorized_key=key.public)
     with open_log(case.folder) as log:
-        recorder, follow = Recorder(log), Follow()
-        recorder.tell(follow)
-        if subscriber:
-            recorder.tell(subscriber)
+        recorder = Recorder(log, listener)
+        follow = Follow(recorder.diagnosis, case.image.medium)
+        recorder.listen(follow)
         try:
-            async with running(case, acceleration, recorder, part) as run:
+            async with running_machine(case, acceleration, recorder, variant) as run:
                 key.write(run.scratch / "id_ed25519")
                 serial = SerialReader(case.folder / "serial.log", run.line, follow, run.machine)
                 network = Network(
@@ -111,10 +98,10 @@ async def live(
                     await _end(recorder, run, case.folder)
         finally:
             if recorder.diagnosis.verdict:
-                write_result(recorder, case.folder)
+                recorder.write_result(case.folder)
 
 
-async def _end(recorder: Recorder, run: Running, folder: Path) -> None:
+async def _end(recorder: Recorder, run: RunningMachine, folder: Path) -> None:
     if not run.machine.has_ended:
         with suppress(HostError):
             await take_screenshot(recorder.log, run.machine, folder, LAST_SCREEN_FILE)

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from harness.errors import HarnessError, UsageError
+from harness.errors import HarnessError
 from harness.evidence.guest_text import printable
-from harness.examine.image_report import ImageFacts, examine, fetch
-from harness.machine.acceleration import Choice, choose_acceleration
+from harness.machine.acceleration import Choice
+from harness.machine.launch import choose_acceleration_on
 from harness.model.finding import Finding
 from harness.model.hardware import Firmware
-from harness.net.link import is_url
-from harness.provider.profile import Profile, load_profile, read_profile
+from harness.provider.profile import load_profile, read_profile
 from harness.session.live import LiveMachine, live
 from harness.session.loop import LoopThread
-from harness.trial.case import Case, conclude
-from harness.trial.run_folder import new_run_dir
+from harness.trial.prepare import prepare
+from harness.trial.recorder import conclude
+from harness.trial.request import Case, TrialRequest
 
 
 class RefusedError(HarnessError):
@@ -52,20 +53,18 @@ def open_machine(
     the provider would not take the image, UsageError for what is no image, HostError where this
     host cannot run it.
     """
-    location = str(image)
     chosen = read_profile(provider) if isinstance(provider, Path) else load_profile(provider)
-    profile = chosen.with_firmware(firmware)
-    facts = _look_at(location, profile)
-    if facts.medium == "disc" and until != "network":
-        raise UsageError(f"until={until!r}: is for a disk image; a disc's installer reads no seed.")
-    folder = Path(run_dir) if run_dir else None
-    case = Case(facts, profile, until, False, None, None, folder)
-    if not facts.passes:
-        raise _refused(case)
-    if folder is None:
-        folder = new_run_dir(facts.location)
-    case = Case(facts, profile, until, False, None, None, folder)
-    acceleration = choose_acceleration(accel)
+    request = TrialRequest(
+        location=str(image),
+        profile=chosen.with_firmware(firmware),
+        until=until,
+        accel=accel,
+        run_dir=Path(run_dir) if run_dir else None,
+    )
+    case = prepare(request)
+    if not case.image.passes:
+        raise _refused(replace(case, run_dir=request.run_dir))
+    acceleration = choose_acceleration_on(request.backend, request.accel)
     thread = LoopThread(lambda: live(case, acceleration))
     machine = LiveMachine(thread, thread.start())
     try:
@@ -74,16 +73,8 @@ def open_machine(
         thread.stop()
 
 
-def _look_at(location: str, profile: Profile) -> ImageFacts:
-    """The facts of the image; a link is downloaded where nothing speaks against it."""
-    facts = examine(location, profile, inside=not is_url(location))
-    if facts.passes and facts.path is None:
-        return fetch(facts, location, profile, lambda _read, _of: None, None)
-    return facts
-
-
 def _refused(case: Case) -> RefusedError:
-    result = conclude(case, lambda _: None)
+    result = conclude(case)
     told = result.cause_finding
     sentence = told.statement if told else f"{case.image.location}: is not taken."
     return RefusedError(printable(sentence, 1000), result.cause, result.findings)

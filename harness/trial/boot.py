@@ -11,6 +11,7 @@ from pathlib import Path
 
 from harness.diagnose.change import Change
 from harness.errors import FaultError, HostError, UsageError
+from harness.evidence.events import ImageChange, PowerOn
 from harness.host.scratch import scratch_folder
 from harness.host.signals import on_signals
 from harness.installer.plan import Prepared
@@ -29,9 +30,10 @@ from harness.observe.screen import take_screenshot
 from harness.observe.ssh import new_key
 from harness.seed.guest_network import LEASED, GuestNetwork
 from harness.seed.seed import Seed, new_seed, write_seed
-from harness.trial.case import Case, Recorder, start_rows
 from harness.trial.loop_faults import told_of_bugs
-from harness.trial.observers import watching
+from harness.trial.observers import observing
+from harness.trial.recorder import BootStart, Recorder, opening_events
+from harness.trial.request import Case
 from harness.trial.result import LAST_SCREEN_FILE
 
 _log = logging.getLogger(__name__)
@@ -40,8 +42,8 @@ _log = logging.getLogger(__name__)
 _KEY_FILE = "id_ed25519_of_seed"
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BootVariant:
     """What is special about one of the boots that a case takes; nothing, in the case of most.
 
     ``name`` says which part of an installation it is. ``mac`` is that of the case's NIC: one
@@ -65,7 +67,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class RunningMachine:
     """A machine that runs and is watched: the way to type on its line, what its seed says.
 
     ``scratch`` is for files that it needs only while it runs.
@@ -77,7 +79,9 @@ class Running:
     scratch: Path
 
 
-async def boot_once(case: Case, acceleration: Acceleration, recorder: Recorder, part: Part) -> None:
+async def boot_once(
+    case: Case, acceleration: Acceleration, recorder: Recorder, part: BootVariant
+) -> None:
     """One boot, recorded from its start to its verdict, or to where the part ends.
 
     A fault of the host, or of harness, is recorded as such. SIGINT, SIGTERM and SIGHUP end the boot
@@ -85,7 +89,7 @@ async def boot_once(case: Case, acceleration: Acceleration, recorder: Recorder, 
     the end.
     """
     with ended_by_signals(recorder), suppress(FaultError):
-        async with running(case, acceleration, recorder, part) as run:
+        async with running_machine(case, acceleration, recorder, part) as run:
             await recorder.over(part.stop_at)
             if not run.machine.has_ended:
                 with suppress(HostError):
@@ -93,9 +97,9 @@ async def boot_once(case: Case, acceleration: Acceleration, recorder: Recorder, 
 
 
 @asynccontextmanager
-async def running(
-    case: Case, acceleration: Acceleration, recorder: Recorder, part: Part
-) -> AsyncIterator[Running]:
+async def running_machine(
+    case: Case, acceleration: Acceleration, recorder: Recorder, part: BootVariant
+) -> AsyncIterator[RunningMachine]:
     """The machine of a case, switched on and recorded until the block is left.
 
     A fault is recorded, and raised as FaultError. Whatever was started or made outside
@@ -117,18 +121,16 @@ async def running(
         authorized_key=part.authorized_key,
         root_password=part.root_password,
     )
-    change = part.change.name if part.change else ""
-    rows = start_rows(
-        case,
-        acceleration,
-        seed,
-        change,
-        part.name,
+    start = BootStart(
+        acceleration=acceleration,
+        seed=seed,
+        change=part.change.name if part.change else "",
+        part=part.name,
         unattended=part.prepared is not None,
         login=key is not None and case.until == "ready",
     )
-    for channel, kind, data in rows:
-        recorder.log.record(channel, kind, **data)
+    for event in opening_events(case, start):
+        recorder.log.record(event)
     with (
         _faults_of_host(case, recorder),
         told_of_bugs(recorder.bug),
@@ -158,7 +160,7 @@ def _faults_of_host(case: Case, recorder: Recorder) -> Iterator[None]:
             after.st_mtime_ns,
             after.st_ino,
         ):
-            recorder.log.record("host", "image-changed")
+            recorder.log.record(ImageChange())
 
 
 @asynccontextmanager
@@ -167,9 +169,9 @@ async def _switched_on(
     acceleration: Acceleration,
     seed: Seed,
     recorder: Recorder,
-    part: Part,
+    part: BootVariant,
     scratch: Path,
-) -> AsyncIterator[Running]:
+) -> AsyncIterator[RunningMachine]:
     log, folder = recorder.log, case.folder
     archive = case.installation.archive if case.installation and part.prepared else None
     endpoints = endpoints_in(scratch, folder)
@@ -200,18 +202,18 @@ async def _switched_on(
         login = None
         if key_file.exists() and case.until == "ready":
             login = Login(key_file, seed.ready_path, acceleration.slowness)
-        watch = watching(
+        watch = observing(
             *(machine, line, case, recorder, clock, login), answers_prompts=part.answers_prompts
         )
         await stack.enter_async_context(watch)
         _log.info("power on: until %s at %s", case.until, case.profile.name)
         log.power_on()
-        log.record("machine", "power-on")
+        log.record(PowerOn())
         await machine.power_on()
-        yield Running(machine, line, seed, scratch)
+        yield RunningMachine(machine, line, seed, scratch)
 
 
-def _iso_of(case: Case, part: Part) -> Iso | None:
+def _iso_of(case: Case, part: BootVariant) -> Iso | None:
     """What the disc of the case is tried for; None for a disk."""
     if case.image.iso is None or case.image.medium == "disk":
         return None
@@ -285,7 +287,7 @@ def machine_spec(
     """The provider's machine around the image of this case: with its disk, or around its disc."""
     hardware = case.profile.machine
     file = case.image.file.resolve()
-    is_iso = case.image.medium == "disc"
+    is_iso = case.image.medium == "iso"
     size_bytes = hardware.target_size_bytes.value if is_iso else case.image.virtual_size_bytes
     if size_bytes is None or case.image.format not in ("qcow2", "iso"):
         raise UsageError(f"{case.image.file}: only a qcow2 or a disc can be booted.")

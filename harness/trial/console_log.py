@@ -8,17 +8,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from harness import __version__
-from harness.diagnose.diagnosis import Diagnosis, diagnose
 from harness.errors import UsageError
+from harness.evidence import events
+from harness.evidence.events import Event
 from harness.evidence.log import Observation
+from harness.model.image import Prediction
 from harness.observe.lines import LineSplitter, Piece
 from harness.screen.ocr import ocr_is_installed
 from harness.screen.picture import PictureError
 from harness.screen.reading import read_screen
-from harness.trial.result import CONSOLE_LOG, Result, compose
+from harness.trial.replay import judge_record
+from harness.trial.result import CONSOLE_LOG, Result
 
 MAX_LOG_BYTES = 64 << 20
 """A console log is text; what is larger is something else."""
@@ -39,13 +41,7 @@ def judge_console_log(path: Path, rules: Iterable[tuple[str, str]] = ()) -> Resu
     read, is larger than 64 MiB, or is no text.
     """
     content = _read(path)
-    diagnosis = Diagnosis()
-    facts = []
-    for observation in _observations(path, content, rules):
-        if observation.channel == "run":
-            facts.append(observation)
-        diagnosis.feed(observation)
-    return compose(diagnosis, facts, None)
+    return judge_record(_observations(path, content, rules), None)
 
 
 def judge_screen(path: Path, rules: Iterable[tuple[str, str]] = ()) -> Result:
@@ -65,22 +61,14 @@ def judge_screen(path: Path, rules: Iterable[tuple[str, str]] = ()) -> Result:
             f"{path}: holds no text in a known console font; with tesseract-ocr installed, other "
             "fonts are read too."
         )
-    shown = {"lines": list(text.lines), "background": text.background, "how": text.how}
-    start = _start(path, len(content))
-    rows = [
-        Observation(0.0, "run", "start", {**start, "image": {**start["image"], "format": SCREEN}}),
-        *_rules_rows(rules),
-        Observation(0.0, "screen", "text", shown),
-        Observation(0.0, "console", "end", {}),
-    ]
-    return compose(diagnose(rows), rows[:1], None)
+    shown = events.ScreenText(text.lines, text.background, text.how)
+    start = _start(path, len(content), SCREEN)
+    rows: list[Event] = [start, *_own_rules(rules), shown, events.LogEnd()]
+    return judge_record((Observation(0.0, row) for row in rows), None)
 
 
-def _rules_rows(rules: Iterable[tuple[str, str]]) -> list[Observation]:
-    return [
-        Observation(0.0, "run", "rules", {"location": location, "text": text})
-        for location, text in rules
-    ]
+def _own_rules(rules: Iterable[tuple[str, str]]) -> list[events.OwnRules]:
+    return [events.OwnRules(location, text) for location, text in rules]
 
 
 def _read(path: Path) -> bytes:
@@ -103,8 +91,8 @@ def _read(path: Path) -> bytes:
 def _observations(
     path: Path, content: bytes, rules: Iterable[tuple[str, str]]
 ) -> Iterator[Observation]:
-    yield Observation(0.0, "run", "start", _start(path, len(content)))
-    yield from _rules_rows(rules)
+    for event in (_start(path, len(content), CONSOLE_LOG), *_own_rules(rules)):
+        yield Observation(0.0, event)
     splitter = LineSplitter()
     t_s = 0.0
     for at in range(0, len(content), _CHUNK_BYTES):
@@ -114,31 +102,31 @@ def _observations(
             yield _said(t_s, piece)
     for piece in splitter.flush():
         yield _said(t_s, piece)
-    yield Observation(t_s, "console", "end", {})
+    yield Observation(t_s, events.LogEnd())
 
 
 def _said(t_s: float, piece: Piece) -> Observation:
-    return Observation(t_s, "serial", piece.kind, {"text": piece.text, "offset": piece.offset})
+    event_type = events.SerialLine if piece.kind == "line" else events.SerialPrompt
+    return Observation(t_s, event_type(piece.text, piece.offset))
 
 
-def _start(path: Path, size_bytes: int) -> dict[str, Any]:
-    """The facts that a run would begin with: nothing but the text is known."""
-    image = {
-        "location": str(path),
-        "format": CONSOLE_LOG,
-        "file_size_bytes": size_bytes,
-        "virtual_size_bytes": None,
-    }
-    seed = {"address": "", "mac": "", "phone_home_path": "", "ready_path": ""}
-    return {
-        "provider": "any cloud",
-        "image": image,
-        "prediction": {},
-        "inside": [],
-        "check_s": 0.0,
-        "tool": {"version": __version__, "qemu": None, "accel": None, "backend": CONSOLE_LOG},
-        "whole_log": True,
-        "until": "ready",
-        "strict": False,
-        "seed": seed,
-    }
+def _start(path: Path, size_bytes: int, kind: str) -> events.RunStart:
+    """Return the first event of a record of which nothing but the text is known."""
+    return events.RunStart(
+        provider="any cloud",
+        image=events.ImageRecord(
+            location=str(path), format=kind, file_size_bytes=size_bytes, virtual_size_bytes=None
+        ),
+        prediction=Prediction(),
+        inside=(),
+        check_s=0.0,
+        tool=events.ToolRecord(version=__version__, qemu=None, accel=None, backend=CONSOLE_LOG),
+        seed=events.SeedRecord(),
+        until="ready",
+        strict=False,
+        firmware="bios",
+        chipset="pc",
+        disk_bus="virtio-scsi",
+        medium="disk",
+        whole_log=True,
+    )

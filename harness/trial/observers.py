@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HostError, QemuError
+from harness.evidence.events import ImageDigest, PromptAnswer
 from harness.evidence.log import EvidenceLog
 from harness.image.digest import sha256_of
 from harness.machine.machine import Machine
@@ -20,14 +21,15 @@ from harness.observe.login import Login, observe_login
 from harness.observe.network import FrameObserver, follow_capture, knock
 from harness.observe.sampler import Sampler
 from harness.observe.screen import read_screens, take_screenshot
-from harness.trial.case import Case, Recorder
+from harness.trial.recorder import Recorder
+from harness.trial.request import Case
 
 # How long the process of a QEMU that no longer answers may take to end.
 _LAST_WORDS_S = 5.0
 
 
 @asynccontextmanager
-async def watching(
+async def observing(
     machine: Machine,
     line: ConsoleInput,
     case: Case,
@@ -113,7 +115,7 @@ async def _shoot_stages(recorder: Recorder, machine: Machine, folder: Path) -> N
     while True:
         await recorder.stage_changed.wait()
         recorder.stage_changed.clear()
-        stage = recorder.diagnosis.timeline.furthest
+        stage = recorder.diagnosis.tracker.timeline.furthest
         await take_screenshot(recorder.log, machine, folder, f"screen-{stage}.png")
 
 
@@ -124,7 +126,7 @@ async def _digest(log: EvidenceLog, image: Path) -> None:
         sha256 = await asyncio.to_thread(sha256_of, image, stop)
     finally:
         stop.set()
-    log.record("image", "digest", sha256=sha256)
+    log.record(ImageDigest(sha256))
 
 
 async def _type(recorder: Recorder, machine: Machine, line: ConsoleInput) -> None:
@@ -132,8 +134,8 @@ async def _type(recorder: Recorder, machine: Machine, line: ConsoleInput) -> Non
     while True:
         answer = await recorder.answers.get()
         prompt = answer.prompt
-        typed = list(prompt.keys) if answer.place == "screen" else prompt.serial
-        recorder.log.record("machine", "key", prompt=prompt.id, place=answer.place, typed=typed)
+        typed = prompt.keys if answer.place == "screen" else prompt.serial
+        recorder.log.record(PromptAnswer(prompt.id, answer.place, typed))
         if answer.place == "serial":
             line.type(prompt.serial)
             continue

@@ -7,18 +7,31 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from harness.errors import FaultError, UsageError
-from harness.evidence.log import Subscriber, read_evidence
+from harness.errors import FaultError, InterruptedRunError, UsageError
+from harness.evidence.events import CheckFinding, OwnRules, RunStart, SameBoot
+from harness.evidence.log import read_evidence
 from harness.machine.acceleration import Acceleration
+from harness.machine.launch import choose_acceleration_on
 from harness.provider.profile import Profile
-from harness.trial.boots import boot
-from harness.trial.case import Case, Recorder, conclude, open_log, start_rows, write_result
+from harness.trial.plan import boot_case
+from harness.trial.prepare import Fetching, fetching_silently, prepare
+from harness.trial.recorder import (
+    BootStart,
+    Listener,
+    Recorder,
+    conclude,
+    open_log,
+    opening_events,
+    unheard,
+    with_seed,
+)
+from harness.trial.request import Case, TrialRequest
 from harness.trial.result import EVIDENCE_FILE, Result
 
 # Of the machine, what a guest cannot tell, or what every run draws anew.
 _NOT_SEEN = frozenset({"mac_prefix"})
 # What the record of a case has of its own; all else of a boot is the same for another profile.
-_OWN = frozenset({("run", "start"), ("run", "rules"), ("check", "finding")})
+_OWN = (RunStart, OwnRules, CheckFinding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,68 +57,68 @@ def what_a_guest_sees(profile: Profile) -> str:
 
 
 def try_everywhere(
-    profiles: Sequence[Profile],
-    case_of: Callable[[Profile], Case],
-    acceleration: Callable[[], Acceleration],
-    subscriber: Subscriber,
+    requests: Sequence[TrialRequest],
+    listener: Listener = unheard,
+    fetching: Fetching = fetching_silently,
+    begin: Callable[[Profile], None] = lambda _: None,
 ) -> list[AtProvider]:
-    """Try an image at each of ``profiles``, in their order.
+    """Try one image at many providers: each of ``requests`` is for another one, in their order.
 
-    ``case_of`` looks at the image for one of them. Ends early where the run is interrupted. Raises
-    HostError where this host cannot try the image at all.
+    ``begin`` is told of each provider before it. Ends early where the run is interrupted. Raises
+    HostError where this host cannot examine the image at all.
     """
     rows: list[AtProvider] = []
     booted: dict[str, Case] = {}
-    for profile in profiles:
+    for request in requests:
+        begin(request.profile)
         try:
-            case = case_of(profile)
+            case = prepare(request, fetching)
         except UsageError as error:
-            row = AtProvider(profile.name, None, not_tried=str(error))
+            row = AtProvider(request.profile.name, None, not_tried=str(error))
         else:
-            row = _try(case, booted, acceleration, subscriber)
+            row = _try(request, case, booted, listener)
         rows.append(row)
-        if row.result and row.result.cause == "host.interrupted":
+        if row.result and row.result.cause == InterruptedRunError.finding_id:
             break
     return rows
 
 
 def _try(
-    case: Case,
-    booted: dict[str, Case],
-    acceleration: Callable[[], Acceleration],
-    subscriber: Subscriber,
+    request: TrialRequest, case: Case, booted: dict[str, Case], listener: Listener
 ) -> AtProvider:
     name = case.profile.name
     if not case.image.passes:
-        return AtProvider(name, conclude(case, subscriber))
+        return AtProvider(name, conclude(case, listener))
     key = what_a_guest_sees(case.profile)
-    if first := booted.get(key):
-        return AtProvider(name, judge_again(case, first, acceleration()), first.profile.name)
     try:
-        result = asyncio.run(boot(case, acceleration(), subscriber))
+        acceleration = choose_acceleration_on(request.backend, request.accel)
+        if first := booted.get(key):
+            result = judge_again(case, first, acceleration)
+            return AtProvider(name, result, first.profile.name)
+        result = asyncio.run(boot_case(case, acceleration, listener))
     except FaultError as error:
-        return AtProvider(name, conclude(case, subscriber, error))
+        return AtProvider(name, conclude(case, listener, error))
     if result.outcome != "error":
         booted[key] = case
     return AtProvider(name, result)
 
 
 def judge_again(case: Case, booted: Case, acceleration: Acceleration) -> Result:
-    """The result of ``case`` from the boot of another one, whose machine and seed are the same.
+    """Return the result of ``case`` from the boot of another one with the same machine and seed.
 
-    It has a record of its own, of the same observations: the checks are those of its provider.
+    It has a record of its own, of the same events: the checks are those of its provider.
     """
     recorded = list(read_evidence(booted.folder / EVIDENCE_FILE))
-    seed = next(row.data["seed"] for row in recorded if (row.channel, row.kind) == ("run", "start"))
+    seed = next(row.event.seed for row in recorded if isinstance(row.event, RunStart))
     with open_log(case.folder) as log:
         recorder = Recorder(log)
-        for channel, kind, data in start_rows(case, acceleration, None):
-            log.record(channel, kind, **({**data, "seed": seed} if kind == "start" else data))
-        log.record("run", "same-boot", provider=booted.profile.name, folder=str(booted.folder))
+        for event in opening_events(case, BootStart(acceleration=acceleration)):
+            log.record(with_seed(event, seed))
+        log.record(SameBoot(booted.profile.name, str(booted.folder)))
         for row in recorded:
-            if (row.channel, row.kind) not in _OWN:
+            if not isinstance(row.event, _OWN):
                 log.repeat(row)
-        return write_result(recorder, case.folder)
+        return recorder.write_result(case.folder)
 
 
 def exit_status(rows: Sequence[AtProvider]) -> int:

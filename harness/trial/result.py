@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.diagnose.diagnosis import Diagnosis, diagnose
+from harness.diagnose.judge import Verdict
+from harness.diagnose.tracker import Tracker
 from harness.errors import RecordError
-from harness.evidence.log import Observation, read_evidence
+from harness.evidence.events import RunStart, SshLogin
 from harness.model.finding import Finding, deciding
 from harness.model.image import InspectedPart, Prediction
 from harness.model.outcome import Outcome
@@ -130,69 +131,45 @@ class Result(_Model):
         return self.model_dump_json(indent=2, by_alias=True)
 
 
-def judge(
-    observations: Iterable[Observation],
-    run_dir: Path | None,
-    rules: Iterable[tuple[str, str]] = (),
+def compose(
+    start: RunStart | None, tracker: Tracker, verdict: Verdict, run_dir: Path | None
 ) -> Result:
-    """The result of recorded ``observations``, by ``rules`` (location, text) of one's own too.
+    """Return the result object of a ``verdict`` on the run that ``start`` began.
 
-    Raises RecordError where they hold no start of a run. A record without a decision (its writer
-    was killed) is an error of the host: ``host.interrupted``.
+    Raises RecordError where none did.
     """
-    kept = list(observations)
-    own = [
-        Observation(0.0, "run", "rules", {"location": location, "text": text})
-        for location, text in rules
-    ]
-    diagnosis = diagnose([*kept[:1], *own, *kept[1:]])
-    if diagnosis.verdict is None:
-        statement = "The record ends before anything was decided."
-        last_s = kept[-1].t_s if kept else 0.0
-        fault = {"finding": "host.interrupted", "statement": statement}
-        diagnosis.feed(Observation(last_s, "host", "fault", fault))
-    return compose(diagnosis, kept, run_dir)
-
-
-def replay(run_dir: Path, rules: Iterable[tuple[str, str]] = ()) -> Result:
-    """The result of the run recorded in ``run_dir``, judged again from its evidence alone."""
-    return judge(read_evidence(run_dir / EVIDENCE_FILE), run_dir, rules)
-
-
-def compose(diagnosis: Diagnosis, observations: list[Observation], run_dir: Path | None) -> Result:
-    """The result object of a ``diagnosis`` that has its verdict."""
-    verdict = diagnosis.verdict
-    start = _data_of(observations, "run", "start")
-    if verdict is None or start is None:
+    second, login = tracker.second_boot, tracker.login
+    if start is None:
         raise RecordError(f"{run_dir}: the evidence holds no start of a run.")
-    digest = _data_of(observations, "image", "digest") or {}
-    second = _data_of(observations, "counterfactual", "result")
-    login = _data_of(observations, "ssh", "login")
     timings_s = {str(stage): round(t_s, 3) for stage, t_s in verdict.stages_s.items()}
     return Result(
-        image=Image(**start["image"], sha256=digest.get("sha256")),
-        provider=start["provider"],
+        image=Image(**asdict(start.image), sha256=tracker.sha256),
+        provider=start.provider,
         outcome=verdict.outcome,
         stage=verdict.stage,
         cause=verdict.cause,
         findings=verdict.findings,
-        prediction=Prediction.model_validate(start["prediction"]),
-        inside=tuple(InspectedPart.model_validate(row) for row in start["inside"]),
-        counterfactual=Counterfactual(**second) if second else None,
-        guest=Guest(**{name: login[name] for name in Guest.model_fields}) if login else None,
-        timings_s={"check": start["check_s"], **timings_s, "verdict": round(verdict.at_s, 3)},
+        prediction=start.prediction,
+        inside=start.inside,
+        counterfactual=Counterfactual(**asdict(second)) if second else None,
+        guest=_guest(login) if login else None,
+        timings_s={"check": start.check_s, **timings_s, "verdict": round(verdict.at_s, 3)},
         run_dir=str(run_dir) if run_dir else None,
         tool=Tool(
-            **start["tool"],
-            firmware=start.get("firmware", "bios"),
-            secure_boot=start.get("secure_boot", False),
-            tpm=start.get("tpm", False),
+            **asdict(start.tool),
+            firmware=start.firmware,
+            secure_boot=start.secure_boot,
+            tpm=start.tpm,
         ),
     )
 
 
-def _data_of(observations: list[Observation], channel: str, kind: str) -> dict[str, Any] | None:
-    for observation in observations:
-        if (observation.channel, observation.kind) == (channel, kind):
-            return dict(observation.data)
-    return None
+def _guest(login: SshLogin) -> Guest:
+    return Guest(
+        os=login.os,
+        kernel=login.kernel,
+        root_device=login.root_device,
+        root_transport=login.root_transport,
+        nics=tuple(dict(nic) for nic in login.nics),
+        cloud_init=dict(login.cloud_init),
+    )

@@ -20,7 +20,8 @@ from harness.host.programs import PDEATHSIG
 from harness.matrix.catalog import Expected
 from harness.matrix.record import judge_against
 from harness.model.stages import Stage
-from harness.trial.result import EVIDENCE_FILE, Result, judge
+from harness.trial.replay import judge_record
+from harness.trial.result import EVIDENCE_FILE, Result
 from images.build import build
 from images.gallery.build import break_image
 from images.gallery.entry import Entry, load_entry
@@ -172,7 +173,7 @@ def recorded(name: str) -> Result:
     with tempfile.TemporaryDirectory(prefix="harness-replay-") as folder:
         evidence = Path(folder) / EVIDENCE_FILE
         evidence.write_bytes(lzma.decompress(packed.read_bytes()))
-        return judge(read_evidence(evidence), None)
+        return judge_record(read_evidence(evidence), None)
 
 
 def record_run(run_dir: Path, target: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.trial.result import replay
+from harness.trial.replay import replay
 from images.build import build
 from tests.processes import machines_of, wait_for
 from tests.program import HARNESS, Ran

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import harness.provider
-from harness.trial.result import replay
+from harness.trial.replay import replay
 from images.build import build
 from images.gallery.build import build_entry
 from tests.processes import machines_of, wait_for

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from harness.evidence.log import SCHEMA, Observation, read_evidence
+from harness.evidence import events
+from harness.evidence.codec import Observation, encode, header
+from harness.evidence.log import read_evidence
 from tests.recordings import HOSTILE, TESTS, recorded
 
 
@@ -24,7 +24,7 @@ def start(panic_run: Path) -> list[Observation]:
     rows = []
     for observation in read_evidence(panic_run / "evidence.jsonl"):
         rows.append(observation)
-        if (observation.channel, observation.kind) == ("machine", "power-on"):
+        if isinstance(observation.event, events.PowerOn):
             return rows
     raise AssertionError
 
@@ -33,11 +33,11 @@ def start(panic_run: Path) -> list[Observation]:
 def write_run(tmp_path: Path, start: list[Observation]) -> Callable[..., Path]:
     """A run with these observations after its start, and this raw log."""
 
-    def write(rows: list[tuple[float, str, str, dict[str, Any]]], serial: bytes) -> Path:
+    def write(rows: list[tuple[float, events.Event]], serial: bytes) -> Path:
         folder = tmp_path / "written"
         folder.mkdir()
-        lines = [row.to_json() for row in [*start, *(Observation(*row) for row in rows)]]
-        text = "\n".join([json.dumps({"schema": SCHEMA}), *lines]) + "\n"
+        lines = [encode(row) for row in [*start, *(Observation(*row) for row in rows)]]
+        text = "\n".join([header(), *lines]) + "\n"
         (folder / "evidence.jsonl").write_text(text)
         (folder / "serial.log").write_bytes(serial)
         return folder
@@ -49,10 +49,10 @@ def write_run(tmp_path: Path, start: list[Observation]) -> Callable[..., Path]:
 def hostile_run(write_run: Callable[..., Path]) -> Path:
     text = HOSTILE.decode("utf-8", "replace")
     rows = [
-        (1.0, "serial", "line", {"text": text, "offset": 0}),
-        (1.1, "screen", "text", {"lines": [text], "how": "ocr", "share": 1, "background": "#000"}),
-        (1.2, "qmp", "event", {"name": "GUEST_PANICKED", "detail": {"said": text}}),
-        (1.3, "network", "frame", {"what": "udp", "mac": "", "source": text, "target": "x"}),
-        (2.0, "serial", "line", {"text": "the end", "offset": len(HOSTILE)}),
+        (1.0, events.SerialLine(text, 0)),
+        (1.1, events.ScreenText((text,), "#000", "ocr")),
+        (1.2, events.QmpEvent("GUEST_PANICKED", {"said": text})),
+        (1.3, events.Frame("udp", "", text, "x")),
+        (2.0, events.SerialLine("the end", len(HOSTILE))),
     ]
     return write_run(rows, HOSTILE + b"the end\r\n")

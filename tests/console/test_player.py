@@ -10,6 +10,7 @@ import pytest
 
 from harness.console.player import Player
 from harness.errors import StateError, UsageError
+from harness.evidence import events
 
 
 class Clock:
@@ -78,10 +79,10 @@ def test_it_moves_to_a_stage_and_back(player: Player) -> None:
 
 def test_who_watches_hears_it_all_whenever_they_come(player: Player) -> None:
     early: list[float] = []
-    player.watch(lambda row: early.append(row.t_s))
+    player.watch(lambda row, _: early.append(row.t_s))
     player.seek("kernel")
     late: list[float] = []
-    stop = player.watch(lambda row: late.append(row.t_s))
+    stop = player.watch(lambda row, _: late.append(row.t_s))
     assert early == late
     player.seek("root")
     assert early == late
@@ -93,10 +94,10 @@ def test_who_watches_hears_it_all_whenever_they_come(player: Player) -> None:
 def test_the_serial_line_is_what_the_raw_log_has(write_run: Callable[..., Path]) -> None:
     raw = b"one\r\n\r\nlogin: root\r\nthe last"
     rows = [
-        (1.0, "serial", "line", {"text": "one", "offset": 0}),
-        (2.0, "serial", "prompt", {"text": "login: ", "offset": 7}),
-        (3.0, "serial", "line", {"text": "login: root", "offset": 7}),
-        (4.0, "serial", "prompt", {"text": "the last", "offset": 20}),
+        (1.0, events.SerialLine("one", 0)),
+        (2.0, events.SerialPrompt("login: ", 7)),
+        (3.0, events.SerialLine("login: root", 7)),
+        (4.0, events.SerialPrompt("the last", 20)),
     ]
     player = Player(write_run(rows, raw))
     heard: list[bytes] = []

@@ -21,8 +21,8 @@ from harness.examine.image_report import examine
 from harness.machine.acceleration import choose_acceleration
 from harness.machine.qemu import ProcessMachine
 from harness.provider.profile import load_profile
-from harness.trial.case import Case
-from harness.trial.result import replay
+from harness.trial.replay import replay
+from harness.trial.request import Case
 from images.build import build
 from tests.console.pseudo_terminal import SIZE, Terminal
 from tests.processes import machines_of, wait_for
@@ -63,7 +63,7 @@ class Heard:
 async def opened(image: Path, folder: Path) -> AsyncIterator[tuple[Station, Heard]]:
     profile = load_profile("contabo")
     facts = examine(str(image), profile)
-    case = Case(facts, profile, "network", False, None, None, folder, counterfactual=False)
+    case = Case(image=facts, profile=profile, run_dir=folder, counterfactual=False)
     async with open_station(case, choose_acceleration("tcg"), vnc=True) as station:
         yield station, Heard(station)
 

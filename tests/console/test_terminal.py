@@ -18,6 +18,7 @@ from harness.console.tap import SerialTap
 from harness.console.terminal import ConsoleApp
 from harness.console.view import View
 from harness.errors import UsageError
+from harness.evidence import events
 from harness.evidence.log import EvidenceLog, Observation
 from harness.trial.result import EVIDENCE_FILE
 from tests.console.pseudo_terminal import SIZE, Terminal
@@ -144,8 +145,8 @@ def test_a_picture_on_the_guests_screen_is_shown_as_one(
     log = EvidenceLog(tmp_path / EVIDENCE_FILE)
     with log:
         for row in start:
-            log.record(row.channel, row.kind, **row.data)
-        log.record("screen", "shot", file="screen-end.png")
+            log.record(row.event)
+        log.record(events.Screenshot(file="screen-end.png"))
     picture = Image.new("RGB", (640, 480), "#102030")
     picture.paste("#ffffff", (0, 0, 320, 480))
     picture.save(tmp_path / "screen-end.png")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.console.view import View
+from harness.diagnose.diagnosis import followed
+from harness.evidence import events
 from harness.evidence.log import Observation, read_evidence
 from harness.model.stages import STAGES
-from harness.trial.result import replay
+from harness.trial.replay import replay
 from tests.recordings import RECORDINGS, recorded
 
 CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e]")
@@ -19,9 +22,16 @@ CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e]")
 
 def fold(observations: list[Observation]) -> View:
     view = View()
-    for observation in observations:
-        view.take(observation)
+    for observation, diagnosis in followed(observations):
+        view.take(observation, diagnosis)
     return view
+
+
+def take(view: View, at_s: float, event: events.Event) -> None:
+    """Let the machine of ``view`` go on with ``event``."""
+    observation = Observation(at_s, event)
+    view.diagnosis.feed(observation)
+    view.take(observation, view.diagnosis)
 
 
 def reached(view: View) -> dict[str, float]:
@@ -64,16 +74,19 @@ def test_rules_that_fired_are_told_with_line_and_time(panic_run: Path) -> None:
 
 
 def test_the_machine_is_off_running_or_frozen(start: list[Observation]) -> None:
-    def event(name: str) -> Observation:
-        return Observation(1.0, "qmp", "event", {"name": name, "detail": {}})
+    def event(name: str) -> events.Event:
+        return events.QmpEvent(name=name, detail={})
 
     view = fold(start[:-1])
     seen = [view.state]
-    for step in (start[-1], *map(event, ("STOP", "RESUME", "SHUTDOWN", "STOP", "RESET", "RESUME"))):
-        view.take(step)
+    for step in (
+        start[-1].event,
+        *map(event, ("STOP", "RESUME", "SHUTDOWN", "STOP", "RESET", "RESUME")),
+    ):
+        take(view, 1.0, step)
         seen.append(view.state)
     assert seen == ["off", "running", "frozen", "running", "off", "off", "off", "running"]
-    view.take(Observation(2.0, "host", "qemu-ended", {"status": 1, "stderr": [], "oom_kills": 0}))
+    take(view, 2.0, events.QemuEnd(status=1, stderr=(), oom_kills=0))
     assert view.state == "off"
 
 
@@ -82,11 +95,11 @@ def test_a_reset_by_a_person_begins_the_ladder_anew_and_keeps_the_verdict(panic_
     view = fold(rows)
     before = reached(view)
     assert view.stage == "root"
-    view.take(Observation(100.0, "person", "reset", {"said": ""}))
+    take(view, 100.0, events.PersonAction("reset", ""))
     assert reached(view) == {"power-on": 0.0}
     for row in rows:
-        if row.channel in ("serial", "firmware", "cpu", "disk"):
-            view.take(Observation(100.0 + row.t_s, row.channel, row.kind, row.data))
+        if row.event.channel in ("serial", "firmware", "cpu", "disk"):
+            take(view, 100.0 + row.t_s, row.event)
     assert reached(view) == pytest.approx(before, abs=0.002)
     assert view.verdict
     assert view.verdict.cause == "boot.kernel-panic"
@@ -96,8 +109,9 @@ def test_a_reset_by_a_person_begins_the_ladder_anew_and_keeps_the_verdict(panic_
 def test_another_machine_is_shown_from_its_start(panic_run: Path) -> None:
     rows = list(read_evidence(panic_run / "evidence.jsonl"))
     view = fold(rows)
-    changed = Observation(0.0, "run", "start", {**rows[0].data, "change": "UEFI in place of BIOS"})
-    view.take(changed)
+    changed = replace(rows[0].event, change="UEFI in place of BIOS")
+    for observation, diagnosis in followed([Observation(0.0, changed)]):
+        view.take(observation, diagnosis)
     assert view.verdict is None
     assert reached(view) == {}
     assert [(boot.title, boot.cause) for boot in view.boots] == [

@@ -1,9 +1,14 @@
-"""The judge's input: observations of a run, as the observers write them."""
+"""A run as its observers write it, one second between two events."""
+
+from __future__ import annotations
 
 from typing import Any
 
+from harness.diagnose.counterfactual import Change, what_would_settle
 from harness.diagnose.diagnosis import Diagnosis, diagnose
+from harness.evidence import events
 from harness.evidence.log import Observation
+from tests.evidence.samples import run_start
 
 GUEST, MAC, NONCE = "203.0.113.10", "00:50:56:12:34:56", "0123abcd"
 
@@ -17,53 +22,52 @@ class Script:
         *,
         strict: bool = False,
         firmware: str = "bios",
-        **more_seed: Any,
+        seed: dict[str, Any] | None = None,
+        **start: Any,
     ) -> None:
         self.rows: list[Observation] = []
-        seed = {
-            **more_seed,
-            "address": GUEST,
-            "mac": MAC,
-            "phone_home_path": f"/{NONCE}/phone-home",
-            "ready_path": f"/{NONCE}/ready",
-        }
-        self.add("run", "start", until=until, strict=strict, seed=seed, firmware=firmware)
-
-    def add(self, channel: str, kind: str, **data: Any) -> "Script":
-        self.rows.append(Observation(float(len(self.rows)), channel, kind, data))
-        return self
-
-    def serial(self, *lines: str) -> "Script":
-        for line in lines:
-            self.add("serial", "line", text=line, offset=len(self.rows))
-        return self
-
-    def firmware(self, *lines: str) -> "Script":
-        for line in lines:
-            self.add("firmware", "line", text=line, offset=0)
-        return self
-
-    def frame(self, what: str, source: str = GUEST, mac: str = MAC, target: str = "") -> "Script":
-        return self.add(
-            "network", "frame", what=what, source=source, target=target, mac=mac, number=1
+        given = events.SeedRecord(
+            address=GUEST,
+            mac=MAC,
+            phone_home_path=f"/{NONCE}/phone-home",
+            ready_path=f"/{NONCE}/ready",
+            **(seed or {}),
         )
+        self.add(run_start(until=until, strict=strict, seed=given, firmware=firmware, **start))
 
-    def call(self, path: str, **fields: str) -> "Script":
-        return self.add("receiver", "call", path=path, fields=fields)
+    def add(self, event: events.Event) -> Script:
+        self.rows.append(Observation(float(len(self.rows)), event))
+        return self
 
-    def quiet(self, reference_s: float) -> "Script":
+    def serial(self, *lines: str) -> Script:
+        for line in lines:
+            self.add(events.SerialLine(text=line, offset=len(self.rows)))
+        return self
+
+    def firmware(self, *lines: str) -> Script:
+        for line in lines:
+            self.add(events.FirmwareLine(text=line, offset=0))
+        return self
+
+    def frame(self, what: str, source: str = GUEST, mac: str = MAC, target: str = "") -> Script:
+        return self.add(events.Frame(what=what, source=source, target=target, mac=mac, number=1))
+
+    def call(self, path: str, **fields: str) -> Script:
+        return self.add(events.Call(path=path, fields=fields))
+
+    def quiet(self, reference_s: float) -> Script:
         quiet = {"quiet_s": 2 * reference_s, "reference_s": reference_s, "slowness": 2.0}
-        return self.add("clock", "quiet", last=False, **quiet)
+        return self.add(events.Quiet(last=False, **quiet))
 
-    def silence(self) -> "Script":
-        return self.add("clock", "quiet", quiet_s=9.0, reference_s=9.0, last=True, slowness=1.0)
+    def silence(self) -> Script:
+        return self.add(events.Quiet(quiet_s=9.0, reference_s=9.0, last=True, slowness=1.0))
 
-    def booted(self) -> "Script":
-        self.add("machine", "power-on")
+    def booted(self) -> Script:
+        self.add(events.PowerOn())
         self.firmware("SeaBIOS (version 1.16.2)", "Booting from Hard Disk...")
         return self.firmware("Booting from 0000:7c00")
 
-    def linux(self) -> "Script":
+    def linux(self) -> Script:
         return self.booted().serial(
             "[    0.000000] Linux version 6.1.0-18-cloud-amd64 (debian)",
             "[    1.2] Run /init as init process",
@@ -78,3 +82,8 @@ class Script:
 def said(script: Script) -> tuple[Any, ...]:
     verdict = script.judge().verdict
     return (verdict.outcome, verdict.stage, verdict.cause) if verdict else (None,)
+
+
+def settled(script: Script) -> Change | None:
+    diagnosis = script.judge()
+    return what_would_settle(diagnosis.verdict, diagnosis.tracker.start)

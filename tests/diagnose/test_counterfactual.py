@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from harness.diagnose.counterfactual import what_would_settle
+from harness.evidence import events
 from harness.model.finding import Finding
 from harness.model.hardware import Chipset, DiskBus
-from tests.diagnose.script import Script
+from tests.diagnose.script import Script, settled
 
 _NO_DISK = ("Linux version 6.1.0", "ALERT!  UUID=0 does not exist.  Dropping to a shell!")
 _SEEN = "sd 2:0:0:0: [sda] 41943040 512-byte logical blocks"
@@ -26,12 +26,12 @@ _SEEN = "sd 2:0:0:0: [sda] 41943040 512-byte logical blocks"
     ],
 )
 def test_only_what_would_settle_the_cause_is_tried(script: Script, thing: str | None) -> None:
-    change = what_would_settle(script.judge())
+    change = settled(script)
     assert (change.thing if change else None) == thing
 
 
 def test_the_proof_is_said_in_a_sentence() -> None:
-    change = what_would_settle(Script().booted().serial(*_NO_DISK).judge())
+    change = settled(Script().booted().serial(*_NO_DISK))
     assert change
     assert change.name == "a SATA disk in place of virtio-scsi"
     said = change.verdict("pass", "root")
@@ -50,9 +50,7 @@ def test_the_proof_is_said_in_a_sentence() -> None:
 def test_the_other_disk_is_one_that_the_guest_has_a_driver_for(
     drivers: dict[str, str], name: str | None
 ) -> None:
-    diagnosis = Script().booted().serial(*_NO_DISK).judge()
-    diagnosis.drivers = drivers
-    change = what_would_settle(diagnosis)
+    change = settled(Script(drivers=drivers).booted().serial(*_NO_DISK))
     assert (change.name if change else None) == name
 
 
@@ -74,9 +72,8 @@ def test_the_other_disk_is_one_that_the_guest_has_a_driver_for(
 def test_the_other_disk_is_one_that_the_machine_can_have(
     chipset: Chipset, bus: DiskBus, drivers: dict[str, str], name: str | None
 ) -> None:
-    diagnosis = Script().booted().serial(*_NO_DISK).judge()
-    diagnosis.chipset, diagnosis.disk_bus, diagnosis.drivers = chipset, bus, drivers
-    change = what_would_settle(diagnosis)
+    script = Script(chipset=chipset, disk_bus=bus, drivers=drivers)
+    change = settled(script.booted().serial(*_NO_DISK))
     assert (change.name if change else None) == name
 
 
@@ -94,6 +91,6 @@ def test_another_nic_is_not_tried_where_nothing_would_configure_it(
     script = Script()
     for finding_id in known:
         row = Finding(id=finding_id, severity="warning", statement="It was found on the disk.")
-        script.add("check", "finding", finding=row.model_dump())
-    change = what_would_settle(script.linux().silence().judge())
+        script.add(events.CheckFinding(finding=row))
+    change = settled(script.linux().silence())
     assert (change.thing if change else None) == thing

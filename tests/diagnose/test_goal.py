@@ -23,18 +23,18 @@ def test_a_disk_passes_with_its_stage_or_a_later_one() -> None:
 
 @pytest.mark.parametrize("missing", ["installer", "network", DISK_SEEN])
 def test_an_iso_passes_only_with_installer_disk_and_nic(missing: str) -> None:
-    goal = Goal("network", "disc")
+    goal = Goal("network", "iso")
     stages: list[Stage] = ["kernel"]
     stages += [stage for stage in ("installer", "network") if stage != missing]
     signs = {DISK_SEEN} - {missing}
-    assert not goal.is_met(timeline(*stages), MachineState(medium="disc", signs=signs))
+    assert not goal.is_met(timeline(*stages), MachineState(medium="iso", signs=signs))
     everything = timeline("kernel", "network", "installer")
-    assert goal.is_met(everything, MachineState(medium="disc", signs={DISK_SEEN}))
+    assert goal.is_met(everything, MachineState(medium="iso", signs={DISK_SEEN}))
 
 
 def test_an_installation_has_shown_what_it_was_to_show_with_its_own_stage_only() -> None:
-    goal = Goal("installed", "disc")
-    state = MachineState(medium="disc", signs={DISK_SEEN})
+    goal = Goal("installed", "iso")
+    state = MachineState(medium="iso", signs={DISK_SEEN})
     assert not goal.is_met(timeline("installer", "network"), state)
     assert goal.is_met(timeline("installer", "network", "installed"), state)
 
@@ -42,4 +42,4 @@ def test_an_installation_has_shown_what_it_was_to_show_with_its_own_stage_only()
 def test_what_goes_wrong_after_the_network_counts_for_an_iso_only() -> None:
     reached = timeline("kernel", "network")
     assert Goal().is_decided_by(reached)
-    assert not Goal("network", "disc").is_decided_by(reached)
+    assert not Goal("network", "iso").is_decided_by(reached)

@@ -1,10 +1,12 @@
 """The judge, fed with what the discs of installers do."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from harness.diagnose.diagnosis import diagnose
+from harness.evidence import events
 from harness.evidence.log import Observation
 from harness.model.finding import Finding, finding
 from tests.diagnose.script import MAC, Script, said
@@ -17,34 +19,36 @@ class Iso(Script):
 
     def __init__(self, until: str = "network", *, known: tuple[str, ...] = (), **more: Any) -> None:
         super().__init__(until, **more)
-        start = {**self.rows[0].data, "medium": "disc", "known": list(known)}
-        self.rows = [Observation(0.0, "run", "start", start)]
+        start = replace(self.rows[0].event, medium="iso", known=known)
+        self.rows = [Observation(0.0, start)]
 
     def booted(self) -> "Iso":
-        self.add("machine", "power-on")
+        self.add(events.PowerOn())
         self.firmware("SeaBIOS (version 1.16.2)", "Booting from Hard Disk...")
         self.firmware("Boot failed: not a bootable disk", "Booting from DVD/CD...")
         self.firmware("Booting from 0000:7c00")
         return self
 
     def kernel(self, read_bytes: int = 1024) -> "Iso":
-        self.booted().add("disk", "reads", read_bytes=read_bytes)
-        self.add("cpu", "mode", mode="long", interrupt_table="low", disk_read_bytes=read_bytes)
+        self.booted().add(events.DiskReads(read_bytes=read_bytes))
+        self.add(
+            events.CpuModeChange(mode="long", interrupt_table="low", disk_read_bytes=read_bytes)
+        )
         return self
 
     def reads(self, read_bytes: int) -> "Iso":
-        self.add("disk", "reads", read_bytes=read_bytes)
+        self.add(events.DiskReads(read_bytes=read_bytes))
         return self
 
     def screen(self, *lines: str) -> "Iso":
-        self.add("screen", "text", lines=list(lines), background="#000000", how="ocr", share=1.0)
+        self.add(events.ScreenText(lines=lines, background="#000000", how="ocr", share=1.0))
         return self
 
     def installer(self) -> "Iso":
         return self.screen("[!!] Select a language", "Choose the language to be used")
 
     def nic(self) -> "Iso":
-        self.add("network", "frame", what="ipv6", source="::", target="", mac=MAC, number=1)
+        self.add(events.Frame(what="ipv6", source="::", target="", mac=MAC, number=1))
         return self
 
 
@@ -56,15 +60,15 @@ def test_an_iso_passes_with_installer_disk_and_nic() -> None:
 
 def test_the_order_in_which_they_are_seen_does_not_matter() -> None:
     script = Iso().kernel().nic()
-    assert script.judge().timeline.furthest == "kernel"
+    assert script.judge().tracker.timeline.furthest == "kernel"
     assert said(script.installer()) == (None,)
-    assert script.judge().timeline.furthest == "network"
+    assert script.judge().tracker.timeline.furthest == "network"
     assert said(script.reads(65536)) == ("pass", "network", None)
 
 
 def test_what_the_loader_reads_of_the_target_is_no_driver() -> None:
     script = Iso().booted().reads(512).reads(33280)
-    script.add("cpu", "mode", mode="long", interrupt_table="low", disk_read_bytes=40000)
+    script.add(events.CpuModeChange(mode="long", interrupt_table="low", disk_read_bytes=40000))
     assert said(script.reads(40000).installer().nic()) == (None,)
     assert said(script.quiet(45.0)) == ("fail", "network", "installer.disk-unseen")
 
@@ -132,7 +136,7 @@ def test_drivers_at_work_that_no_console_explains_prove_nothing() -> None:
 
 def test_a_tool_is_no_installer_and_no_failure() -> None:
     tool = Iso(known=("no-installer",)).booted().nic()
-    assert tool.judge().timeline.furthest == "network"
+    assert tool.judge().tracker.timeline.furthest == "network"
     assert said(tool.firmware("No bootable device.")) == ("inconclusive", "network", None)
     memtest = Iso(known=("no-installer",)).kernel().screen("Memtest86+ v6.10").quiet(30.0)
     assert said(memtest) == ("inconclusive", "kernel", None)
@@ -146,7 +150,7 @@ def test_an_installer_that_goes_back_to_the_firmware_has_failed() -> None:
 
 
 def test_an_iso_that_is_not_started() -> None:
-    script = Iso().add("machine", "power-on")
+    script = Iso().add(events.PowerOn())
     script.firmware("SeaBIOS (version 1.16.2)", "No bootable device.")
     assert said(script) == ("fail", "firmware", "boot.no-bootable-device")
 
@@ -159,14 +163,14 @@ def installing() -> Iso:
 
 
 def off(script: Script, reason: str = "guest-shutdown") -> Script:
-    return script.add("qmp", "event", name="SHUTDOWN", detail={"guest": True, "reason": reason})
+    return script.add(events.QmpEvent(name="SHUTDOWN", detail={"guest": True, "reason": reason}))
 
 
 @pytest.mark.parametrize("reason", ["guest-shutdown", "guest-reset"])
 def test_an_installation_has_ended_when_the_guest_ends_the_machine(reason: str) -> None:
     script = installing().nic().reads(65536)
     assert said(script) == (None,)
-    script.add("disk", "writes", written_bytes=900 << 20)
+    script.add(events.DiskWrites(written_bytes=900 << 20))
     assert said(off(script, reason)) == ("pass", "installed", None)
 
 
@@ -176,7 +180,7 @@ def test_an_installer_that_ends_without_having_written_has_failed() -> None:
 
 def test_an_error_that_an_installer_shows_is_the_cause_though_it_goes_on_to_the_end() -> None:
     script = installing().reads(65536).serial("Failed to partition the selected disk")
-    script.add("disk", "writes", written_bytes=900 << 20)
+    script.add(events.DiskWrites(written_bytes=900 << 20))
     verdict = off(script).judge().verdict
     assert verdict is not None
     assert verdict.cause == "installer.failed"
@@ -201,16 +205,16 @@ def test_a_long_installation_is_given_time_and_a_stuck_one_is_named() -> None:
 
 
 def part(script: Script, reaches: str, outcome: str, cause: Finding | None = None, **more: Any):
-    findings = [cause.model_dump(mode="json")] if cause else []
+    findings = (cause,) if cause else ()
     data = {**NOTHING_ELSE, "outcome": outcome, "cause": cause.id if cause else None, **more}
-    return script.add("part", "result", reaches=reaches, findings=findings, **data)
+    return script.add(events.PartResult(name="x", reaches=reaches, findings=findings, **data))
 
 
 def test_an_installation_passes_with_the_first_boot_of_what_it_installed() -> None:
     script = Iso("rebooted").kernel().installer()
     part(script, "installed", "pass", stages_s={"kernel": 1.0, "network": 60.0, "installed": 300.0})
     assert said(script) == (None,)
-    assert script.judge().timeline.reached_s["network"] == 160.0
+    assert script.judge().tracker.timeline.reached_s["network"] == 160.0
     part(script, "rebooted", "pass", stages_s={"network": 30.0})
     verdict = script.judge().verdict
     assert verdict is not None

@@ -6,7 +6,8 @@ import pytest
 
 from harness.diagnose.machine_state import MachineState
 from harness.diagnose.prompts import Answer, Answerer, known_prompts
-from harness.evidence.log import Observation
+from harness.evidence import events
+from harness.evidence.events import Event
 
 # As the screens were read off real discs.
 ISOLINUX = ["debian 12", "Debian GNU/Linux installer menu (BIOS mode)", "Install", "Help"]
@@ -21,26 +22,26 @@ LANGUAGE = [
 ]
 
 
-def screen(*lines: str) -> Observation:
-    return Observation(1.0, "screen", "text", {"lines": list(lines)})
+def screen(*lines: str) -> Event:
+    return events.ScreenText(lines=lines, background="#000000", how="ocr")
 
 
-def serial(text: str) -> Observation:
-    return Observation(1.0, "serial", "line", {"text": text, "offset": 0})
+def serial(text: str) -> Event:
+    return events.SerialLine(text=text, offset=0)
 
 
-def quiet(reference_s: float = 5.0) -> Observation:
-    return Observation(9.0, "clock", "quiet", {"reference_s": reference_s})
+def quiet(reference_s: float = 5.0) -> Event:
+    return events.Quiet(quiet_s=reference_s, reference_s=reference_s, last=False, slowness=1.0)
 
 
-def reset() -> Observation:
-    return Observation(9.0, "qmp", "event", {"name": "RESET", "detail": {"guest": True}})
+def reset() -> Event:
+    return events.QmpEvent(name="RESET", detail={"guest": True})
 
 
-def answers(*observations: Observation, **state: Any) -> list[Answer]:
+def answers(*happened: Event, **state: Any) -> list[Answer]:
     answerer = Answerer()
-    machine = MachineState(medium="disc", **state)
-    given = (answerer.feed(observation, machine) for observation in observations)
+    machine = MachineState(medium="iso", **state)
+    given = (answerer.feed(event, machine) for event in happened)
     return [answer for answer in given if answer]
 
 
@@ -76,7 +77,7 @@ def test_a_screen_that_has_gone_is_not_answered() -> None:
 
 
 def test_a_boot_menu_is_none_once_a_kernel_runs() -> None:
-    state = MachineState(medium="disc")
+    state = MachineState(medium="iso")
     state.timeline.reach("kernel", 1.0)
     answerer = Answerer()
     answerer.feed(screen(*GRUB), state)
@@ -102,6 +103,6 @@ def test_every_question_says_where_its_text_comes_from() -> None:
 
 
 def test_a_pause_before_the_end_of_a_short_limit_is_time_to_answer() -> None:
-    pause = Observation(3.0, "clock", "pause", {"reference_s": 3.0})
+    pause = events.Pause(quiet_s=3.0, reference_s=3.0, last=False, slowness=1.0)
     (answer,) = answers(screen(*ISOLINUX), pause)
     assert answer.prompt.id == "isolinux.menu"

@@ -12,7 +12,8 @@ import pytest
 
 from harness.diagnose.rules import Rule, RuleBook, shipped_rules
 from harness.model.finding import Explanation, catalog
-from harness.trial.result import EVIDENCE_FILE, Result, replay
+from harness.trial.replay import replay
+from harness.trial.result import EVIDENCE_FILE, Result
 
 _RECORDINGS = sorted(Path(__file__).parent.parent.rglob("*.evidence.jsonl.xz"))
 _OTHER_WORDS = "Something else is said here"

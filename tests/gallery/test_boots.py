@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.trial.result import replay
+from harness.trial.replay import replay
 from images.gallery.build import build_entry
 from images.gallery.entry import load_entry
 from tests.processes import machines_of

@@ -17,7 +17,7 @@ from harness.provider.profile import load_profile
 from harness.seed.guest_network import GuestNetwork
 from harness.seed.seed import new_seed, write_seed
 from harness.trial.boot import endpoints_in, machine_spec
-from harness.trial.case import Case
+from harness.trial.request import Case
 
 
 @asynccontextmanager
@@ -40,7 +40,7 @@ async def ask(folder: Path, backend: Backend, provider: str = "contabo") -> dict
     image = folder / "image.qcow2"
     seed = new_seed("00:50:56:12:34:56", GuestNetwork())
     profile = load_profile(provider)
-    case = Case(examine(str(image), profile), profile, "network", False, None, None, folder)
+    case = Case(image=examine(str(image), profile), profile=profile, run_dir=folder)
     spec = machine_spec(case, Acceleration("tcg", "max", 1.0, ""), seed, folder, None)
     endpoints = endpoints_in(folder, folder)
     write_seed(seed, spec.seed)

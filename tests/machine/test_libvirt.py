@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from harness.machine.backend import Backend
-from harness.trial.result import replay
+from harness.trial.replay import replay
 from images.build import build
 from images.gallery.build import build_entry
 from images.gallery.entry import load_entry

@@ -78,7 +78,7 @@ def test_files_come_whole_and_in_order(tmp_path: Path, archive: str) -> None:
     assert b"\r\n\r\nSuite: stable\nHTTP/1.1 200" in answer
     assert LARGE in answer
     assert answer.count(head.encode()) == 2
-    assert [(row.data["path"], row.data["status"]) for row in rows] == [
+    assert [(row.event.path, row.event.status) for row in rows] == [
         ("dists/Release", 200),
         ("large", 200),
         ("large", 200),
@@ -89,7 +89,7 @@ def test_what_the_archive_has_not_is_not_found(tmp_path: Path, archive: str) -> 
     answer, rows = ask(tmp_path, archive, "GET /archive/pool/nothing.deb")
     assert answer.startswith(b"HTTP/1.1 404 ")
     assert b"Content-Length: 0\r\n" in answer
-    assert rows[0].data["status"] == 404
+    assert rows[0].event.status == 404
 
 
 @pytest.mark.parametrize(
@@ -104,14 +104,14 @@ def test_no_path_leads_out_of_the_archive(tmp_path: Path, archive: str, target: 
 def test_without_an_archive_every_request_is_a_call(tmp_path: Path) -> None:
     answer, rows = ask(tmp_path, None, "GET /archive/dists/Release")
     assert answer.endswith(b"ok\n")
-    assert [row.kind for row in rows] == ["call"]
+    assert [row.event.kind for row in rows] == ["call"]
 
 
 def test_an_archive_that_is_not_there_is_a_fault_of_this_host(tmp_path: Path) -> None:
     _, rows = ask(tmp_path, "http://127.0.0.1:9/debian", "GET /archive/dists/Release")
-    (fault,) = [row for row in rows if row.kind == "fault"]
-    assert fault.data["finding"] == "host.archive-unreachable"
-    assert "http://127.0.0.1:9/debian/dists/Release" in fault.data["statement"]
+    (fault,) = [row for row in rows if row.event.kind == "fault"]
+    assert fault.event.finding == "host.archive-unreachable"
+    assert "http://127.0.0.1:9/debian/dists/Release" in fault.event.statement
 
 
 def test_only_reading_is_asked_of_an_archive() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.evidence import events
 from harness.evidence.log import EvidenceLog, Observation
 from harness.observe.clock import QUIET_STEPS_S, Clock, Iso
 from tests.virtual_time import run_in_virtual_time, virtual_now_s
@@ -35,28 +36,32 @@ def record(
                 at_sample(log)
 
             log.power_on()
-            log.record("machine", "power-on")
+            log.record(events.PowerOn())
             running = asyncio.create_task(clock.run(sample))
             while not running.done():
                 await asyncio.sleep(QUIET_STEPS_S[0] / 4)
                 during(log)
 
     run_in_virtual_time(run())
-    return [row for row in rows if row.channel == "clock"]
+    return [row for row in rows if row.event.channel == "clock"]
+
+
+def screen(*lines: str) -> events.ScreenText:
+    return events.ScreenText(lines, "#000000", "vga-text")
 
 
 def test_silence_is_recorded_step_by_step(tmp_path: Path) -> None:
     rows = record(tmp_path)
     assert len(rows) == len(QUIET_STEPS_S)
-    assert [row.data["last"] for row in rows] == [False] * (len(rows) - 1) + [True]
-    assert [row.data["reference_s"] for row in rows] == list(QUIET_STEPS_S)
+    assert [row.event.last for row in rows] == [False] * (len(rows) - 1) + [True]
+    assert [row.event.reference_s for row in rows] == list(QUIET_STEPS_S)
     assert [row.t_s for row in rows] == list(QUIET_STEPS_S)
 
 
 def test_a_slow_host_has_all_steps_stretched(tmp_path: Path) -> None:
     rows = record(tmp_path, slowness=3.0)
     assert [row.t_s for row in rows] == [3 * step_s for step_s in QUIET_STEPS_S]
-    assert [row.data["reference_s"] for row in rows] == list(QUIET_STEPS_S)
+    assert [row.event.reference_s for row in rows] == list(QUIET_STEPS_S)
 
 
 def test_what_was_not_sampled_yet_is_no_silence(tmp_path: Path) -> None:
@@ -64,37 +69,37 @@ def test_what_was_not_sampled_yet_is_no_silence(tmp_path: Path) -> None:
 
     def sample(log: EvidenceLog) -> None:
         if reads:
-            log.record("disk", "reads", read_bytes=reads.pop())
+            log.record(events.DiskReads(read_bytes=reads.pop()))
 
     (row,) = record(tmp_path, quiet_s=20, at_sample=sample)
-    assert (row.data["last"], row.t_s) == (True, 40)
+    assert (row.event.last, row.t_s) == (True, 40)
 
 
 def test_the_end_of_the_time_is_judged_by_a_sample_of_that_moment(tmp_path: Path) -> None:
     numbers = iter(range(1, 1_000_000))
 
     def sample(log: EvidenceLog) -> None:
-        log.record("disk", "reads", read_bytes=next(numbers))
+        log.record(events.DiskReads(read_bytes=next(numbers)))
 
     (row,) = record(tmp_path, total_s=50, quiet_s=20, at_sample=sample)
-    assert row.kind == "time-over"
+    assert row.event.kind == "time-over"
     assert '"reads"' in (tmp_path / "evidence.jsonl").read_text().splitlines()[-2]
 
 
 def test_a_limit_that_was_given_is_the_only_step(tmp_path: Path) -> None:
     (row,) = record(tmp_path, quiet_s=20)
-    assert (row.data["last"], row.t_s) == (True, 20)
+    assert (row.event.last, row.t_s) == (True, 20)
 
 
 def test_a_guest_that_gets_on_runs_into_the_end_of_the_time(tmp_path: Path) -> None:
     numbers = iter(range(1_000_000))
 
     def speak(log: EvidenceLog) -> None:
-        log.record("disk", "reads", read_bytes=next(numbers))
+        log.record(events.DiskReads(read_bytes=next(numbers)))
 
     rows = record(tmp_path, speak, total_s=300)
-    assert rows[-1].kind == "time-over"
-    assert not [row for row in rows if row.data.get("last")]
+    assert rows[-1].event.kind == "time-over"
+    assert not [row for row in rows if getattr(row.event, "last", False)]
 
 
 @pytest.mark.parametrize(
@@ -106,18 +111,18 @@ def test_a_line_that_only_counts_is_no_sign_of_life(tmp_path: Path, text: str) -
 
     def speak(log: EvidenceLog) -> None:
         for _ in range(100):  # more than the lines that are remembered
-            log.record("serial", "line", text=text.format(next(numbers)), offset=0)
+            log.record(events.SerialLine(text=text.format(next(numbers)), offset=0))
 
-    assert record(tmp_path, speak, total_s=300)[-1].data["last"]
+    assert record(tmp_path, speak, total_s=300)[-1].event.last
 
 
 def test_a_processor_that_goes_to_and_fro_is_no_sign_of_life(tmp_path: Path) -> None:
     modes = iter(["real", "protected"] * 1_000_000)
 
     def switch(log: EvidenceLog) -> None:
-        log.record("cpu", "mode", mode=next(modes))
+        log.record(events.CpuModeChange(mode=next(modes)))
 
-    assert record(tmp_path, switch, total_s=300)[-1].data["last"]
+    assert record(tmp_path, switch, total_s=300)[-1].event.last
 
 
 def test_new_lines_are_signs_of_life(tmp_path: Path) -> None:
@@ -126,18 +131,18 @@ def test_new_lines_are_signs_of_life(tmp_path: Path) -> None:
     )
 
     def speak(log: EvidenceLog) -> None:
-        log.record("serial", "line", text=f"unit {next(words)} started", offset=0)
+        log.record(events.SerialLine(text=f"unit {next(words)} started", offset=0))
 
-    assert record(tmp_path, speak, total_s=300)[-1].kind == "time-over"
+    assert record(tmp_path, speak, total_s=300)[-1].event.kind == "time-over"
 
 
 def test_what_a_second_boot_says_again_is_a_sign_of_life(tmp_path: Path) -> None:
     def boot_again(log: EvidenceLog) -> None:
-        log.record("serial", "line", text="Linux version 6.1.0", offset=0)
-        log.record("qmp", "event", name="RESET", detail={"guest": True})
+        log.record(events.SerialLine(text="Linux version 6.1.0", offset=0))
+        log.record(events.QmpEvent(name="RESET", detail={"guest": True}))
 
     rows = record(tmp_path, boot_again, total_s=300)
-    assert rows[-1].kind == "time-over"
+    assert rows[-1].event.kind == "time-over"
 
 
 def test_a_screen_that_only_counts_is_no_sign_of_life(tmp_path: Path) -> None:
@@ -145,9 +150,9 @@ def test_a_screen_that_only_counts_is_no_sign_of_life(tmp_path: Path) -> None:
 
     def count(log: EvidenceLog) -> None:
         lines = ["Memtest86+ v6.10", f"Pass {next(numbers)}% " + "#" * (next(numbers) % 9)]
-        log.record("screen", "text", lines=lines)
+        log.record(screen(*lines))
 
-    assert record(tmp_path, count)[-1].data["last"]
+    assert record(tmp_path, count)[-1].event.last
 
 
 @pytest.mark.parametrize("channel", ["serial", "screen"])
@@ -156,10 +161,10 @@ def test_a_menu_that_counts_down_moves(tmp_path: Path, channel: str) -> None:
 
     def count_down(log: EvidenceLog) -> None:
         text = f"The highlighted entry will be executed automatically in {next(numbers)}s."
-        log.record(channel, "line" if channel == "serial" else "text", text=text, lines=[text])
+        log.record(screen(text) if channel == "screen" else events.SerialLine(text, 0))
 
     rows = record(tmp_path, count_down, total_s=500)
-    assert rows[-1].kind == "time-over"
+    assert rows[-1].event.kind == "time-over"
 
 
 @pytest.mark.parametrize(
@@ -170,30 +175,33 @@ def test_work_of_the_processor_is_a_sign_of_an_installer(
     tmp_path: Path, iso: Iso | None, last: str
 ) -> None:
     def work(log: EvidenceLog) -> None:
-        log.record("cpu", "work", share=0.97)
+        log.record(events.CpuWork(share=0.97))
 
     # Far below the 300 s for which it is one, and above the last step of silence.
     rows = record(tmp_path, work, total_s=200, iso=iso)
-    assert rows[-1].kind == last
+    assert rows[-1].event.kind == last
 
 
 def test_what_an_installation_writes_is_a_sign_of_life(tmp_path: Path) -> None:
     numbers = iter(range(1_000_000))
 
     def write(log: EvidenceLog) -> None:
-        log.record("disk", "writes", written_bytes=next(numbers))
+        log.record(events.DiskWrites(written_bytes=next(numbers)))
 
-    assert record(tmp_path, write, total_s=500)[-1].kind == "quiet"
+    assert record(tmp_path, write, total_s=500)[-1].event.kind == "quiet"
     (tmp_path / "again").mkdir()
     rows = record(tmp_path / "again", write, total_s=500, iso="installing")
-    assert rows[-1].kind == "time-over"
+    assert rows[-1].event.kind == "time-over"
 
 
 def test_a_limit_that_was_given_leaves_time_to_answer_the_questions_of_an_iso(
     tmp_path: Path,
 ) -> None:
     rows = record(tmp_path, quiet_s=100, iso="installer")
-    assert [(row.kind, row.t_s) for row in rows] == [("pause", QUIET_STEPS_S[0]), ("quiet", 100)]
+    assert [(row.event.kind, row.t_s) for row in rows] == [
+        ("pause", QUIET_STEPS_S[0]),
+        ("quiet", 100),
+    ]
 
 
 def test_the_time_of_a_frozen_machine_stands_still(tmp_path: Path) -> None:
@@ -203,15 +211,15 @@ def test_the_time_of_a_frozen_machine_stands_still(tmp_path: Path) -> None:
     def freeze_and_go_on(log: EvidenceLog) -> None:
         tick = next(ticks)
         if tick == 0:
-            log.record("qmp", "event", name="STOP", detail={})
+            log.record(events.QmpEvent(name="STOP", detail={}))
         elif tick == 100:
-            row = log.record("qmp", "event", name="RESUME", detail={})
+            row = log.record(events.QmpEvent(name="RESUME", detail={}))
             resumed_s.append(row.t_s)
 
     (row,) = record(tmp_path, freeze_and_go_on, quiet_s=20)
-    assert row.data["last"]
+    assert row.event.last
     assert row.t_s == resumed_s[0] + 20
-    assert row.data["quiet_s"] == 20
+    assert row.event.quiet_s == 20
 
 
 def test_a_machine_that_its_guest_switched_off_is_silent_for_good(tmp_path: Path) -> None:
@@ -219,7 +227,7 @@ def test_a_machine_that_its_guest_switched_off_is_silent_for_good(tmp_path: Path
 
     def switch_off(log: EvidenceLog) -> None:
         if name := next(names, None):
-            log.record("qmp", "event", name=name, detail={"guest": True})
+            log.record(events.QmpEvent(name=name, detail={"guest": True}))
 
     (row,) = record(tmp_path, switch_off, quiet_s=20)
-    assert row.data["last"]
+    assert row.event.last

@@ -103,7 +103,7 @@ def told(
 
 
 def brief(rows: Iterable[Observation]) -> list[str]:
-    return [f"{row.channel} {row.data.get('name', row.kind)}" for row in rows]
+    return [f"{row.event.channel} {getattr(row.event, 'name', row.event.kind)}" for row in rows]
 
 
 @pytest.mark.parametrize("event", [POWER_OFF, RESET])
@@ -124,7 +124,7 @@ def test_what_the_guest_did_last_is_recorded_before_its_end(
         "disk writes",
         f"qmp {event['event']}",
     ]
-    assert rows[3].data["written_bytes"] == 49 << 20
+    assert rows[3].event.written_bytes == 49 << 20
 
 
 def test_nothing_is_recorded_twice(tmp_path: Path) -> None:
@@ -141,4 +141,4 @@ def test_what_is_no_end_of_a_boot_is_recorded_at_once(tmp_path: Path) -> None:
 def test_a_qemu_that_is_ended_with_its_guest_leaves_what_was_written(tmp_path: Path) -> None:
     rows = told(tmp_path, [POWER_OFF], lambda machine: machine.gone.set(), left_bytes=49 << 20)
     assert brief(rows) == ["disk writes", "qmp SHUTDOWN", "host qemu-ended"]
-    assert rows[0].data["written_bytes"] == 49 << 20
+    assert rows[0].event.written_bytes == 49 << 20

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.evidence import events
 from harness.evidence.log import EvidenceLog, Observation
 from harness.observe.login import Login, observe_login, read_answer
 
@@ -35,17 +36,17 @@ result={{ "v1": {{ "datasource": "DataSourceNoCloud [seed=/dev/sr0]", "errors": 
 )
 def test_the_transport_of_the_root_disk(root: str, transport: str, device: str) -> None:
     said = read_answer(ANSWER.format(root=root))
-    assert (said["root_transport"], said["root_device"]) == (transport, device)
+    assert (said.root_transport, said.root_device) == (transport, device)
 
 
 def test_what_else_it_says() -> None:
     said = read_answer(ANSWER.format(root=SCSI))
-    assert said["nics"] == [{"name": "ens18", "mac": "00:50:56:00:00:01", "driver": "virtio_net"}]
-    assert (said["kernel"], said["os"]) == (
+    assert said.nics == ({"name": "ens18", "mac": "00:50:56:00:00:01", "driver": "virtio_net"},)
+    assert (said.kernel, said.os) == (
         "6.1.0-18-cloud-amd64",
         "Debian GNU/Linux 12 (bookworm)",
     )
-    assert said["cloud_init"] == {
+    assert said.cloud_init == {
         "exit": "0",
         "status": "done",
         "datasource": "DataSourceNoCloud [seed=/dev/sr0]",
@@ -69,13 +70,13 @@ def test_what_else_it_says() -> None:
 def test_a_hostile_answer_is_bounded_and_harmless(text: str) -> None:
     said = read_answer(text)
     assert len(str(said)) < 4000
-    assert len(said["nics"]) <= 8
+    assert len(said.nics) <= 8
 
 
 def test_a_guest_that_never_answers_is_given_up_after_its_end(tmp_path: Path) -> None:
     seen = asyncio.run(_watched(tmp_path))
-    assert [(row.channel, row.kind) for row in seen][-1] == ("ssh", "failed")
-    assert "let nobody in" in seen[-1].data["reason"]
+    assert [(row.event.channel, row.event.kind) for row in seen][-1] == ("ssh", "failed")
+    assert "let nobody in" in seen[-1].event.reason
 
 
 async def _watched(tmp_path: Path) -> list[Observation]:
@@ -91,6 +92,6 @@ async def _watched(tmp_path: Path) -> list[Observation]:
         proved.set()
         await asyncio.sleep(0.1)
         assert not task.done()
-        log.record("receiver", "call", path="/n/ready", fields={})
+        log.record(events.Call(path="/n/ready", fields={}))
         await asyncio.wait_for(task, 30)
     return seen

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.evidence import events
 from harness.evidence.log import EvidenceLog, Observation
 from harness.observe.receiver import Receiver
 
@@ -29,46 +30,45 @@ def post(path: str, body: str) -> bytes:
 def test_a_call_is_recorded_with_its_fields_and_answered(receiver, calls) -> None:
     answer = receiver.feed(post("/nonce/phone-home", "instance_id=i-1&hostname=h%20x&pub_key_rsa="))
     assert answer.startswith(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n")
-    assert calls[0].data == {
-        "path": "/nonce/phone-home",
-        "fields": {"instance_id": "i-1", "hostname": "h x", "pub_key_rsa": ""},
-    }
+    assert calls[0].event == events.Call(
+        "/nonce/phone-home", {"instance_id": "i-1", "hostname": "h x", "pub_key_rsa": ""}
+    )
 
 
 def test_a_call_that_comes_byte_by_byte(receiver, calls) -> None:
     request = post("/n/ready", "errors=%5B%5D")
     answers = [receiver.feed(request[at : at + 1]) for at in range(len(request))]
     assert [bool(answer) for answer in answers] == [False] * (len(request) - 1) + [True]
-    assert calls[0].data["fields"] == {"errors": "[]"}
+    assert calls[0].event.fields == {"errors": "[]"}
 
 
 def test_calls_of_several_connections_on_one_stream(receiver, calls) -> None:
     assert receiver.feed(post("/a", "x=1") + post("/b", "y=2")).count(b"200 OK") == 2
     receiver.feed(b"GET /c HTTP/1.0\r\n\r\n")
-    assert [call.data["path"] for call in calls] == ["/a", "/b", "/c"]
+    assert [call.event.path for call in calls] == ["/a", "/b", "/c"]
 
 
 def test_what_is_no_http_is_passed_over(receiver, calls) -> None:
     assert receiver.feed(b"\x16\x03\x01\x00\xa5hello\r\n\r\n") == b""
     assert receiver.feed(b"garbage\r\n\r\n" + post("/after", "z=1")) != b""
-    assert [call.data["path"] for call in calls] == ["/after"]
+    assert [call.event.path for call in calls] == ["/after"]
 
 
 def test_a_request_that_breaks_off_does_not_swallow_the_next(receiver, calls) -> None:
     receiver.feed(b"POST /broken HTTP/1.1\r\nHost: x\r\nBad Header\r\n\r\n")
     receiver.feed(post("/next", "z=1"))
-    assert [call.data["path"] for call in calls] == ["/next"]
+    assert [call.event.path for call in calls] == ["/next"]
 
 
 def test_headers_without_end_and_bodies_without_bound(receiver, calls) -> None:
     receiver.feed(b"POST /x HTTP/1.1\r\n" + b"X: y\r\n" * 10_000)
     receiver.feed(post("/big", "a=" + "b" * 1_000_000))
-    assert calls[-1].data["path"] == "/big"
-    assert len(calls[-1].data["fields"]["a"]) == 4096
+    assert calls[-1].event.path == "/big"
+    assert len(calls[-1].event.fields["a"]) == 4096
 
 
 def test_numbers_that_are_no_numbers(receiver, calls) -> None:
     receiver.feed(b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n")
     receiver.feed(b"POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n")
     receiver.feed(post("/good", ""))
-    assert [call.data["path"] for call in calls] == ["/good"]
+    assert [call.event.path for call in calls] == ["/good"]

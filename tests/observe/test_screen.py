@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from harness.evidence import events
 from harness.evidence.log import EvidenceLog, Observation
 from harness.observe.screen import ScreenTexts, ScreenWatch
 from harness.screen.bugcheck import read_bugcheck
@@ -56,8 +57,8 @@ def test_a_screen_that_never_stands_still_is_due_after_a_while() -> None:
 def test_only_a_console_that_speaks_makes_it_wait() -> None:
     watch = ScreenWatch()
     assert watch.is_mute(0.0)
-    watch.hear(Observation(5.0, "serial", "line", {"text": "x"}))
-    watch.hear(Observation(8.0, "disk", "reads", {"read_bytes": 1}))
+    watch.hear(Observation(5.0, events.SerialLine("x", 0)))
+    watch.hear(Observation(8.0, events.DiskReads(read_bytes=1)))
     assert not watch.is_mute(6.0)
     assert watch.is_mute(7.0)
 
@@ -83,8 +84,8 @@ def test_a_text_is_recorded_once_and_not_for_ever(tmp_path: Path) -> None:
         for number in (1, 1, 2):
             texts.record(ScreenText((f"line {number}",), "glyphs", 0.98765, "#000000"))
         texts.record(ScreenText((), "none", 0.0, "#000000"))
-        assert [row.data["lines"] for row in seen] == [["line 1"], ["line 2"]]
-        assert (seen[0].data["how"], seen[0].data["share"]) == ("glyphs", 0.9877)
+        assert [row.event.lines for row in seen] == [("line 1",), ("line 2",)]
+        assert (seen[0].event.how, seen[0].event.share) == ("glyphs", 0.9877)
         number = 3
         while not texts.full:
             texts.record(ScreenText((f"line {number}",), "glyphs", 1.0, "#000000"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.report.consoles import MAX_LINES, Said, heard_in, lines_to_show
-from harness.trial.result import replay
+from harness.trial.replay import replay
 from tests.report.samples import serial, unpack, write_evidence
 
 

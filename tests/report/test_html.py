@@ -180,6 +180,7 @@ def test_the_screen_speaks_where_the_serial_port_does_not(
     tmp_path: Path, serial_speaks: bool
 ) -> None:
     shown = {"t_s": 9, "channel": "screen", "kind": "text", "lines": ["something else"]}
+    shown |= {"how": "ocr", "share": 1, "background": "#000000"}
     write_evidence(tmp_path, [*(serial("words") if serial_speaks else []), shown])
     (boot,) = boots_of(tmp_path, panic(), Room())
     names = [log.name for log in boot.logs]

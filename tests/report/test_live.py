@@ -7,33 +7,34 @@ from typing import Any
 
 from rich.console import Console
 
+from harness.diagnose.diagnosis import followed
+from harness.evidence import events
+from harness.evidence.events import Event
 from harness.evidence.log import Observation
 from harness.report.live import Progress
+from tests.evidence.samples import run_start
 
-_SEED = {"address": "", "mac": "", "phone_home_path": "", "ready_path": ""}
 
-
-def shown(*rows: tuple[float, str, str, dict[str, Any]]) -> str:
+def shown(*rows: tuple[float, Event]) -> str:
     console = Console(file=io.StringIO(), width=100)
     with Progress(console) as progress:
-        for row in rows:
-            progress(Observation(*row))
+        for row in followed(Observation(*row) for row in rows):
+            progress(*row)
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 
-def start(**more: Any) -> tuple[float, str, str, dict[str, Any]]:
-    data = {"until": "network", "strict": False, "seed": _SEED, "medium": "disc", **more}
-    return 0.0, "run", "start", data
+def start(**more: Any) -> tuple[float, Event]:
+    return 0.0, run_start(medium="iso", **more)
 
 
 def test_what_was_typed_is_said() -> None:
-    key = {"prompt": "isolinux.menu", "place": "screen", "typed": ["ret"]}
-    text = shown(start(), (0.1, "machine", "power-on", {}), (8.4, "machine", "key", key))
+    key = events.PromptAnswer("isolinux.menu", "screen", ("ret",))
+    text = shown(start(), (0.1, events.PowerOn()), (8.4, key))
     assert text.splitlines() == ["    0.1 s  power-on", "    8.4 s  answered isolinux.menu"]
 
 
 def test_each_part_of_an_installation_begins_anew() -> None:
-    on = (0.1, "machine", "power-on", {})
+    on = (0.1, events.PowerOn())
     text = shown(start(), on, start(part="installing, with answers for \x1b[31mDebian"), on)
     assert text.count("power-on") == 2
     assert "installing, with answers for" in text
@@ -42,13 +43,14 @@ def test_each_part_of_an_installation_begins_anew() -> None:
 
 def test_what_an_installation_does_is_counted() -> None:
     progress = Progress(Console(file=io.StringIO(), width=100))
-    for row in (
+    rows = (
         start(part="installing"),
-        (5.0, "disk", "writes", {"written_bytes": 123_400_000}),
-        (6.0, "network", "frames", {"count": 45}),
-        (7.0, "serial", "line", {"text": "Installing the base system", "offset": 0}),
-    ):
-        progress(Observation(*row))
+        (5.0, events.DiskWrites(123_400_000)),
+        (6.0, events.FrameCount(45)),
+        (7.0, events.SerialLine("Installing the base system", 0)),
+    )
+    for row in followed(Observation(*row) for row in rows):
+        progress(*row)
     console = Console(file=io.StringIO(), width=100)
     console.print(progress.render())
     line = console.file.getvalue()  # type: ignore[attr-defined]

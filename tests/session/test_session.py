@@ -20,7 +20,7 @@ from harness.errors import HostError, SessionOverError, UsageError
 from harness.session import LiveMachine, RefusedError, StageError, StageTimeoutError
 from harness.session.loop import LoopThread
 from harness.session.serial import SerialText
-from harness.trial.result import replay
+from harness.trial.replay import replay
 from images.build import build
 from tests.processes import machines_of, wait_for
 

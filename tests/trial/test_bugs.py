@@ -10,21 +10,25 @@ from typing import NoReturn
 
 import pytest
 
-from harness.diagnose.diagnosis import Diagnosis, Verdict
+from harness.diagnose.diagnosis import Diagnosis
+from harness.diagnose.judge import Verdict
 from harness.errors import InternalError, NoSpaceError
+from harness.evidence.events import ChecksEnd
 from harness.evidence.log import Observation
 from harness.examine.image_report import unexamined
 from harness.host.bugs import TRACEBACK_FILE
 from harness.provider.profile import load_profile
-from harness.trial.case import Case, Recorder, conclude, open_log
 from harness.trial.loop_faults import told_of_bugs
 from harness.trial.observers import _report_to
-from harness.trial.result import RESULT_FILE, replay
+from harness.trial.recorder import Recorder, conclude, open_log
+from harness.trial.replay import replay
+from harness.trial.request import Case
+from harness.trial.result import RESULT_FILE
 
 
 def _case(folder: Path) -> Case:
     profile = load_profile("contabo")
-    return Case(unexamined("x.qcow2"), profile, "network", False, None, None, folder)
+    return Case(image=unexamined("x.qcow2"), profile=profile, run_dir=folder)
 
 
 def _raise(*_: object) -> NoReturn:
@@ -77,10 +81,10 @@ def test_a_judge_with_a_bug_ends_the_run(tmp_path: Path, monkeypatch: pytest.Mon
     feed = Diagnosis.feed
 
     def broken(self: Diagnosis, observation: Observation) -> Verdict | None:
-        return _raise() if observation.kind == "checked" else feed(self, observation)
+        return _raise() if isinstance(observation.event, ChecksEnd) else feed(self, observation)
 
     monkeypatch.setattr(Diagnosis, "feed", broken)
-    result = conclude(_case(tmp_path), lambda _: None)
+    result = conclude(_case(tmp_path))
     assert (result.outcome, result.cause, result.exit_status) == ("error", "internal.error", 4)
     assert "in broken" in (tmp_path / TRACEBACK_FILE).read_text()
     assert json.loads((tmp_path / RESULT_FILE).read_text()) == json.loads(result.to_json())
@@ -93,7 +97,7 @@ def test_a_judge_that_always_fails_ends_the_run_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Diagnosis, "feed", _raise)
-    result = conclude(_case(tmp_path), lambda _: None)
+    result = conclude(_case(tmp_path))
     assert (result.outcome, result.cause) == ("error", "internal.error")
     assert faults(tmp_path) == ["internal.error"]
 
@@ -101,7 +105,7 @@ def test_a_judge_that_always_fails_ends_the_run_too(
 def test_who_is_told_and_has_a_bug_ends_the_run(tmp_path: Path) -> None:
     told: list[Observation] = []
 
-    def broken(observation: Observation) -> None:
+    def broken(observation: Observation, _: Diagnosis) -> None:
         told.append(observation)
         _raise()
 

@@ -21,9 +21,11 @@ from harness.machine.acceleration import Acceleration
 from harness.machine.backend import Backend
 from harness.model.finding import Finding
 from harness.provider.profile import load_profile
-from harness.trial.boots import boot
-from harness.trial.case import Case
-from harness.trial.result import Result, replay
+from harness.trial.plan import boot_case
+from harness.trial.recorder import unheard
+from harness.trial.replay import replay
+from harness.trial.request import Case
+from harness.trial.result import Result
 from tests.machine.fake_programs import write_fake_qemu
 from tests.processes import machines_of
 
@@ -72,17 +74,15 @@ def try_image(image: Path, run_dir: Path, **limits: float) -> Result:
         str(image), image, "qcow2", "", size_bytes, 1 << 20, (), passes=True, bytes_read=0, took_s=0
     )
     case = Case(
-        facts,
-        load_profile("contabo"),
-        "network",
-        False,
-        limits.get("silence_s"),
-        limits.get("timeout_s"),
-        run_dir,
+        image=facts,
+        profile=load_profile("contabo"),
+        silence_s=limits.get("silence_s"),
+        timeout_s=limits.get("timeout_s"),
+        run_dir=run_dir,
         backend=Backend(answer_timeout_s=limits.get("answer_timeout_s", 60)),
     )
     acceleration = Acceleration("tcg", "max", 1.0, "", qemu="9.9.9")
-    return asyncio.run(boot(case, acceleration, lambda _: None))
+    return asyncio.run(boot_case(case, acceleration, unheard))
 
 
 @pytest.fixture

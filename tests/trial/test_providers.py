@@ -8,11 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import UsageError
-from harness.examine.image_report import examine
-from harness.machine.acceleration import choose_acceleration
 from harness.provider.profile import Claim, Profile, load_profile
-from harness.trial.case import Case
 from harness.trial.providers import (
     AtProvider,
     as_json,
@@ -20,7 +16,8 @@ from harness.trial.providers import (
     try_everywhere,
     what_a_guest_sees,
 )
-from harness.trial.result import replay
+from harness.trial.replay import replay
+from harness.trial.request import TrialRequest
 from tests.program import harness
 
 
@@ -43,21 +40,27 @@ def test_what_a_guest_cannot_tell_apart() -> None:
 
 @pytest.mark.boot
 def test_a_twin_has_the_boot_of_the_first(tiny: Path, tmp_path: Path) -> None:
+    vmdk = tmp_path / "disk.vmdk"
+    vmdk.write_bytes(b"KDMV" + bytes(4096))
     profiles = [
         load_profile("contabo"),
         twin("twin"),
         twin("small", max_size_bytes=1),
         twin("discs", formats=["iso"]),
-        twin("odd"),
+        twin("odd", formats=["qcow2", "vmdk"]),
     ]
 
-    def case_of(profile: Profile) -> Case:
-        if profile.name == "odd":
-            raise UsageError("x: is a VMDK, which Odd takes, and harness does not look into.")
-        facts = examine(str(tiny), profile)
-        return Case(facts, profile, "network", False, None, None, tmp_path / profile.name)
-
-    rows = try_everywhere(profiles, case_of, lambda: choose_acceleration("tcg"), lambda _: None)
+    requests = [
+        TrialRequest(
+            # A VMDK, which Odd takes, is not looked into.
+            location=str(vmdk if profile.name == "odd" else tiny),
+            profile=profile,
+            run_dir=tmp_path / profile.name,
+            accel="tcg",
+        )
+        for profile in profiles
+    ]
+    rows = try_everywhere(requests)
     brief = [(row.provider, row.same_as, row.result and row.result.cause) for row in rows]
     assert brief == [
         ("contabo", "", None),

@@ -9,8 +9,9 @@ import pytest
 
 from harness.diagnose.diagnosis import Diagnosis
 from harness.diagnose.prompts import Answerer
+from harness.evidence.events import PromptAnswer
 from harness.evidence.log import Observation, read_evidence
-from harness.trial.result import judge
+from harness.trial.replay import judge_record
 
 RECORDINGS = Path(__file__).parent / "isos"
 SUFFIX = ".evidence.jsonl.xz"
@@ -35,12 +36,12 @@ def recorded(folder: Path, name: str) -> list[Observation]:
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_recorded_iso_is_judged_right(tmp_path: Path, name: str) -> None:
-    result = judge(recorded(tmp_path, name), None)
+    result = judge_record(recorded(tmp_path, name), None)
     assert (result.outcome, result.stage, result.cause) == EXPECTED[name]
 
 
 def test_what_a_real_installation_stopped_at_is_named_by_its_own_words(tmp_path: Path) -> None:
-    result = judge(recorded(tmp_path, "debian-installer-13-netboot-stuck"), None)
+    result = judge_record(recorded(tmp_path, "debian-installer-13-netboot-stuck"), None)
     cause = next(row for row in result.findings if row.id == result.cause)
     assert cause.statement.endswith("stopped with an error: Unable to install busybox.")
 
@@ -53,12 +54,10 @@ def test_what_was_typed_is_typed_again(tmp_path: Path, name: str) -> None:
     typed = []
     for row in rows:
         diagnosis.feed(row)
-        answer = answerer.feed(row, diagnosis.state)
+        answer = answerer.feed(row.event, diagnosis.tracker.state)
         if answer:
             typed.append(answer.prompt.id)
-    assert typed == [
-        row.data["prompt"] for row in rows if (row.channel, row.kind) == ("machine", "key")
-    ]
+    assert typed == [row.event.prompt for row in rows if isinstance(row.event, PromptAnswer)]
 
 
 def test_every_recording_is_in_the_table() -> None:

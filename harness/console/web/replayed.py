@@ -11,7 +11,7 @@ from harness.console.player import Player
 from harness.console.tap import Listener
 from harness.console.view import View
 from harness.errors import StateError
-from harness.evidence.log import Observation
+from harness.trial.recorder import Listener as EventListener
 
 _TICK_S = 0.1
 
@@ -29,7 +29,7 @@ class Replayed:
         """What the run shows where it is."""
         return self._player.view
 
-    def watch(self, callback: Callable[[Observation], None]) -> Callable[[], None]:
+    def watch(self, callback: EventListener) -> Callable[[], None]:
         """Tell ``callback`` what there was and what comes."""
         return self._player.watch(callback)
 

@@ -11,7 +11,7 @@ from aiohttp import web
 from harness.console.web.access import Door, Viewer
 from harness.console.web.feed import Feed
 from harness.errors import StateError, UsageError
-from harness.evidence.log import Observation
+from harness.trial.recorder import Listener as EventListener
 
 # QEMU opens any file of the one who runs it, when it is told to.
 _OF_THE_FIRST = frozenset({"qmp"})
@@ -37,8 +37,8 @@ class Guest(Protocol):
     def vnc_socket(self) -> Path | None:
         """Where QEMU serves its screen; None where it serves none."""
 
-    def watch(self, callback: Callable[[Observation], None]) -> Unwatch:
-        """Call ``callback`` with all observations."""
+    def watch(self, callback: EventListener) -> Unwatch:
+        """Call ``callback`` with all observations, and the diagnosis of their boot."""
 
     def watch_serial(self, callback: Callable[[bytes], None]) -> Unwatch:
         """Call ``callback`` with all bytes of the serial line."""
@@ -68,7 +68,7 @@ class Room:
         self.feed = Feed(self._snapshot)
         self.sockets: set[web.WebSocketResponse] = set()
         self._link = link
-        guest.watch(lambda _: self.feed.change())
+        guest.watch(lambda *_: self.feed.change())
 
     def _snapshot(self) -> dict[str, Any]:
         typist = self.door.typist

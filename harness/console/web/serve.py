@@ -16,7 +16,7 @@ from harness.console.web.replayed import Replayed, offered_of
 from harness.console.web.serving import Served, serving, warning_of
 from harness.host.signals import on_signals
 from harness.machine.acceleration import Acceleration
-from harness.trial.case import Case
+from harness.trial.request import Case
 
 Say = Callable[[str], None]
 

@@ -1,4 +1,4 @@
-"""One case: an image, a provider's machine, a verdict; and the boots that it takes."""
+"""The boots that a case takes: the first one, an installation's, one with one thing changed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.diagnose.change import Change
 from harness.diagnose.counterfactual import what_would_settle
 from harness.errors import FaultError
-from harness.evidence.log import Subscriber
+from harness.evidence import events
 from harness.examine.image_report import examine
 from harness.host.scratch import scratch_folder
 from harness.installer.plan import Installation, Prepared, prepare
@@ -18,15 +18,16 @@ from harness.machine.acceleration import Acceleration
 from harness.model.stages import STAGES, Stage
 from harness.seed.guest_network import GuestNetwork
 from harness.seed.seed import new_mac, new_seed
-from harness.trial.boot import Part, boot_once
-from harness.trial.case import Case, Recorder, open_log, write_result
+from harness.trial.boot import BootVariant, boot_once
+from harness.trial.recorder import Listener, Recorder, open_log
+from harness.trial.request import Case
 from harness.trial.result import Result
 
 _log = logging.getLogger(__name__)
 
 
-async def boot(case: Case, acceleration: Acceleration, subscriber: Subscriber) -> Result:
-    """Try the case: boot the image until there is a verdict; its result, written down too.
+async def boot_case(case: Case, acceleration: Acceleration, listener: Listener) -> Result:
+    """Boot the image until there is a verdict; return the result, written down, too.
 
     Where one changed thing would settle the cause of a failure, the image is booted once more with
     that, into the folder ``counterfactual`` of the run; the verdict does not wait for it. An
@@ -37,21 +38,21 @@ async def boot(case: Case, acceleration: Acceleration, subscriber: Subscriber) -
     """
     mac = new_mac(case.profile.machine.mac_prefix.value)
     with open_log(case.folder) as log:
-        recorder = Recorder(log)
-        recorder.tell(subscriber)
-        run = _Run(case, acceleration, recorder, mac, subscriber)
+        recorder = Recorder(log, listener)
+        boots = _Boots(case, acceleration, recorder, mac, listener)
         if case.installation:
-            await run.boot_and_install(case.installation)
+            await boots.boot_and_install(case.installation)
         else:
-            await boot_once(case, acceleration, recorder, Part(mac))
-        change = what_would_settle(recorder.diagnosis) if case.counterfactual else None
+            await boot_once(case, acceleration, recorder, BootVariant(mac=mac))
+        tracker, verdict = recorder.diagnosis.tracker, recorder.diagnosis.verdict
+        change = what_would_settle(verdict, tracker.start) if case.counterfactual else None
         if change:
-            await run.boot_changed(change)
-        return write_result(recorder, case.folder)
+            await boots.boot_changed(change)
+        return recorder.write_result(case.folder)
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
+class _Boots:
     """The boots of a case beyond its first; each has a record of its own, told to the same one.
 
     ``mac`` is that of its NIC in all of them: an installed system may know it by that.
@@ -61,7 +62,7 @@ class _Run:
     acceleration: Acceleration
     recorder: Recorder
     mac: str
-    subscriber: Subscriber
+    listener: Listener
 
     async def boot_and_install(self, installation: Installation) -> None:
         """Boot the disc up to its installer; then install, and boot what was installed."""
@@ -72,7 +73,7 @@ class _Run:
             prepared = await asyncio.to_thread(
                 prepare, installation, case.image.file, seed, firmware, scratch
             )
-            first = Part(self.mac, stop_at="installer")
+            first = BootVariant(mac=self.mac, stop_at="installer")
             await boot_once(case, self.acceleration, self.recorder, first)
             if not self.recorder.decided.is_set():
                 await self._install(installation, prepared)
@@ -80,9 +81,9 @@ class _Run:
                 await self._boot_installed(prepared.target)
 
     async def _install(self, installation: Installation, prepared: Prepared) -> None:
-        part = Part(
-            self.mac,
-            f"installing, with answers for {installation.family.name}",
+        part = BootVariant(
+            mac=self.mac,
+            name=f"installing, with answers for {installation.family.name}",
             prepared=prepared,
             answers_prompts=prepared.direct is None,
         )
@@ -103,31 +104,34 @@ class _Run:
             installation=None,
             run_dir=self.case.folder / "installed",
         )
-        await self._boot_part(case, Part(self.mac, "booting what was installed"), "rebooted")
+        variant = BootVariant(mac=self.mac, name="booting what was installed")
+        await self._boot_part(case, variant, "rebooted")
 
-    async def _boot_part(self, case: Case, part: Part, reaches: Stage) -> None:
+    async def _boot_part(self, case: Case, part: BootVariant, reaches: Stage) -> None:
         """One boot of an installation; what came of it is recorded in the case's own record."""
         log = self.recorder.log
         _log.info("boot: %s", part.name)
-        log.record("part", "start", name=part.name)
+        log.record(events.PartStart(part.name))
         started_s = log.now_s()
         result = await self._boot_apart(case, part)
+        timings_s = result.timings_s
         log.record(
-            *("part", "result"),
-            name=part.name,
-            reaches=reaches,
-            outcome=result.outcome,
-            cause=result.cause,
-            findings=[row.model_dump(mode="json") for row in result.findings],
-            stages_s={name: result.timings_s[name] for name in STAGES if name in result.timings_s},
-            started_s=started_s,
+            events.PartResult(
+                name=part.name,
+                reaches=reaches,
+                outcome=result.outcome,
+                cause=result.cause,
+                findings=result.findings,
+                stages_s={name: timings_s[name] for name in STAGES if name in timings_s},
+                started_s=started_s,
+            )
         )
 
     async def boot_changed(self, change: Change) -> None:
         """Boot a fresh overlay of the image with ``change``; record what came of it."""
         case, log = self.case, self.recorder.log
         _log.info("boot once more, with %s", change.name)
-        log.record("counterfactual", "start", change=change.name)
+        log.record(events.SecondBootStart(change.name))
         profile = case.profile.with_firmware(change.firmware)
         if change.without_secure_boot:
             profile = profile.without_secure_boot()
@@ -140,20 +144,20 @@ class _Run:
             strict=False,
             profile=profile,
         )
-        result = await self._boot_apart(second, Part(self.mac, change=change))
+        result = await self._boot_apart(second, BootVariant(mac=self.mac, change=change))
         log.record(
-            *("counterfactual", "result"),
-            change=change.name,
-            outcome=result.outcome,
-            stage=result.stage,
-            cause=result.cause,
-            statement=change.verdict(result.outcome, result.stage, case.image.medium),
+            events.SecondBootResult(
+                change=change.name,
+                outcome=result.outcome,
+                stage=result.stage,
+                cause=result.cause,
+                statement=change.verdict(result.outcome, result.stage, case.image.medium),
+            )
         )
 
-    async def _boot_apart(self, case: Case, part: Part) -> Result:
+    async def _boot_apart(self, case: Case, part: BootVariant) -> Result:
         """The result of a boot with a record of its own in the folder of ``case``."""
         with open_log(case.folder) as log:
-            recorder = Recorder(log)
-            recorder.tell(self.subscriber)
+            recorder = Recorder(log, self.listener)
             await boot_once(case, self.acceleration, recorder, part)
-            return write_result(recorder, case.folder)
+            return recorder.write_result(case.folder)

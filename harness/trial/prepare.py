@@ -1,0 +1,61 @@
+"""Preparing a trial: the image is examined, and a link downloaded where that is worth it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+
+from harness.errors import UsageError
+from harness.examine.image_report import ImageFacts, examine, fetch
+from harness.installer.answers import user_answers
+from harness.installer.plan import Installation, check_iso, plan_installation
+from harness.net.link import is_url
+from harness.trial.request import Case, InstallationRequest, TrialRequest, case_of
+from harness.trial.run_folder import new_run_dir
+
+ShowProgress = Callable[[int, int | None], None]
+"""Called with the bytes that have come, and the bytes that will; None where that is not known."""
+Fetching = Callable[[], AbstractContextManager[ShowProgress]]
+"""Opens the display of a download."""
+
+
+@contextmanager
+def fetching_silently() -> Iterator[ShowProgress]:
+    """Show nothing of a download."""
+    yield lambda _received_bytes, _total_bytes: None
+
+
+def prepare(request: TrialRequest, fetching: Fetching = fetching_silently) -> Case:
+    """Return the case of ``request``; its image is on this host where the provider takes it.
+
+    Raises UsageError for what cannot be meant of such an image, and HostError where this host
+    cannot read it.
+    """
+    # Of a link only what says whether it is worth a download.
+    facts = examine(request.location, request.profile, inside=not is_url(request.location))
+    _check_until(request, facts)
+    asked = request.installation
+    installation = _plan(asked, facts) if asked and facts.passes else None
+    if facts.passes and facts.path is None:
+        with fetching() as show:
+            facts = fetch(facts, request.location, request.profile, show, request.expected)
+    if installation and facts.passes:
+        check_iso(installation, facts.file)
+    case = case_of(request, facts, request.run_dir or new_run_dir(facts.location))
+    if installation is None:
+        return case
+    return replace(case, installation=installation, until="rebooted")
+
+
+def _check_until(request: TrialRequest, facts: ImageFacts) -> None:
+    if facts.medium == "iso" and request.until != "network":
+        raise UsageError(
+            f"--until {request.until}: is for a disk image; a disc's installer reads no seed."
+        )
+
+
+def _plan(asked: InstallationRequest, facts: ImageFacts) -> Installation:
+    """Return the installation that is asked for; raises UsageError where the image has none."""
+    own = user_answers(asked.own_answers) if asked.own_answers else None
+    return plan_installation(facts.location, facts.iso, own, asked.archive)
