@@ -200,7 +200,7 @@ def test_what_was_done_is_in_the_log_of_the_run(
     tried = try_machine(UP)
     said = (tried.run_dir / "harness.log").read_text()
     parts = [
-        "harness.trial.case: harness ",
+        "harness.trial.recorder: harness ",
         "harness.machine.overlay: start: qemu-img create",
         "harness.machine.overlay: qemu-img ended with status 0",
         "harness.machine.qemu: start: setpriv --pdeathsig KILL -- ",
