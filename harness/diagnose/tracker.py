@@ -374,9 +374,9 @@ class Tracker:
         """The guest let harness in with the key of the seed, and cloud-init has ended."""
         self.login = self.login or event
         self._reach("network")
-        errors = event.cloud_init.get("errors", ())
+        errors = event.cloud_init.errors
         if errors and not self.has_finished:
-            self._take_seed_errors(map(str, errors))
+            self._take_seed_errors(errors)
         self._reach("seed")
         self._reach("ready")
 

@@ -407,13 +407,35 @@ class ArchiveGet(Event):
     size_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class NicRecord:
+    """A NIC as the guest sees it: its name, its MAC address, the name of its driver."""
+
+    name: GuestText
+    mac: GuestText
+    driver: GuestText
+
+
+@dataclass(frozen=True, slots=True)
+class CloudInitRecord:
+    """The end of cloud-init in the guest.
+
+    ``exit`` is the exit status of ``cloud-init status --wait``, ``status`` its first line.
+    ``datasource`` and ``errors`` are those of ``/run/cloud-init/result.json``, 8 errors at most.
+    """
+
+    exit: GuestText
+    status: GuestText
+    datasource: GuestText
+    errors: tuple[GuestText, ...]
+
+
 @event("ssh", "login")
 class SshLogin(Event):
     """A login with the key of the seed, and the guest's answers to a few questions.
 
     ``root_transport`` is the bus of the root disk, empty where it is not known. ``nics`` has at
-    most 8 rows of ``name``, ``mac`` and ``driver``. ``cloud_init`` holds ``exit``, ``status``,
-    ``datasource`` and ``errors``.
+    most 8 rows.
     """
 
     user: str
@@ -421,8 +443,8 @@ class SshLogin(Event):
     kernel: GuestText
     root_device: GuestText
     root_transport: str
-    nics: tuple[Mapping[str, GuestText], ...]
-    cloud_init: Mapping[str, Any]
+    nics: tuple[NicRecord, ...]
+    cloud_init: CloudInitRecord
 
 
 @event("ssh", "failed")

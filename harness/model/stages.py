@@ -33,9 +33,12 @@ only asks whether the machine gets over the point where the first one failed; th
 those of an installation."""
 
 
+_RANKS = {stage: position for position, stage in enumerate(STAGES)}
+
+
 def rank(stage: Stage) -> int:
     """The position of ``stage`` on the ladder, from 0."""
-    return STAGES.index(stage)
+    return _RANKS[stage]
 
 
 class Timeline:

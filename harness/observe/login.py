@@ -8,9 +8,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from harness.evidence.events import Call, SshFailure, SshLogin
+from harness.evidence.events import Call, CloudInitRecord, NicRecord, SshFailure, SshLogin
 from harness.evidence.guest_text import printable
 from harness.evidence.log import EvidenceLog, Observation
 from harness.host.racing import racing
@@ -95,6 +94,7 @@ def read_answer(text: str) -> SshLogin:
     values = dict(rows)
     nics = tuple(_nic(value) for name, value in rows if name == "nic")[:_MAX_NICS]
     root = values.get("root", "")
+    datasource, errors = _result(values.get("result", ""))
     transport = next((name for pattern, name in _TRANSPORTS if pattern.search(root)), "")
     return SshLogin(
         user=USER,
@@ -103,11 +103,12 @@ def read_answer(text: str) -> SshLogin:
         root_device=root.rpartition("/")[2] if transport else "",
         root_transport=transport,
         nics=nics,
-        cloud_init={
-            "exit": values.get("exit", ""),
-            "status": values.get("status", "").removeprefix("status: "),
-            **_result(values.get("result", "")),
-        },
+        cloud_init=CloudInitRecord(
+            exit=values.get("exit", ""),
+            status=values.get("status", "").removeprefix("status: "),
+            datasource=datasource,
+            errors=errors,
+        ),
     )
 
 
@@ -119,18 +120,16 @@ def _rows(text: str) -> Iterator[tuple[str, str]]:
             yield name, value[:limit]
 
 
-def _nic(value: str) -> dict[str, str]:
+def _nic(value: str) -> NicRecord:
     name, mac, driver = (*value.split(), "", "", "")[:3]
-    return {"name": name, "mac": mac, "driver": driver.rpartition("/")[2]}
+    return NicRecord(name, mac, driver.rpartition("/")[2])
 
 
-def _result(text: str) -> dict[str, Any]:
-    """The datasource and the errors in cloud-init's ``result.json``; neither where it has none."""
+def _result(text: str) -> tuple[str, tuple[str, ...]]:
+    """Return the data source and the errors of ``result.json``; neither where it has none."""
     try:
         result = json.loads(text)["v1"]
-        return {
-            "datasource": str(result["datasource"])[:_MAX_VALUE_CHARS],
-            "errors": [str(row)[:_MAX_VALUE_CHARS] for row in result["errors"]][:_MAX_NICS],
-        }
+        errors = tuple(str(row)[:_MAX_VALUE_CHARS] for row in result["errors"])[:_MAX_NICS]
+        return str(result["datasource"])[:_MAX_VALUE_CHARS], errors
     except (ValueError, TypeError, KeyError):
-        return {"datasource": "", "errors": []}
+        return "", ()

@@ -170,6 +170,6 @@ def _guest(login: SshLogin) -> Guest:
         kernel=login.kernel,
         root_device=login.root_device,
         root_transport=login.root_transport,
-        nics=tuple(dict(nic) for nic in login.nics),
-        cloud_init=dict(login.cloud_init),
+        nics=tuple(asdict(nic) for nic in login.nics),
+        cloud_init={**asdict(login.cloud_init), "errors": list(login.cloud_init.errors)},
     )

@@ -497,7 +497,8 @@ def test_without_the_second_address_it_is_no_pass_that_is_strict() -> None:
     assert said(script) == ("fail", "network", "network.ipv6-unconfigured")
 
 
-LOGIN = events.SshLogin("root", "", "", "", "", (), {"errors": []})
+CLOUD_INIT = events.CloudInitRecord("0", "done", "", ())
+LOGIN = events.SshLogin("root", "", "", "", "", (), CLOUD_INIT)
 
 
 def with_key() -> Script:
@@ -516,7 +517,9 @@ def test_a_login_proves_it_without_the_call() -> None:
 
 
 def test_a_login_tells_of_cloud_inits_errors() -> None:
-    script = with_key().add(replace(LOGIN, cloud_init={"errors": ["a module failed"]}))
+    script = with_key().add(
+        replace(LOGIN, cloud_init=replace(CLOUD_INIT, errors=("a module failed",)))
+    )
     assert said(script) == ("pass", "ready", None)
     assert warned(script) == ["seed.failed"]
 

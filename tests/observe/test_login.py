@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.evidence import events
+from harness.evidence.events import CloudInitRecord, NicRecord
 from harness.evidence.log import EvidenceLog, Observation
 from harness.observe.login import Login, observe_login, read_answer
 
@@ -41,17 +42,12 @@ def test_the_transport_of_the_root_disk(root: str, transport: str, device: str) 
 
 def test_what_else_it_says() -> None:
     said = read_answer(ANSWER.format(root=SCSI))
-    assert said.nics == ({"name": "ens18", "mac": "00:50:56:00:00:01", "driver": "virtio_net"},)
+    assert said.nics == (NicRecord("ens18", "00:50:56:00:00:01", "virtio_net"),)
     assert (said.kernel, said.os) == (
         "6.1.0-18-cloud-amd64",
         "Debian GNU/Linux 12 (bookworm)",
     )
-    assert said.cloud_init == {
-        "exit": "0",
-        "status": "done",
-        "datasource": "DataSourceNoCloud [seed=/dev/sr0]",
-        "errors": [],
-    }
+    assert said.cloud_init == CloudInitRecord("0", "done", "DataSourceNoCloud [seed=/dev/sr0]", ())
 
 
 @pytest.mark.parametrize(
