@@ -18,18 +18,18 @@ _MAX_OWN_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What the machine of an installation is given.
+    """The answers that the machine of an installation is given.
 
-    ``cmdline`` is for the kernel on the ISO; "" where the ISO starts itself. ``initrd_files`` go
-    behind its initrd (:func:`harness.image.fs.newc.with_files`), ``disc_files`` onto a second
-    CD-ROM labelled ``disc_label`` (:func:`harness.seed.data_iso.write_data_iso`), which exists only
-    where the label is set.
+    ``cmdline`` is for the kernel on the ISO; "" where the ISO starts itself. ``initrd_files`` are
+    appended to its initrd (:func:`harness.image.fs.newc.with_files`). ``iso_files`` go onto an ISO
+    labelled ``iso_label`` in a second CD-ROM drive (:func:`harness.seed.data_iso.write_data_iso`);
+    there is one only where the label is set.
     """
 
     cmdline: str
     initrd_files: Mapping[str, bytes]
-    disc_label: str | None
-    disc_files: Mapping[str, bytes]
+    iso_label: str | None
+    iso_files: Mapping[str, bytes]
 
 
 def write_answers(family: Family, values: Values, own: str | None = None) -> Answers:
@@ -43,8 +43,8 @@ def write_answers(family: Family, values: Values, own: str | None = None) -> Ans
     return Answers(
         cmdline=" ".join(Template(family.cmdline).substitute(texts).split()),
         initrd_files=_placed(_files(family, "initrd"), contents),
-        disc_label=family.disc_label,
-        disc_files=_placed(_files(family, "disc"), contents),
+        iso_label=family.answers_iso_label,
+        iso_files=_placed(_files(family, "iso"), contents),
     )
 
 

@@ -16,7 +16,7 @@ from harness.installer.values import ARCHIVE_PLACEHOLDERS, PLACEHOLDERS
 from harness.model.hardware import Firmware
 from harness.model.table import parse_table, shipped_table
 
-Way = Literal["initrd", "answer disc", "changed disc"]
+Way = Literal["initrd", "answer ISO", "changed ISO"]
 """How the answers reach the installer: beside the initrd that we boot; on a second CD-ROM; only on
 a disc that was written anew, which we do not do."""
 
@@ -49,7 +49,7 @@ class AnswerFile(_Model):
     person's own takes its place.
     """
 
-    to: Literal["initrd", "disc"]
+    to: Literal["initrd", "iso"]
     path: str = Field(pattern=r"^[\w.-]+(/[\w.-]+)*$")
     template: str | None = None
     inside: str | None = Field(default=None, pattern=r"^[\w.-]+$")
@@ -59,8 +59,8 @@ class AnswerFile(_Model):
 
     @model_validator(mode="after")
     def _is_whole(self) -> AnswerFile:
-        if self.to == "disc" and "/" in self.path and not self.inside:
-            raise ValueError("what is on the answer disc is in its root")
+        if self.to == "iso" and "/" in self.path and not self.inside:
+            raise ValueError("what is on the answer ISO is in its root")
         if not self.inside and (self.link or self.mode != 0o644):
             raise ValueError("link and mode are for what is inside an archive")
         if self.link and self.template:
@@ -104,7 +104,7 @@ class Family(_Model):
     name: str = Field(min_length=1)
     way: Way
     cmdline: str = ""
-    disc_label: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_]{1,16}$")
+    answers_iso_label: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_]{1,16}$")
     files: tuple[AnswerFile, ...] = Field(min_length=1)
     choices: dict[str, Choice] = {}
     tried: Literal["run", "not run"]
@@ -122,8 +122,8 @@ class Family(_Model):
         places = {file.to for file in self.files}
         if "initrd" in places and not self.cmdline:
             yield "files go into the initrd, and no kernel is started"
-        if ("disc" in places) != (self.disc_label is not None):
-            yield "a label and files of an answer disc go together"
+        if ("iso" in places) != (self.answers_iso_label is not None):
+            yield "a label and files of an answer ISO go together"
         if ("initrd" in places) != (self.way == "initrd"):
             yield "way and the places of the files contradict each other"
         if sum(file.main for file in self.files) != 1:

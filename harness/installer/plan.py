@@ -68,7 +68,7 @@ def plan_installation(
     if family is None:
         known = ", ".join(row.name for row in families())
         raise UsageError(f"{location}: --install has no answers for this disc; it has for {known}.")
-    if family.way == "changed disc":
+    if family.way == "changed ISO":
         raise UsageError(f"{location}: --install cannot tell this disc its answers: {family.note}")
     if archive is not None:
         parse_url(archive)
@@ -90,9 +90,9 @@ def prepare(
     values = new_values(seed.mac, net, firmware, archive if installation.archive else None)
     answers = write_answers(installation.family, values, installation.own_answers)
     answers_iso = None
-    if answers.disc_label:
+    if answers.iso_label:
         answers_iso = scratch / "answers.iso"
-        write_data_iso(answers.disc_label, answers.disc_files, answers_iso)
+        write_data_iso(answers.iso_label, answers.iso_files, answers_iso)
     direct = None
     if answers.cmdline:
         direct = _direct_kernel(iso, installation.systems, answers, scratch)

@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 from harness.errors import UsageError
 from harness.model.hardware import Addressing, Chipset, DiskBus, Firmware, SeedBus, SeedForm
@@ -67,16 +67,19 @@ class Machine(_Model):
     balloon_address: Claim[PciAddress]
     mac_prefix: Claim[Annotated[str, Field(pattern=r"^[0-9a-f]{2}:[0-9a-f]{2}:[0-9a-f]{2}$")]]
     seed_bus: Claim[SeedBus]
-    disc_bus: Claim[Literal["ide", "sata"]]
-    """How the disc of an installer is attached: as a CD-ROM, tried after the empty disk."""
+    iso_bus: Claim[Literal["ide", "sata"]] = Field(
+        # Profiles of users may still have the older name.
+        validation_alias=AliasChoices("iso_bus", "disc_bus")
+    )
+    """The bus of the CD-ROM drive with the installer's ISO, which is tried after the empty disk."""
     target_size_bytes: Claim[Annotated[int, Field(ge=1 << 30)]]
-    """The disk that such a disc installs to."""
+    """The size of the disk that the installer installs to."""
 
     @model_validator(mode="after")
     def _is_one_machine(self) -> Self:
         """Raise ValueError for hardware that cannot be put together."""
         buses = _DRIVES[self.chipset.value]
-        for name in ("seed_bus", "disc_bus"):
+        for name in ("seed_bus", "iso_bus"):
             if getattr(self, name).value not in buses:
                 raise ValueError(f"{name}: a {self.chipset.value} has {' or '.join(buses)}")
         if self.secure_boot.value and (self.firmware.value, self.chipset.value) != ("uefi", "q35"):

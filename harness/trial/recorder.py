@@ -270,7 +270,7 @@ def _machine_findings(case: Case, acceleration: Acceleration) -> Iterator[Findin
     """What is to be said of the machine itself, before its boot."""
     if acceleration.note:
         yield finding("host.kvm-unusable", f"{acceleration.note}.")
-    attached = case.profile.machine.disc_bus
+    attached = case.profile.machine.iso_bus
     if case.image.medium == "iso" and attached.confidence == "unknown":
         statement = (
             f"How {case.profile.title} attaches the disc is not known: it is tried in an "

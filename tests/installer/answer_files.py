@@ -8,4 +8,4 @@ from harness.installer.answers import Answers
 
 
 def contents(answers: Answers) -> Mapping[str, bytes]:
-    return {**answers.initrd_files, **answers.disc_files}
+    return {**answers.initrd_files, **answers.iso_files}

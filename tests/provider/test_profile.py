@@ -30,6 +30,20 @@ def test_every_fault_of_a_profile_is_named_at_once() -> None:
         assert words in str(caught.value)
 
 
+def test_a_profile_with_the_older_key_disc_bus_is_read() -> None:
+    text = resources.files(harness.provider).joinpath("contabo.toml").read_text()
+    assert "[machine.iso_bus]" in text
+    older = text.replace("[machine.iso_bus]", "[machine.disc_bus]")
+    assert parse_profile(older, "mine.toml") == parse_profile(text, "contabo.toml")
+
+
+def test_a_profile_without_iso_bus_is_refused_by_the_new_name() -> None:
+    text = resources.files(harness.provider).joinpath("contabo.toml").read_text()
+    without = text.replace("[machine.iso_bus]", "[machine.cd_bus]")
+    with pytest.raises(UsageError, match=r"machine\.iso_bus: Field required"):
+        parse_profile(without, "mine.toml")
+
+
 def test_a_firmware_that_was_asked_for_is_no_claim_about_the_provider() -> None:
     profile = load_profile("contabo")
     assert profile.with_firmware(None) is profile
