@@ -3,11 +3,11 @@
 ::
 
     HarnessError                          4
-    ├── UsageError                        2: what was typed or passed cannot be used
+    ├── UsageError                        2: invalid input: an option, a file, an argument
     │   └── CatalogError                     a catalog of images (harness.matrix.catalog)
-    ├── StateError                        2: it can be meant, and not at this moment
+    ├── StateError                        2: a valid request that is not possible now
     │   └── SessionOverError                 the machine of a session is gone
-    ├── RecordError                       2: what was recorded cannot be read
+    ├── RecordError                       2: a recording that cannot be read
     ├── FaultError                        4: nothing is said about the image
     │   ├── HostError                        this host is at fault: host.*
     │   │   ├── ArchiveUnreachableError
@@ -28,13 +28,13 @@
     │   │   ├── TpmError
     │   │   └── WorkerLostError
     │   └── InternalError                    harness itself is at fault: internal.error
-    ├── ChecksumError                     1: another file than its checksum names (harness.net)
+    ├── ChecksumError                     1: a file that does not match its checksum (harness.net)
     ├── LinkError                         1: a link that serves no image (harness.net)
-    ├── RefusedError                      1: the provider takes no such image (harness.session)
-    ├── StageError                        1: a boot does not get so far (harness.session)
+    ├── RefusedError                      1: the provider rejects the image (harness.session)
+    ├── StageError                        1: a boot that does not reach a stage (harness.session)
     │   └── StageTimeoutError
-    └── CaughtError                       4: inside harness alone: who calls catches it
-        ├── FormatError                      bytes that are not in the form they are read in
+    └── CaughtError                       4: always caught inside harness
+        ├── FormatError                      bytes that are not in the expected format
         │   ├── InitramfsError               (harness.image.os)
         │   ├── NotRfbError                  (harness.console.web)
         │   ├── PackingError                 (harness.image.os)
@@ -46,11 +46,11 @@
         │   └── WimError                     (harness.image.os)
         ├── OutOfReachError                  bytes that a server does not give (harness.image)
         ├── StoppedError                     an attempt that was told to stop (harness.matrix)
-        ├── TooLongError                     a program that was not done in time (harness.host)
-        ├── TooSlowError                     a browser that takes too little (harness.console.web)
+        ├── TooLongError                     a program that timed out (harness.host)
+        ├── TooSlowError                     a browser that reads too slowly (harness.console.web)
         └── _UnreadError                     (harness.examine.windows_setup)
 
-What an image does wrong is not an error of the program: it is a finding
+A fault of an image is not an error of the program: it is a finding
 (:mod:`harness.model.finding`). Any other exception is a bug of harness, and becomes an
 InternalError.
 """
@@ -64,38 +64,38 @@ if TYPE_CHECKING:
 
 
 class HarnessError(Exception):
-    """Base of all of them. ``str()`` is one sentence: what, where, what to do."""
+    """The base class of all errors. ``str()`` is one sentence: what, where, what to do."""
 
     exit_status = 4
 
 
 class UsageError(HarnessError):
-    """What was typed or passed cannot be used: a missing file, a bad option."""
+    """Invalid input: a missing file, a bad option."""
 
     exit_status = 2
 
 
 class StateError(HarnessError):
-    """What is asked can be meant, and cannot be done now: a recorded run is touched, say."""
+    """A valid request that is not possible now, such as a key press in a recorded run."""
 
     exit_status = 2
 
 
 class SessionOverError(StateError):
-    """The machine of a session is gone."""
+    """A request to a session whose machine has ended."""
 
 
 class RecordError(HarnessError):
-    """What was recorded of a run or a matrix is damaged, or is not whole."""
+    """A damaged or incomplete recording of a run or a matrix."""
 
     exit_status = 2
 
 
 class FaultError(HarnessError):
-    """A fault that says nothing about the image; its class says which.
+    """A fault that says nothing about the image.
 
-    ``finding_id`` is the cause of the result, ``remedy`` what to do, "" where the catalog of
-    findings says all that is known of it. Only classes with a ``finding_id`` are raised.
+    ``finding_id`` is the cause of the result. ``remedy`` says what to do; it is "" where the
+    remedy in the catalog of findings applies. Only classes with a ``finding_id`` are raised.
     """
 
     finding_id: ClassVar[str]
@@ -108,115 +108,115 @@ class FaultError(HarnessError):
 
 
 class HostError(FaultError):
-    """The host cannot do what was asked."""
+    """A fault of this host."""
 
 
 class ArchiveUnreachableError(HostError):
-    """The package archive of an installation cannot be read."""
+    """An unreadable package archive of an installation."""
 
     finding_id = "host.archive-unreachable"
 
 
 class AttemptFailedError(HostError):
-    """The program that tries an image of a matrix ended without a result."""
+    """An attempt at an image of a matrix that ended without a result."""
 
     finding_id = "host.attempt-failed"
 
 
 class DeadlineError(HostError):
-    """An image of a matrix was not decided in the time that its entry gives it."""
+    """An image of a matrix without a verdict when the time of its entry was over."""
 
     finding_id = "host.deadline"
 
 
 class ImageChangedError(HostError):
-    """Somebody else writes to the image, or has it open for that."""
+    """An image that another program writes to, or has open for writing."""
 
     finding_id = "host.image-changed"
 
 
 class InterruptedRunError(HostError):
-    """The run was ended before anything was decided."""
+    """A run that was ended before it had a verdict."""
 
     finding_id = "host.interrupted"
 
 
 class KvmUnusableError(HostError):
-    """KVM was asked for by name, and does not run 64-bit code here."""
+    """A request for KVM on a host where KVM does not run 64-bit code."""
 
     finding_id = "host.kvm-unusable"
 
 
 class LibvirtLostError(HostError):
-    """The connection to libvirt broke while its machine ran."""
+    """A connection to libvirt that broke while the machine ran."""
 
     finding_id = "host.libvirt-lost"
 
 
 class LibvirtUnreachableError(HostError):
-    """No libvirt answers at the address that was asked."""
+    """An address at which no libvirt answers."""
 
     finding_id = "host.libvirt-unreachable"
 
 
 class MissingToolError(HostError):
-    """A program, a firmware or a module is not installed, or too old."""
+    """A program, a firmware or a module that is not installed, or too old."""
 
     finding_id = "host.missing-tool"
 
 
 class NoNetworkError(HostError):
-    """The host has no way to a server."""
+    """A host without a route to the server."""
 
     finding_id = "host.no-network"
 
 
 class NoSpaceError(HostError):
-    """A file cannot be written: there is no room for it, or no folder."""
+    """A file that cannot be written: the disk is full, or the folder is missing."""
 
     finding_id = "host.no-space"
 
 
 class OutOfMemoryError(HostError):
-    """The host's memory was not enough for the machine."""
+    """A host with too little memory for the machine."""
 
     finding_id = "host.out-of-memory"
 
 
 class QemuError(HostError):
-    """QEMU does not start, has ended by itself, or does not answer."""
+    """A QEMU that does not start, ended by itself, or does not answer."""
 
     finding_id = "host.qemu-crashed"
 
 
 class ReadFailedError(HostError):
-    """The image file cannot be read."""
+    """A read error of the image file."""
 
     finding_id = "host.read-failed"
 
 
 class RecipeFailedError(HostError):
-    """The image of a recipe could not be built."""
+    """A recipe whose image could not be built."""
 
     finding_id = "host.recipe-failed"
 
 
 class TpmError(HostError):
-    """swtpm ended before the machine had started."""
+    """A swtpm that ended before the machine had started."""
 
     finding_id = "host.tpm-failed"
 
 
 class WorkerLostError(HostError):
-    """No worker of a cluster tried an image to its end."""
+    """An image that no worker of a cluster tried to its end."""
 
     finding_id = "host.worker-lost"
 
 
 class InternalError(FaultError):
-    """A bug of harness: an exception that nobody raised on purpose.
+    """A bug of harness: an exception that was not raised on purpose.
 
-    ``traceback_file`` is where its traceback lies, "" where it was not written.
+    ``traceback_file`` is the path of its traceback, "" where it was not written.
     """
 
     finding_id = "internal.error"
@@ -227,25 +227,25 @@ class InternalError(FaultError):
 
 
 class CaughtError(HarnessError):
-    """Raised for a caller inside harness, which catches it: nobody else meets one."""
+    """The base class of errors that a caller inside harness always catches."""
 
 
 class FormatError(CaughtError):
-    """Bytes are not in the form that they are read in. ``str()`` says why."""
+    """Bytes that are not in the expected format. ``str()`` says why."""
 
 
 def fault_of(finding_id: str, message: str) -> FaultError:
-    """The error that stands for a recorded fault.
+    """Return the error for a recorded fault.
 
-    One that no class is named for, of a record of another version, is an InterruptedRunError.
+    A finding id without a class, from another version, gives an InterruptedRunError.
     """
     known: tuple[type[FaultError], ...] = (*HostError.__subclasses__(), InternalError)
     classes = {kind.finding_id: kind for kind in known}
     return classes.get(finding_id, InterruptedRunError)(message)
 
 
-def faults_in_words(error: ValidationError) -> str:
-    """Every fault of data that does not validate, with its place: ``rule.0.id: Field required``."""
+def validation_faults(error: ValidationError) -> str:
+    """The faults of invalid data, each with its place: ``rule.0.id: Field required; …``."""
     return "; ".join(
         f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
         for fault in error.errors()

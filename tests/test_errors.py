@@ -19,7 +19,7 @@ from harness.errors import (
     NoSpaceError,
     fault_of,
 )
-from harness.model.finding import catalog
+from harness.model.finding import finding_catalog
 
 # Signals, not errors: nothing below main() may take them for one.
 _OUTSIDE = {"harness.cli.main._Terminated"}
@@ -82,7 +82,7 @@ def test_every_fault_has_a_finding_of_its_own() -> None:
     kinds = [*HostError.__subclasses__(), InternalError]
     ids = [kind.finding_id for kind in kinds]
     assert len(ids) == len(set(ids))
-    of_host = {name for name in catalog() if name.startswith("host.")}
+    of_host = {name for name in finding_catalog() if name.startswith("host.")}
     assert {name for name in ids if name.startswith("host.")} == of_host
 
 

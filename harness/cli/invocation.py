@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import click
 
 from harness.errors import UsageError
-from harness.host.log import LEVELS, show_log
+from harness.host.program_log import LEVELS, show_log
 
 
 @dataclass(slots=True)

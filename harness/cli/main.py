@@ -20,7 +20,7 @@ from harness import __version__
 from harness.cli.invocation import Invocation, hear_environment, verbose_option
 from harness.errors import CaughtError, HarnessError, InternalError
 from harness.host.bugs import as_fault
-from harness.host.log import hide_log
+from harness.host.program_log import hide_log
 
 _log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from harness.cli.invocation import note_json
 from harness.cli.options import ACCEL, COUNTERFACTUAL, RULES
 from harness.diagnose.rules import read_rules
 from harness.errors import UsageError
-from harness.host.log import kept_log
+from harness.host.program_log import kept_log
 from harness.host.signals import ending_signals
 from harness.machine.acceleration import choose_acceleration
 from harness.matrix.attempt import Known, Options

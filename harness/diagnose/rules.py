@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from harness.diagnose.machine_state import MachineState
 from harness.evidence.guest_text import printable
-from harness.model.finding import Finding, Severity, catalog
+from harness.model.finding import Finding, Severity, finding_catalog
 from harness.model.hardware import CpuMode, Firmware
 from harness.model.image import Medium
 from harness.model.stages import Stage
@@ -125,7 +125,7 @@ class Rule(_Model):
             )
         if self.finding and not self.statement:
             raise ValueError("a rule that names a finding says it in a statement")
-        if self.finding and self.finding not in catalog() and not self.remedy:
+        if self.finding and self.finding not in finding_catalog() and not self.remedy:
             raise ValueError(f"{self.finding} is not in the catalog: the rule needs a remedy")
         if "silence" in self.channels:
             if self.pattern or len(self.channels) > 1 or not self.finding:
@@ -217,7 +217,7 @@ def rule_finding(
     """The finding that ``match`` proves, of an image with these ``tags``."""
     rule = match.rule
     finding_id = str(rule.finding)
-    entry = catalog().get(finding_id)
+    entry = finding_catalog().get(finding_id)
     return Finding(
         id=finding_id,
         severity=entry.severity if entry else rule.severity,

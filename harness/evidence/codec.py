@@ -10,9 +10,9 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from harness.errors import FormatError, faults_in_words
+from harness.errors import FormatError, validation_faults
 from harness.evidence.events import EVENTS, Event
-from harness.evidence.old_recordings import upgraded
+from harness.evidence.old_recordings import upgrade_row
 
 SCHEMA = "harness.evidence/2"
 OLD_SCHEMA = "harness.evidence/1"
@@ -21,21 +21,18 @@ SCHEMAS = (OLD_SCHEMA, SCHEMA)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Observation:
-    """An event, and the second at which it was recorded.
-
-    ``t_s`` is in seconds since power-on, 0 before it.
-    """
+    """An event with its time. ``t_s`` is in seconds since power-on, 0 before it."""
 
     t_s: float
     event: Event
 
 
 class UnreadableEventError(FormatError):
-    """A line holds no event that this harness knows; ``str()`` is the reason."""
+    """A line without an event that this version knows; ``str()`` is the reason."""
 
 
 class CutLineError(UnreadableEventError):
-    """A line is no JSON object: its writer died while it wrote it."""
+    """A line that is no JSON object: the program that wrote it was killed."""
 
 
 def header(schema: str = SCHEMA) -> str:
@@ -67,7 +64,7 @@ def decode(line: str, schema: str = SCHEMA) -> Observation:
     if not math.isfinite(t_s):
         raise UnreadableEventError("its time is not a number of seconds")
     if schema == OLD_SCHEMA:
-        channel, kind, row = upgraded(channel, kind, row)
+        channel, kind, row = upgrade_row(channel, kind, row)
     event_type = EVENTS.get((channel, kind))
     if event_type is None:
         raise UnreadableEventError(
@@ -76,21 +73,21 @@ def decode(line: str, schema: str = SCHEMA) -> Observation:
     try:
         return Observation(t_s, _adapter(event_type).validate_python(row))
     except ValidationError as error:
-        raise UnreadableEventError(f"{channel}/{kind}: {faults_in_words(error)}") from error
+        raise UnreadableEventError(f"{channel}/{kind}: {validation_faults(error)}") from error
 
 
 _ADAPTERS: dict[type[Event], TypeAdapter[Any]] = {}
 
 
 def _adapter(event_type: type[Event]) -> TypeAdapter[Any]:
-    """Return the validator of a class; made once, when the class is first read."""
+    """Return the validator of an event class; made when the class is first used."""
     if event_type not in _ADAPTERS:
         _ADAPTERS[event_type] = TypeAdapter(event_type)
     return _ADAPTERS[event_type]
 
 
 def _plain(value: Any) -> Any:
-    """Return ``value`` as JSON has it."""
+    """Return ``value`` in the types of JSON."""
     if isinstance(value, str | int | float | None):
         return value
     if isinstance(value, BaseModel):

@@ -31,7 +31,7 @@ GuestText = Annotated[str, PlainValidator(_text)]
 """Text as the guest wrote it: it may hold control characters and lone surrogates."""
 
 Place = Literal["serial", "screen"]
-"""Where an installer asks a question, and where the answer is typed."""
+"""The console on which an installer asks a question and the answer is typed."""
 Half = Literal["low", "high"]
 """A half of the x86-64 address space (Intel SDM volume 1, section 3.3.7.1)."""
 

@@ -1,8 +1,8 @@
-"""Text that a guest wrote, made safe to read.
+"""Text from a guest, made safe to print.
 
-A serial line carries whatever the guest likes: escape sequences that move a cursor, retitle a
-window or answer back, bytes that are no text. Nothing of a guest is shown to a person before it
-went through here.
+A serial line may carry anything: escape sequences that move the cursor, retitle a window or make
+the terminal answer, and bytes that are no text. Every text of a guest passes through this module
+before a person sees it.
 """
 
 from __future__ import annotations
@@ -16,21 +16,22 @@ _ESCAPES = re.compile(
     r"|\x1b[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\)?"
     r"|\x1b[ -/]*[0-~]?"
 )
-# Every remaining control character (C0, DEL, C1), and the marks that reorder or hide text.
+# All other control characters (C0, DEL, C1), and the marks that reorder or hide text.
 _CONTROLS = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]"
 )
 
 
 def strip_escapes(text: str) -> str:
-    """``text`` without escape sequences; a cursor that is moved counts as nothing."""
+    """Return ``text`` without escape sequences. Cursor movements have no effect."""
     return _ESCAPES.sub("", text)
 
 
 def printable(text: str, limit: int = 400) -> str:
-    """``text`` as one harmless line of at most ``limit`` characters.
+    """Return ``text`` as one printable line of at most ``limit`` characters.
 
-    Escape sequences go, other control characters become a middle dot, tabs and newlines a space.
+    Escape sequences are removed; other control characters become a middle dot, tabs and newlines
+    a space.
     """
     flat = strip_escapes(text).replace("\r", "").replace("\n", " ").replace("\t", " ")
     shown = _CONTROLS.sub("\u00b7", flat)

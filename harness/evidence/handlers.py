@@ -1,4 +1,4 @@
-"""A table of handlers for events: who folds a log asks it what to call for each event."""
+"""A table of event handlers: the method of a class to call for each event of a log."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _Handled = TypeVar("_Handled", bound=Event)
 
 
 class EventHandlers(Generic[_Owner]):
-    """The methods of a class by the events that they take; an event without one is passed over.
+    """The event handlers of a class. An event without a handler is ignored.
 
-    A method is entered with ``@handlers.on(SerialLine)`` in the body of its class.
+    ``@handlers.on(SerialLine)`` in the body of the class registers a method.
     """
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class EventHandlers(Generic[_Owner]):
     def on(
         self, *events: type[_Handled]
     ) -> Callable[[Callable[[_Owner, _Handled], None]], Callable[[_Owner, _Handled], None]]:
-        """Enter the decorated method for ``events``."""
+        """Register the decorated method for ``events``."""
 
         def enter(
             method: Callable[[_Owner, _Handled], None],
@@ -42,5 +42,5 @@ class EventHandlers(Generic[_Owner]):
 
     @property
     def handled(self) -> frozenset[type[Event]]:
-        """The events that have a method."""
+        """The events that have a handler."""
         return frozenset(self._methods)

@@ -1,7 +1,7 @@
-"""The log of a run: events are appended to ``evidence.jsonl``, and told to the subscribers.
+"""The evidence log of a run: events are appended to ``evidence.jsonl``, then sent to subscribers.
 
-Observers record, they never judge. Every event is written before anybody acts on it, so that a
-verdict can be reached again from the file alone.
+Observers record, they never judge. Every event is written before anything acts on it, so that the
+file alone gives the same verdict again.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ Subscriber = Callable[[Observation], None]
 
 
 class EvidenceLog:
-    """Append events to a file and hand each to the subscribers, in that order.
+    """A log that appends each event to a file and then sends it to the subscribers.
 
-    Everything happens inside :meth:`record`, synchronously: what decides a verdict is judged in
-    the same call that recorded it. ``clock`` gives seconds that only grow, from any beginning.
+    :meth:`record` does both synchronously: an event is judged in the call that recorded it.
+    ``clock`` is a monotonic clock in seconds.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
@@ -57,11 +57,11 @@ class EvidenceLog:
         self._file.close()
 
     def subscribe(self, subscriber: Subscriber) -> None:
-        """Call ``subscriber`` with every observation from now on."""
+        """Send every later observation to ``subscriber``."""
         self._subscribers.append(subscriber)
 
     def power_on(self) -> None:
-        """Make this moment second zero."""
+        """Set the time of power-on, second zero, to now."""
         self._zero_s = self._clock()
 
     def now_s(self) -> float:
@@ -69,14 +69,14 @@ class EvidenceLog:
         return 0.0 if self._zero_s is None else self._clock() - self._zero_s
 
     def record(self, event: Event) -> Observation:
-        """Write one event down, then tell the subscribers of it."""
-        # Rounded here, so that the file says exactly what the subscribers are told.
+        """Write one event to the file, then send it to the subscribers."""
+        # Rounded here, so that the file and the subscribers have the same value.
         observation = Observation(round(self.now_s(), 4), event)
         self.repeat(observation)
         return observation
 
     def repeat(self, observation: Observation) -> None:
-        """Write and tell an observation of another log, at the second that it has there."""
+        """Write an observation of another log with its original time, and send it."""
         self._file.write(encode(observation) + "\n")
         for subscriber in self._subscribers:
             subscriber(observation)
@@ -85,8 +85,8 @@ class EvidenceLog:
 def read_evidence(path: Path) -> Iterator[Observation]:
     """Yield the observations of a recorded run, in order.
 
-    Raises UsageError where the file is missing or is not such a log, RecordError where it is
-    damaged. A last line that was cut off when the recorder died is passed over.
+    Raises UsageError where the file is missing or is not an evidence log, RecordError where it is
+    damaged. An incomplete last line, of a recorder that was killed, is ignored.
     """
     try:
         lines = path.read_text(encoding="ascii", errors="replace").splitlines()
@@ -107,5 +107,5 @@ def read_evidence(path: Path) -> Iterator[Observation]:
 
 
 def schema_of(first_line: str) -> str | None:
-    """Return the schema that the first line of a file names; None where this harness has none."""
+    """Return the schema that the first line of a file names; None for an unknown one."""
     return next((schema for schema in SCHEMAS if first_line == header(schema)), None)

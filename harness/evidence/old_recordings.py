@@ -1,7 +1,6 @@
-"""Recordings of ``harness.evidence/1``: what they name otherwise, and what they lack.
+"""The upgrade of recordings from ``harness.evidence/1`` to ``harness.evidence/2``.
 
-This is the only place that knows of it. A row is brought to the form of ``harness.evidence/2``
-before an event is made of it.
+Only this module knows the old names and defaults. A row is upgraded before it becomes an event.
 """
 
 from __future__ import annotations
@@ -11,14 +10,14 @@ from typing import Any
 
 Row = dict[str, Any]
 
-# Channel and kind, then and now.
+# Channel and kind: old to new.
 _RENAMED = {
     ("disc", "reads"): ("iso", "reads"),
     ("person", "type"): ("person", "typing"),
 }
 _PERSON_KINDS = frozenset({"type", "refused", "answer"})
-# What was added to an event later, with the value that held before.
-_LACKING: Mapping[tuple[str, str], Mapping[str, Any]] = {
+# Fields that version 2 added, with the value that applies to older recordings.
+_ADDED_FIELDS: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("run", "start"): {
         "prediction": {},
         "inside": [],
@@ -36,14 +35,14 @@ _LACKING: Mapping[tuple[str, str], Mapping[str, Any]] = {
 _MEDIA = {"disc": "iso"}
 
 
-def upgraded(channel: str, kind: str, fields: Row) -> tuple[str, str, Row]:
-    """Return channel, kind and fields of a row of ``harness.evidence/1`` as ``/2`` has them."""
+def upgrade_row(channel: str, kind: str, fields: Row) -> tuple[str, str, Row]:
+    """Return the channel, kind and fields of a row of ``harness.evidence/1`` in the form of /2."""
     if channel == "person" and kind not in _PERSON_KINDS:
         channel, kind, fields = "person", "action", {**fields, "action": kind}
     channel, kind = _RENAMED.get((channel, kind), (channel, kind))
     if (channel, kind) == ("person", "typing"):
         fields = {"size_bytes": fields.get("bytes", 0)}
-    fields = {**_LACKING.get((channel, kind), {}), **fields}
+    fields = {**_ADDED_FIELDS.get((channel, kind), {}), **fields}
     if (channel, kind) == ("run", "start"):
         medium = fields["medium"]
         fields["medium"] = _MEDIA.get(medium, medium) if isinstance(medium, str) else medium

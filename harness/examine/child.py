@@ -18,14 +18,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from harness.errors import HarnessError
 from harness.evidence.guest_text import printable
 from harness.host.bugs import internal_error
-from harness.host.limits import Limits, TooLongError, run_limited
+from harness.host.limits import ProgramLimits, TooLongError, run_limited
 from harness.image.os.system import DiskFacts, IsoLinux, WindowsFacts
 
 if TYPE_CHECKING:
     from harness.image.source import LocalFile
     from harness.net.remote import RemoteFile
 
-_LIMITS = Limits(
+_LIMITS = ProgramLimits(
     cpu_s=30, wall_s=120.0, memory_bytes=1536 << 20, open_files=64, output_bytes=8 << 20
 )
 _REMOTE_BUDGET_BYTES = 512 << 20

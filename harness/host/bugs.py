@@ -1,7 +1,7 @@
-"""What becomes of an exception that nobody raised on purpose: a fault with its traceback kept.
+"""The conversion of unexpected exceptions to faults, with their tracebacks kept in a file.
 
-A full disk and too little memory are faults of the host, wherever they are met. All else is a bug
-of harness, an InternalError: one sentence that says where the traceback lies.
+A full disk and too little memory are faults of the host, wherever they occur. Every other
+exception is a bug of harness, an InternalError: one sentence that names the file of the traceback.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from harness.host.folders import state_folder
 from harness.host.masking import without_secrets
 
 TRACEBACK_FILE = "internal-error.txt"
-"""In a run folder: the tracebacks of what failed in that run."""
+"""The file in a run folder that holds the tracebacks of that run."""
 
 _PACKAGE = Path(__file__).parents[1]
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -29,9 +29,9 @@ _log = logging.getLogger(__name__)
 
 
 def as_fault(error: BaseException, folder: Path | None = None) -> FaultError:
-    """The fault that ``error`` stands for; its traceback is kept in ``folder``, a run folder.
+    """Return the fault for ``error``, and keep its traceback in ``folder``, a run folder.
 
-    Without such a folder, it is kept under the user's state folder. Never raises.
+    Without such a folder the traceback goes to the user's state folder. Never raises.
     """
     if isinstance(error, FaultError):
         return error
@@ -45,20 +45,23 @@ def as_fault(error: BaseException, folder: Path | None = None) -> FaultError:
 
 
 def internal_error(what: str, text: str, folder: Path | None = None) -> InternalError:
-    """The error for a bug, ``what`` and where; ``text`` is its traceback, kept as by `as_fault`."""
+    """Return the error for a bug. ``what`` names it and its place; ``text`` is its traceback.
+
+    The traceback is kept as :func:`as_fault` does.
+    """
     text = without_secrets(text[-_MAX_TRACEBACK_CHARS:])
     _log.error("internal error: %s", what)
     _log.debug("%s", text)
-    file = _kept(text, folder)
+    file = _write_traceback(text, folder)
     where = f"The traceback is in {file}; please report it with the run folder" if file else ""
-    told = where or "Its traceback could not be written (-vv prints it); please report it"
+    report = where or "Its traceback could not be written (-vv prints it); please report it"
     return InternalError(
-        f"Internal error: {what}. {told} at {_issue_tracker()}.", traceback_file=str(file or "")
+        f"Internal error: {what}. {report} at {_issue_tracker()}.", traceback_file=str(file or "")
     )
 
 
 def _place_of(error: BaseException) -> str:
-    """The line of harness in which it was raised, or that called what raised it."""
+    """The innermost line of harness in the traceback of ``error``, as ``file:line``."""
     frames = traceback.extract_tb(error.__traceback__)
     if not frames:
         return "an unknown place"
@@ -69,8 +72,8 @@ def _place_of(error: BaseException) -> str:
     return f"{name}:{last.lineno}"
 
 
-def _kept(text: str, folder: Path | None) -> Path | None:
-    """Where ``text`` was written; None where it could not be."""
+def _write_traceback(text: str, folder: Path | None) -> Path | None:
+    """Write ``text`` to a file and return its path; None where that failed."""
     if folder is not None and folder.is_dir() and _append(folder / TRACEBACK_FILE, text):
         return folder / TRACEBACK_FILE
     try:
@@ -84,7 +87,7 @@ def _kept(text: str, folder: Path | None) -> Path | None:
 
 
 def _append(path: Path, text: str) -> bool:
-    """Whether ``text`` could be added to a file that only this user reads."""
+    """Append ``text`` to a file that only this user can read; tell whether that worked."""
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
         with os.fdopen(os.open(path, flags, 0o600), "a", encoding="utf-8") as file:
@@ -95,7 +98,7 @@ def _append(path: Path, text: str) -> bool:
 
 
 def _issue_tracker() -> str:
-    """The address in the metadata of the package, or words for it where there is none."""
+    """The address of the issue tracker in the package metadata; words for it without one."""
     try:
         rows = metadata.metadata("harness").get_all("Project-URL") or []
     except metadata.PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""The user's folders (XDG Base Directory Specification): what harness keeps, and who else does."""
+"""The user's folders (XDG Base Directory Specification): those of harness and other programs."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ def state_folder() -> Path:
 
 
 def cache_folder() -> Path:
-    """The folder of what can be had again: ``$XDG_CACHE_HOME/harness``."""
+    """The folder of files that can be fetched again: ``$XDG_CACHE_HOME/harness``."""
     return user_cache_path(_NAME)
 
 
-def cache_of(program: str) -> Path:
-    """The cache folder of another ``program`` of the user's."""
+def program_cache_folder(program: str) -> Path:
+    """The cache folder of another program of the user."""
     return user_cache_path(program)
 
 
-def settings_of(program: str) -> Path:
-    """The folder of the settings of another ``program`` of the user's."""
+def program_settings_folder(program: str) -> Path:
+    """The settings folder of another program of the user."""
     return user_config_path(program)

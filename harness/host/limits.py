@@ -1,4 +1,4 @@
-"""Programs that meet bytes of a stranger: run under limits, their output read to a limit."""
+"""Programs that parse untrusted bytes: run under resource limits, with bounded output."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from harness.host.programs import PDEATHSIG, find_program
 
 _log = logging.getLogger(__name__)
 
-# How often somebody who may stop a program is asked.
-_STOP_S = 0.1
+# The interval at which the stop event of a running program is checked.
+_STOP_POLL_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What a program may use: processor and wall time, address space, open files, output."""
+class ProgramLimits:
+    """The limits of a program: CPU time, wall time, address space, open files, output."""
 
     cpu_s: int
     wall_s: float
@@ -35,24 +35,24 @@ class Limits:
 
 
 class TooLongError(CaughtError):
-    """The program was not done in time."""
+    """A program that reached its wall time limit, or was stopped."""
 
 
 def run_limited(
     command: list[str],
-    limits: Limits,
+    limits: ProgramLimits,
     *,
     stdin: bytes = b"",
     with_stderr: bool = False,
     stop: threading.Event | None = None,
 ) -> tuple[bytes, int]:
-    """What ``command`` writes to stdout, up to the limit, and its exit status.
+    """Run ``command``; return its stdout, up to the limit, and its exit status.
 
-    It reads ``stdin``, writes no file and dies with its parent; what it says on stderr is dropped,
-    or comes ``with_stderr`` among the rest. Raises TooLongError where the wall time is over, or
-    soon after ``stop`` is set; HostError where prlimit(1) is missing.
+    The program reads ``stdin``, cannot write files and dies with its parent. Its stderr is
+    discarded, or part of the output ``with_stderr``. Raises TooLongError at the wall time limit or
+    soon after ``stop`` is set, HostError where prlimit(1) is missing.
     """
-    # The soft limit ends it with SIGXCPU, which says why; the hard one would be a plain SIGKILL.
+    # The soft limit ends it with SIGXCPU, which names the reason; the hard one with SIGKILL.
     words = [
         f"--cpu={limits.cpu_s}:{limits.cpu_s + 1}",
         f"--as={limits.memory_bytes}",
@@ -83,24 +83,26 @@ def run_limited(
 
 @contextmanager
 def _stdin(content: bytes) -> Iterator[BinaryIO]:
-    """A file in memory that holds ``content``: a pipe would have to be fed meanwhile."""
+    """A file in memory that holds ``content``. A pipe would need a writer during the run."""
     with os.fdopen(os.memfd_create("stdin"), "w+b") as file:
         file.write(content)
         file.seek(0)
         yield file
 
 
-def _read(process: subprocess.Popen[bytes], limits: Limits, stop: threading.Event | None) -> bytes:
+def _read(
+    process: subprocess.Popen[bytes], limits: ProgramLimits, stop: threading.Event | None
+) -> bytes:
     assert process.stdout is not None  # noqa: S101  a pipe was asked for
     output = bytearray()
     deadline_s = time.monotonic() + limits.wall_s
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
         while len(output) < limits.output_bytes:
-            left_s = deadline_s - time.monotonic()
-            if left_s <= 0 or (stop and stop.is_set()):
+            remaining_s = deadline_s - time.monotonic()
+            if remaining_s <= 0 or (stop and stop.is_set()):
                 raise TooLongError
-            if not selector.select(min(left_s, _STOP_S) if stop else left_s):
+            if not selector.select(min(remaining_s, _STOP_POLL_S) if stop else remaining_s):
                 continue
             chunk = os.read(process.stdout.fileno(), 1 << 16)
             if not chunk:

@@ -1,14 +1,14 @@
-"""Secrets taken out of text that is kept or shown for people: of a link, of a key, of a seed."""
+"""The masking of secrets in text that is kept or shown: of links, keys and seeds."""
 
 from __future__ import annotations
 
 import re
 
 _MASK = "***"
-# RFC 3986, 3.2.1: what stands before the @ of an authority.
+# RFC 3986, 3.2.1: the user information before the @ of an authority.
 _USERINFO = re.compile(r"(?<=://)[^/\s@'\"]+(?=@)")
-# What grants access in the query of a link that was signed for somebody (S3, Azure, GCS...).
-_GRANTS = re.compile(
+# Query parameters that grant access in a presigned URL (S3, Azure, GCS...).
+_QUERY_SECRETS = re.compile(
     r"([?&](?:[\w-]*(?:signature|credential|token|password|secret)|sig|key)=)[^&\s'\"]+",
     re.IGNORECASE,
 )
@@ -18,6 +18,6 @@ _PRIVATE_KEY = re.compile(
 
 
 def without_secrets(text: str) -> str:
-    """The same text without what lets one in by a link, and without private keys."""
-    text = _GRANTS.sub(rf"\1{_MASK}", _USERINFO.sub(_MASK, text))
+    """Return ``text`` with the credentials in links and the private keys masked."""
+    text = _QUERY_SECRETS.sub(rf"\1{_MASK}", _USERINFO.sub(_MASK, text))
     return _PRIVATE_KEY.sub(_MASK, text)

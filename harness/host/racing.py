@@ -1,4 +1,4 @@
-"""Ways to wait that run side by side until the first of them has ended."""
+"""Coroutines that run in parallel until the first of them has ended."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 
 @asynccontextmanager
-async def racing(*ways: Coroutine[Any, Any, Any]) -> AsyncIterator[list[asyncio.Task[Any]]]:
-    """Run ``ways`` side by side; the block begins when the first of them has ended.
+async def racing(*coroutines: Coroutine[Any, Any, Any]) -> AsyncIterator[list[asyncio.Task[Any]]]:
+    """Run ``coroutines`` in parallel; enter the block when the first of them has ended.
 
-    Those that still run at its end are cancelled, and waited for. What one of them raised is in
-    its task, for who asks for it.
+    At the end of the block the others are cancelled and awaited. An exception stays in the task
+    that raised it.
     """
-    tasks = [asyncio.create_task(way) for way in ways]
+    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         yield tasks
@@ -25,11 +25,11 @@ async def racing(*ways: Coroutine[Any, Any, Any]) -> AsyncIterator[list[asyncio.
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def first_of(*ways: Coroutine[Any, Any, Any]) -> list[Any]:
-    """Run ``ways`` until the first of them has ended, and end the others.
+async def first_of(*coroutines: Coroutine[Any, Any, Any]) -> list[Any]:
+    """Run ``coroutines`` until the first of them has ended, and cancel the others.
 
-    The answer has a row for each: what it returned or raised, a CancelledError for an ended one.
+    Return the result or the exception of each, in order: CancelledError for a cancelled one.
     """
-    async with racing(*ways) as tasks:
+    async with racing(*coroutines) as tasks:
         pass
     return await asyncio.gather(*tasks, return_exceptions=True)

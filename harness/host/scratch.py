@@ -1,7 +1,7 @@
-"""The folder of what a run needs only while it runs: sockets, the overlay, the seed.
+"""The temporary folder of a run: sockets, the overlay, the seed.
 
-It is removed at the end whatever happens. Should the program be killed without a chance to do
-so, the lock that it held is gone with it, and the next run removes the folder.
+It is removed at the end of the run. Where the program was killed, its lock on the folder is gone,
+and the next run removes the folder.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from harness.errors import NoSpaceError, UsageError
 
 _PREFIX = "harness-"
 _LOCK = "lock"
-# An address of a socket has 108 bytes with its end (unix(7)); "/harness-12345678/receiver.sock" is
-# the longest that is made below.
+# A socket address has 108 bytes with its final zero (unix(7)); the longest path that is made below
+# the root is "/harness-12345678/receiver.sock".
 _MAX_ROOT_BYTES = 107 - 31
-# What an overlay of a boot to the network needs at least; a Debian writes about 100 MB.
+# The minimum for the overlay of a boot to the network; a Debian writes about 100 MB.
 MIN_FREE_BYTES = 1 << 30
 
 
 def scratch_root() -> Path:
-    """Where scratch folders are made: ``$TMPDIR``, else ``/var/tmp`` (on disk, unlike ``/tmp``)."""
+    """The parent of scratch folders: ``$TMPDIR``, else ``/var/tmp`` (on disk, unlike ``/tmp``)."""
     return Path(os.environ.get("TMPDIR") or "/var/tmp")  # noqa: S108  mkdtemp makes it safe
 
 
 @contextmanager
 def scratch_folder(*, sockets: bool = False) -> Iterator[Path]:
-    """A new private folder, gone when the block is left; with room for sockets of a machine.
+    """Make a private folder, and remove it at the end of the block.
 
-    Raises HostError (``host.no-space``) where there is no room for one, UsageError where sockets
-    are wanted and its path would be too long for them.
+    Raises HostError (``host.no-space``) without enough free space; with ``sockets``, UsageError
+    where the path is too long for the sockets of a machine.
     """
     root = scratch_root()
     if sockets and len(os.fsencode(root.absolute())) > _MAX_ROOT_BYTES:
@@ -65,19 +65,19 @@ def scratch_folder(*, sockets: bool = False) -> Iterator[Path]:
 
 
 def _locked_folder(root: Path) -> tuple[Path, int]:
-    """A new folder and the descriptor of the lock that we hold in it."""
+    """Make a folder; return it and the descriptor of the lock held in it."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root))
         lock = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         fcntl.flock(lock, fcntl.LOCK_EX)
-        # Another run may have swept it away between the last two lines.
+        # Another run may have removed the folder before the lock was held.
         if (folder / _LOCK).exists():
             return folder, lock
         os.close(lock)
 
 
 def _sweep(root: Path) -> None:
-    """Remove what runs that were killed have left: folders of ours that nobody locks."""
+    """Remove the folders of killed runs: those of this user that no process locks."""
     for folder in root.glob(f"{_PREFIX}*"):
         with suppress(OSError):
             if folder.is_symlink() or folder.stat().st_uid != os.geteuid():

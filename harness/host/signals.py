@@ -1,4 +1,4 @@
-"""The signals by which a person, or who waits for the program, ends it."""
+"""The signals by which a person or a parent process ends the program."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 
 def ending_signals() -> tuple[signal.Signals, ...]:
-    """SIGINT, SIGTERM, and SIGHUP, which a terminal sends that is closed.
+    """SIGINT, SIGTERM, and SIGHUP, which a terminal sends when it is closed.
 
-    Not SIGHUP where it is ignored: who started the program so (nohup) means it to go on.
+    Without SIGHUP where it is ignored: a program started by nohup is meant to go on.
     """
     always = (signal.SIGINT, signal.SIGTERM)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
@@ -21,9 +21,9 @@ def ending_signals() -> tuple[signal.Signals, ...]:
 
 @contextmanager
 def on_signals(act: Callable[[signal.Signals], object]) -> Iterator[None]:
-    """Each of ``ending_signals`` does ``act`` in the running loop of asyncio while the block runs.
+    """Call ``act`` in the running asyncio loop for each of ``ending_signals`` during the block.
 
-    It ends nothing else.
+    The signals have no other effect.
     """
     loop = asyncio.get_running_loop()
     numbers = ending_signals()

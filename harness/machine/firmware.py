@@ -17,7 +17,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from harness.errors import MissingToolError, NoSpaceError
-from harness.host.folders import settings_of
+from harness.host.folders import program_settings_folder
 from harness.host.programs import qemu_version
 from harness.machine.spec import Flash
 from harness.model.hardware import Chipset
@@ -97,7 +97,7 @@ class Firmware(_Descriptor):
 
 def descriptor_folders() -> list[Path]:
     """Where descriptors are, the one that outweighs the others first."""
-    parents = (settings_of("qemu"), Path("/etc/qemu"), Path("/usr/share/qemu"))
+    parents = (program_settings_folder("qemu"), Path("/etc/qemu"), Path("/usr/share/qemu"))
     return [parent / "firmware" for parent in parents]
 
 

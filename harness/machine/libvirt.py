@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from qemu.qmp import QMPClient, QMPError, Runstate
 
 from harness.errors import HostError, QemuError
-from harness.host.folders import cache_of
+from harness.host.folders import program_cache_folder
 from harness.host.programs import find_qemu
 from harness.host.racing import first_of
 from harness.machine.domain_xml import Placement, domain_xml
@@ -219,7 +219,7 @@ def _log_folder(uri: str) -> Path:
     """Where libvirt keeps what QEMU says (libvirt.org, "Logging", "drvqemu")."""
     if urlsplit(uri).path == "/system":
         return Path("/var/log/libvirt/qemu")
-    return cache_of("libvirt") / "qemu" / "log"
+    return program_cache_folder("libvirt") / "qemu" / "log"
 
 
 def allocated_bytes(file: Path) -> int:

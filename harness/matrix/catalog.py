@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from harness.errors import UsageError, faults_in_words
+from harness.errors import UsageError, validation_faults
 from harness.matrix.verify_option import VerifyOption
-from harness.model.finding import catalog as known_findings
+from harness.model.finding import finding_catalog as known_findings
 from harness.model.hardware import Firmware
 from harness.model.stages import Stage
 from harness.model.table import read_table
@@ -194,7 +194,7 @@ def _read(path: Path, faults: list[str]) -> Iterator[Planned]:
         try:
             entry = Entry.model_validate({**catalog.defaults, **row, **_all_tags(catalog, row)})
         except ValidationError as error:
-            faults.append(f"{path}: {name}: {faults_in_words(error)}")
+            faults.append(f"{path}: {name}: {validation_faults(error)}")
             continue
         if entry.recipe and not catalog.recipes:
             faults.append(f"{path}: {name}: recipe: the catalog has no [recipes] to build it with")

@@ -13,14 +13,14 @@ from harness.model.table import shipped_table
 Severity = Literal["error", "warning", "info"]
 
 INITRAMFS_TOOLS = ("initramfs-tools", "dracut", "mkinitfs", "mkinitcpio")
-"""What makes an initramfs. Remedies are said in its commands, or in those of the distribution."""
+"""Tools that make an initramfs. Remedies use their commands, or those of the distribution."""
 
 
 class Finding(BaseModel):
-    """One thing to tell a person.
+    """A finding about an image or a run.
 
     ``id`` is a stable name that scripts may rely on. ``statement`` is one sentence. ``evidence``
-    are the lines, offsets or files that prove it, made printable. ``remedy`` says what to do.
+    holds the lines, offsets or files that prove it, made printable. ``remedy`` says what to do.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -33,10 +33,11 @@ class Finding(BaseModel):
 
 
 class Explanation(BaseModel):
-    """What the catalog knows of an id.
+    """The entry of a finding id in the catalog.
 
-    ``meaning``: what is the case. ``seen``: how that is found out. ``remedy``: what mends it, with
-    a command where there is one. ``source``: where it is known from.
+    ``meaning`` says what is wrong, ``seen`` how harness detects it, ``remedy`` how to fix it, with
+    a command where there is one, and ``source`` where this is documented. ``remedies`` holds
+    remedies for images with certain tags.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -49,19 +50,19 @@ class Explanation(BaseModel):
     source: str = Field(min_length=1)
 
     def remedy_for(self, tags: Iterable[str]) -> str:
-        """The remedy for an image with these ``tags``: that of the first one that has its own."""
+        """The remedy of the first tag in ``tags`` that has one; else the general remedy."""
         own = (self.remedies[tag] for tag in tags if tag in self.remedies)
         return next(own, self.remedy)
 
 
 @cache
-def catalog() -> Mapping[str, Explanation]:
-    """Every id of the contract with its explanation, in the order of a run."""
+def finding_catalog() -> Mapping[str, Explanation]:
+    """The explanation of every finding id, in the order of a run."""
     return shipped_table(__package__, "catalog.toml", dict[str, Explanation])
 
 
-def deciding(findings: Iterable[Finding], cause: str | None) -> Finding | None:
-    """The first of ``findings`` that is the ``cause``; None where none decided."""
+def finding_of_cause(findings: Iterable[Finding], cause: str | None) -> Finding | None:
+    """The first finding whose id is ``cause``; None where there is none."""
     return next((row for row in findings if row.id == cause), None)
 
 
@@ -72,11 +73,12 @@ def finding(
     remedy: str = "",
     tags: Iterable[str] = (),
 ) -> Finding:
-    """A finding of the catalog; its remedy is the catalog's for ``tags`` where none is given.
+    """Return a finding with its severity from the catalog.
 
-    Raises KeyError for an id that the catalog does not know.
+    Without a ``remedy`` it has the one of the catalog for ``tags``. Raises KeyError for an id that
+    is not in the catalog.
     """
-    entry = catalog()[finding_id]
+    entry = finding_catalog()[finding_id]
     return Finding(
         id=finding_id,
         severity=entry.severity,

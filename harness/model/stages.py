@@ -1,4 +1,4 @@
-"""How far a boot has come: the ladder, and the moments at which its rungs were reached."""
+"""The stages of a boot in their order, and the times at which a boot reached them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Stage = Literal[
     "ready",
 ]
 STAGES: tuple[Stage, ...] = get_args(Stage)
-"""All stages in the order of a boot; a disk image and a disc each know some of them."""
+"""All stages in the order of a boot; a disk image and an ISO each have some of them."""
 
 _OF_ISOS: frozenset[Stage] = frozenset({"installer", "installed", "rebooted"})
 _OF_DISKS: frozenset[Stage] = frozenset({"initrd", "root", "userspace", "seed", "ready"})
@@ -28,9 +28,8 @@ DISK_LADDER = tuple(stage for stage in STAGES if stage not in _OF_ISOS)
 ISO_LADDER = tuple(stage for stage in STAGES if stage not in _OF_DISKS)
 
 Until = Literal["kernel", "root", "network", "seed", "ready", "installer", "installed", "rebooted"]
-"""The stage at which a run has what it was started for. The first two are for a second boot that
-only asks whether the machine gets over the point where the first one failed; the last three are
-those of an installation."""
+"""The stage at which a run ends with a pass. ``kernel`` and ``root`` are for a second boot, which
+only has to pass the point where the first one failed; the last three are for installations."""
 
 
 _RANKS = {stage: position for position, stage in enumerate(STAGES)}
@@ -49,11 +48,11 @@ class Timeline:
 
     @property
     def furthest(self) -> Stage:
-        """The highest stage that was seen; ``power-on`` where none was."""
+        """The highest stage that was reached; ``power-on`` where none was."""
         return max(self.reached_s, key=rank, default="power-on")
 
     def reach(self, stage: Stage, t_s: float) -> bool:
-        """Note that ``stage`` was seen; whether the boot has never come as far before."""
+        """Record that ``stage`` was reached; tell whether it is the highest stage so far."""
         higher = not self.reached_s or rank(stage) > rank(self.furthest)
         self.reached_s.setdefault(stage, t_s)
         return higher

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from harness.errors import UsageError, faults_in_words
+from harness.errors import UsageError, validation_faults
 
 _MAX_TABLE_BYTES = 4 << 20
 
@@ -17,18 +17,18 @@ Table = TypeVar("Table")
 
 
 def shipped_table(package: str | None, name: str, kind: type[Table]) -> Table:
-    """The table in the file ``name`` of ``package``. One that does not validate is a bug."""
+    """The table in the file ``name`` of ``package``. An invalid one is a bug."""
     text = resources.files(str(package)).joinpath(name).read_text(encoding="utf-8")
     return TypeAdapter(kind).validate_python(tomllib.loads(text))
 
 
 def read_table(path: Path, kind: type[Table]) -> Table:
-    """The table in a file of the user's; raises UsageError that names every fault of it."""
+    """The table in a file of the user; raises UsageError that names all its faults."""
     return parse_table(read_table_text(path), str(path), kind)
 
 
 def read_table_text(path: Path) -> str:
-    """The text of a file of the user's that should be TOML; raises UsageError without one."""
+    """The text of a TOML file of the user; raises UsageError where it cannot be read."""
     try:
         with path.open("rb") as file:
             content = file.read(_MAX_TABLE_BYTES + 1)
@@ -43,10 +43,10 @@ def read_table_text(path: Path) -> str:
 
 
 def parse_table(text: str, location: str, kind: type[Table]) -> Table:
-    """The table in TOML ``text``; raises UsageError that names every fault at once."""
+    """The table in TOML ``text``; raises UsageError that names all its faults."""
     try:
         return TypeAdapter(kind).validate_python(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{location}: not TOML: {error}.") from error
     except ValidationError as error:
-        raise UsageError(f"{location}: {faults_in_words(error)}.") from error
+        raise UsageError(f"{location}: {validation_faults(error)}.") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 
 from harness.errors import UsageError
-from harness.model.finding import Explanation, catalog
+from harness.model.finding import Explanation, finding_catalog
 
 PAGE_HEAD = """\
 # Findings
@@ -18,9 +18,9 @@ What every finding means, how it is seen, what mends it, and where that is known
 
 def explain(finding_id: str) -> Explanation:
     """The explanation of ``finding_id``; raises UsageError that names the nearest for others."""
-    found = catalog().get(finding_id)
+    found = finding_catalog().get(finding_id)
     if found is None:
-        near = difflib.get_close_matches(finding_id, catalog(), n=3, cutoff=0.5)
+        near = difflib.get_close_matches(finding_id, finding_catalog(), n=3, cutoff=0.5)
         hint = f"; did you mean {' or '.join(near)}?" if near else "; harness explain lists all."
         raise UsageError(f"{finding_id}: there is no such finding{hint}")
     return found
@@ -29,7 +29,7 @@ def explain(finding_id: str) -> Explanation:
 def groups() -> dict[str, list[str]]:
     """All ids by the word before their dot, in the order of the catalog."""
     grouped: dict[str, list[str]] = {}
-    for finding_id in catalog():
+    for finding_id in finding_catalog():
         grouped.setdefault(finding_id.split(".")[0], []).append(finding_id)
     return grouped
 
@@ -39,7 +39,7 @@ def markdown() -> str:
     parts = [PAGE_HEAD]
     for group, ids in groups().items():
         parts.append(f"## {group}\n")
-        parts += [_section(finding_id, catalog()[finding_id]) for finding_id in ids]
+        parts += [_section(finding_id, finding_catalog()[finding_id]) for finding_id in ids]
     return "\n".join(parts)
 
 

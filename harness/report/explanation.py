@@ -7,7 +7,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from harness.model.finding import Explanation, catalog
+from harness.model.finding import Explanation, finding_catalog
 from harness.report.findings import COLOURS
 
 
@@ -30,7 +30,7 @@ def print_catalog(console: Console, groups: dict[str, list[str]]) -> None:
     table = Table.grid(padding=(0, 2))
     for ids in groups.values():
         for finding_id in ids:
-            entry = catalog()[finding_id]
+            entry = finding_catalog()[finding_id]
             meaning = entry.meaning.split(". ")[0].rstrip(".")
             table.add_row(Text(finding_id, COLOURS[entry.severity]), meaning)
         table.add_row()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from harness.errors import RecordError, UsageError, faults_in_words
+from harness.errors import RecordError, UsageError, validation_faults
 from harness.matrix.catalog import Expected
 from harness.matrix.folder import is_matrix, read_matrix
 from harness.matrix.record import Matrix, Tried, judge_against
@@ -98,7 +98,7 @@ def _result_of(folder: Path) -> Result:
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}.") from error
     except ValidationError as error:
-        raise RecordError(f"{path}: is no result: {faults_in_words(error)}.") from error
+        raise RecordError(f"{path}: is no result: {validation_faults(error)}.") from error
 
 
 def _written_at(folder: Path) -> datetime.datetime:

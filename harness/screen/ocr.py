@@ -11,12 +11,14 @@ import threading
 
 from PIL import Image, ImageOps
 
-from harness.host.limits import Limits, TooLongError, run_limited
+from harness.host.limits import ProgramLimits, TooLongError, run_limited
 from harness.screen.picture import Picture
 
 PROGRAM = "tesseract"
 
-_LIMITS = Limits(cpu_s=10, wall_s=40.0, memory_bytes=1 << 30, open_files=32, output_bytes=1 << 20)
+_LIMITS = ProgramLimits(
+    cpu_s=10, wall_s=40.0, memory_bytes=1 << 30, open_files=32, output_bytes=1 << 20
+)
 # Its own advice is letters of 20 pixels and more; a console's are half of that (tesseract's
 # manual, "Improving the quality of the output").
 _SMALL_WIDTH_PIXELS = 1100

@@ -15,7 +15,7 @@ from harness.diagnose.judge import Judge, Verdict
 from harness.errors import HarnessError, UsageError, fault_of
 from harness.evidence.guest_text import printable
 from harness.evidence.log import Observation
-from harness.model.finding import Finding, deciding
+from harness.model.finding import Finding, finding_of_cause
 from harness.model.image import Medium
 from harness.model.stages import DISK_LADDER, ISO_LADDER, Stage
 
@@ -104,7 +104,7 @@ class Follow:
 
 def sentence_of(verdict: Verdict) -> str:
     """Why it is as it is, in one sentence or a few."""
-    told = deciding(verdict.findings, verdict.cause)
+    told = finding_of_cause(verdict.findings, verdict.cause)
     if told is None:
         # Without a cause the last one says why nothing was proved, or what never came.
         told = next((row for row in reversed(verdict.findings) if row.severity != "info"), None)

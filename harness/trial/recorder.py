@@ -19,7 +19,7 @@ from harness.evidence import events
 from harness.evidence.events import Event
 from harness.evidence.log import EvidenceLog, Observation
 from harness.host.bugs import as_fault
-from harness.host.log import kept_log
+from harness.host.program_log import kept_log
 from harness.host.programs import qemu_version
 from harness.model.finding import Finding, finding
 from harness.model.stages import Stage

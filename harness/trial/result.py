@@ -12,7 +12,7 @@ from harness.diagnose.judge import Verdict
 from harness.diagnose.tracker import Tracker
 from harness.errors import RecordError
 from harness.evidence.events import RunStart, SshLogin
-from harness.model.finding import Finding, deciding
+from harness.model.finding import Finding, finding_of_cause
 from harness.model.image import InspectedPart, Prediction
 from harness.model.outcome import Outcome
 from harness.model.stages import Stage, rank
@@ -117,7 +117,7 @@ class Result(_Model):
     @property
     def cause_finding(self) -> Finding | None:
         """The finding that decided; None for a pass, or where nothing proves either."""
-        return deciding(self.findings, self.cause)
+        return finding_of_cause(self.findings, self.cause)
 
     @property
     def came_up(self) -> bool | None:

@@ -15,7 +15,7 @@ from harness.image.container.qcow2 import read_qcow2
 from harness.image.container.qcow2_disk import Qcow2Disk
 from harness.image.os.disk import read_disk
 from harness.image.source import LocalFile
-from harness.model.finding import catalog
+from harness.model.finding import finding_catalog
 from harness.provider.profile import load_profile
 from tests.checks.boot_prediction import said
 from tests.image.disks import (
@@ -469,5 +469,5 @@ def test_a_remedy_is_in_the_commands_of_the_system_on_the_disk(linux: Linux) -> 
     linux.files["usr/bin/cloud-init"] = None
     linux.files["etc/os-release"] = b'ID=debian\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n'
     found = {row.id: row.remedy for row in looked_at(linux.write()).findings}
-    in_its_words = catalog()["linux.cloud-init-missing"].remedies["debian"]
+    in_its_words = finding_catalog()["linux.cloud-init-missing"].remedies["debian"]
     assert found["linux.cloud-init-missing"] == in_its_words

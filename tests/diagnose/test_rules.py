@@ -7,13 +7,13 @@ from harness.diagnose.machine_state import DISK_SEEN, IPV6_TAKEN, InspectionSign
 from harness.diagnose.prompts import known_prompts
 from harness.diagnose.rules import Channel, parse_rules, shipped_rules
 from harness.errors import UsageError
-from harness.model.finding import INITRAMFS_TOOLS, catalog
+from harness.model.finding import INITRAMFS_TOOLS, finding_catalog
 from harness.model.stages import rank
 
 
 def test_every_finding_of_a_rule_is_in_the_catalog() -> None:
     rules = shipped_rules().rules
-    assert {rule.finding for rule in rules if rule.finding} <= set(catalog())
+    assert {rule.finding for rule in rules if rule.finding} <= set(finding_catalog())
     assert len({rule.id for rule in rules}) == len(rules)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from harness.diagnose.rules import Rule, RuleBook, shipped_rules
-from harness.model.finding import Explanation, catalog
+from harness.model.finding import Explanation, finding_catalog
 from harness.trial.replay import replay
 from harness.trial.result import EVIDENCE_FILE, Result
 
@@ -48,7 +48,7 @@ def _reworded(value: Any) -> Any:
 @pytest.fixture
 def other_words(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Catalog and rules with other statements and remedies."""
-    entries = catalog()
+    entries = finding_catalog()
     assert isinstance(entries, dict)
     for finding_id, entry in list(entries.items()):
         monkeypatch.setitem(entries, finding_id, _reworded_entry(entry))

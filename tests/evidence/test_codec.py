@@ -1,4 +1,4 @@
-"""Events are written and read back as they were, and old ones as what they were called then."""
+"""Events keep their content when written and read; old recordings are upgraded."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RECORDINGS = sorted(Path(__file__).parents[1].rglob("*.evidence.jsonl.xz"))
 
 
 @pytest.mark.parametrize("packed", RECORDINGS, ids=lambda path: path.name.partition(".")[0])
-def test_every_recording_is_the_same_once_it_is_written_anew(packed: Path) -> None:
+def test_every_recording_is_the_same_when_written_again(packed: Path) -> None:
     lines = lzma.decompress(packed.read_bytes()).decode("ascii").splitlines()
     schema = json.loads(lines[0])["schema"]
     for line in lines[1:]:
@@ -60,7 +60,7 @@ def test_an_old_name_is_read_and_the_new_one_written(
     assert (row["channel"], row["kind"]) == (event.channel, event.kind)
 
 
-def test_the_start_of_an_old_run_is_filled_in() -> None:
+def test_missing_fields_of_an_old_run_start_get_defaults() -> None:
     row = json.loads(encode(Observation(0.0, run_start(medium="iso"))))
     old = {**row, "medium": "disc"}
     for name in ("chipset", "disk_bus", "secure_boot", "tpm", "known", "part"):
@@ -69,7 +69,7 @@ def test_the_start_of_an_old_run_is_filled_in() -> None:
     assert start == run_start(medium="iso")
 
 
-def test_every_event_is_a_frozen_class_that_says_what_it_is() -> None:
+def test_every_event_is_a_frozen_class_with_a_docstring() -> None:
     for (channel, kind), event_type in EVENTS.items():
         assert (event_type.channel, event_type.kind) == (channel, kind)
         assert dataclasses.is_dataclass(event_type)

@@ -20,13 +20,13 @@ from harness.evidence.guest_text import printable, strip_escapes
         ("two\u2028lines", "two\u00b7lines"),
     ],
 )
-def test_printable_leaves_nothing_that_a_terminal_acts_on(text: str, shown: str) -> None:
+def test_printable_leaves_no_terminal_control(text: str, shown: str) -> None:
     assert printable(text) == shown
 
 
-def test_printable_cuts_and_says_so() -> None:
+def test_printable_marks_cut_text() -> None:
     assert printable("x" * 500, limit=10) == "x" * 9 + "\u2026"
 
 
-def test_unclosed_string_control_takes_its_line_only() -> None:
+def test_unclosed_string_control_ends_with_its_line() -> None:
     assert strip_escapes("\x1b]0;never closed\nnext line") == "\nnext line"

@@ -22,7 +22,7 @@ def test_what_is_recorded_is_read_back_in_order(tmp_path: Path) -> None:
     assert back[1].event == SerialLine("caf\u00e9 \x1b[31m \ud800", 7)
 
 
-def test_an_observation_is_on_disk_before_a_subscriber_hears_of_it(tmp_path: Path) -> None:
+def test_an_observation_is_on_disk_before_subscribers_get_it(tmp_path: Path) -> None:
     path = tmp_path / "evidence.jsonl"
     found: list[bool] = []
     with EvidenceLog(path) as log:
@@ -45,7 +45,7 @@ def written(path: Path) -> list[str]:
     return path.read_text().splitlines()
 
 
-def test_a_last_line_that_was_cut_is_passed_over(tmp_path: Path) -> None:
+def test_an_incomplete_last_line_is_ignored(tmp_path: Path) -> None:
     path = tmp_path / "evidence.jsonl"
     path.write_text("\n".join(written(path))[:-9])
     assert [row.event.channel for row in read_evidence(path)] == ["run"]
@@ -61,7 +61,7 @@ def test_a_last_line_that_was_cut_is_passed_over(tmp_path: Path) -> None:
         '{"t_s": 1, "channel": "disk", "kind": "reads", "read_bytes": 1, "more": 1}',
     ],
 )
-def test_a_broken_line_is_named(tmp_path: Path, line: str) -> None:
+def test_a_damaged_line_raises_an_error_that_names_it(tmp_path: Path, line: str) -> None:
     path = tmp_path / "evidence.jsonl"
     first, start, last = written(path)
     path.write_text("\n".join([first, start, line, last]) + "\n")
@@ -69,7 +69,7 @@ def test_a_broken_line_is_named(tmp_path: Path, line: str) -> None:
         list(read_evidence(path))
 
 
-def test_an_event_of_a_newer_harness_is_refused_and_not_passed_over(tmp_path: Path) -> None:
+def test_an_event_of_a_newer_version_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "evidence.jsonl"
     line = '{"t_s": 1, "channel": "oracle", "kind": "word"}'
     path.write_text("\n".join([*written(path), line]) + "\n")
@@ -78,14 +78,14 @@ def test_an_event_of_a_newer_harness_is_refused_and_not_passed_over(tmp_path: Pa
 
 
 @pytest.mark.parametrize("content", ["", "{}", "\x00\x01", '{"schema": "harness.evidence/3"}'])
-def test_what_is_no_log_is_refused(tmp_path: Path, content: str) -> None:
+def test_a_file_that_is_no_evidence_log_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "evidence.jsonl"
     path.write_text(content)
     with pytest.raises(UsageError, match=r"line 1 is not 'harness.evidence/2' or older"):
         list(read_evidence(path))
 
 
-def test_a_missing_log_is_named(tmp_path: Path) -> None:
+def test_a_missing_log_raises_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="No such file"):
         list(read_evidence(tmp_path / "evidence.jsonl"))
 

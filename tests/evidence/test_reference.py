@@ -1,4 +1,4 @@
-"""The page of events is the one that the registry makes."""
+"""The documentation page of events is the one that the registry generates."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""An exception that nobody raised on purpose: what is said of it, and where its traceback lies."""
+"""Unexpected exceptions: the message of each, and the file of its traceback."""
 
 import errno
 import stat
@@ -19,13 +19,13 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def caught(error: Exception) -> Exception:
-    """The same, with a traceback."""
+    """Return ``error`` with a traceback."""
     with pytest.raises(type(error)) as raised:
         raise error
     return raised.value
 
 
-def test_the_traceback_is_in_the_run_folder(tmp_path: Path) -> None:
+def test_traceback_is_written_to_the_run_folder(tmp_path: Path) -> None:
     fault = as_fault(caught(KeyError("x")), tmp_path)
     assert isinstance(fault, InternalError)
     file = tmp_path / TRACEBACK_FILE
@@ -37,14 +37,14 @@ def test_the_traceback_is_in_the_run_folder(tmp_path: Path) -> None:
     assert str(fault).count("\n") == 0
 
 
-def test_without_a_run_folder_it_is_in_the_state_folder(tmp_path: Path, state: Path) -> None:
+def test_traceback_without_a_run_folder_is_in_the_state_folder(tmp_path: Path, state: Path) -> None:
     fault = as_fault(caught(KeyError("x")), tmp_path / "no-run")
     (file,) = state.iterdir()
     assert str(file) in str(fault)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-def test_where_nothing_can_be_written_that_is_said(
+def test_message_says_when_no_traceback_could_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("")
@@ -55,14 +55,14 @@ def test_where_nothing_can_be_written_that_is_said(
     assert fault.traceback_file == ""
 
 
-def test_the_sentence_names_the_place_in_harness() -> None:
+def test_message_names_the_line_of_harness() -> None:
     with pytest.raises(AttributeError) as caught_here:
         read_profile(7)  # type: ignore[arg-type]
     said = str(as_fault(caught_here.value))
     assert "AttributeError in harness/model/table.py:" in said
 
 
-def test_a_traceback_has_no_password_of_a_link(tmp_path: Path) -> None:
+def test_traceback_has_no_password_of_a_link(tmp_path: Path) -> None:
     as_fault(caught(ValueError("https://me:secret@example.org/x.qcow2")), tmp_path)
     assert "secret" not in (tmp_path / TRACEBACK_FILE).read_text()
 
@@ -75,7 +75,7 @@ def test_two_bugs_of_a_run_are_both_kept(tmp_path: Path) -> None:
     assert "second" in text
 
 
-def test_what_is_a_fault_stays_one() -> None:
+def test_as_fault_returns_a_fault_unchanged() -> None:
     fault = QemuError("QEMU has ended.")
     assert as_fault(fault) is fault
 
@@ -90,7 +90,7 @@ def test_what_is_a_fault_stays_one() -> None:
         (FormatError("nobody caught it"), InternalError),
     ],
 )
-def test_a_full_host_is_no_bug(error: Exception, kind: type[Exception]) -> None:
+def test_as_fault_gives_each_exception_its_class(error: Exception, kind: type[Exception]) -> None:
     assert type(as_fault(caught(error))) is kind
 
 

@@ -1,4 +1,4 @@
-"""The user's folders are those of the XDG specification."""
+"""The user's folders of the XDG specification."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.host.folders import cache_folder, cache_of, settings_of, state_folder
+from harness.host.folders import (
+    cache_folder,
+    program_cache_folder,
+    program_settings_folder,
+    state_folder,
+)
 
 
 @pytest.mark.parametrize(
@@ -15,11 +20,11 @@ from harness.host.folders import cache_folder, cache_of, settings_of, state_fold
     [
         ("XDG_STATE_HOME", ".local/state", state_folder, "harness"),
         ("XDG_CACHE_HOME", ".cache", cache_folder, "harness"),
-        ("XDG_CACHE_HOME", ".cache", lambda: cache_of("other"), "other"),
-        ("XDG_CONFIG_HOME", ".config", lambda: settings_of("other"), "other"),
+        ("XDG_CACHE_HOME", ".cache", lambda: program_cache_folder("other"), "other"),
+        ("XDG_CONFIG_HOME", ".config", lambda: program_settings_folder("other"), "other"),
     ],
 )
-def test_a_variable_names_it_or_the_home_has_it(
+def test_xdg_folders_follow_their_variable_or_home(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     variable: str,

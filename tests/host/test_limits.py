@@ -1,4 +1,4 @@
-"""Programs that use more than they may."""
+"""Programs that exceed their limits."""
 
 from __future__ import annotations
 
@@ -10,21 +10,23 @@ from pathlib import Path
 
 import pytest
 
-from harness.host.limits import Limits, TooLongError, run_limited
+from harness.host.limits import ProgramLimits, TooLongError, run_limited
 
-_LIMITS = Limits(cpu_s=5, wall_s=20.0, memory_bytes=512 << 20, open_files=32, output_bytes=64 << 10)
+_LIMITS = ProgramLimits(
+    cpu_s=5, wall_s=20.0, memory_bytes=512 << 20, open_files=32, output_bytes=64 << 10
+)
 
 
-def python(code: str, limits: Limits = _LIMITS) -> tuple[bytes, int]:
+def python(code: str, limits: ProgramLimits = _LIMITS) -> tuple[bytes, int]:
     return run_limited([sys.executable, "-c", code], limits, with_stderr=True)
 
 
-def test_what_it_says_and_how_it_ends() -> None:
+def test_output_and_exit_status_are_returned() -> None:
     assert python("print('yes')") == (b"yes\n", 0)
     assert python("import sys; sys.exit(3)") == (b"", 3)
 
 
-def test_what_it_is_given_to_read() -> None:
+def test_stdin_is_read_by_the_program() -> None:
     given = bytes(range(256)) * 4096
     command = ["sha256sum"]
     output, status = run_limited(command, _LIMITS, stdin=given)
@@ -37,22 +39,22 @@ def test_output_is_cut_at_its_limit() -> None:
     assert _LIMITS.output_bytes <= len(output) < 2 * _LIMITS.output_bytes
 
 
-def test_memory() -> None:
+def test_memory_is_limited() -> None:
     output, status = python("x = bytes(1 << 30)")
     assert (b"MemoryError" in output, status) == (True, 1)
 
 
-def test_processor_time() -> None:
+def test_cpu_time_is_limited() -> None:
     _, status = python("while True: pass", replace(_LIMITS, cpu_s=1))
     assert status == -24  # SIGXCPU
 
 
-def test_wall_time() -> None:
+def test_wall_time_is_limited() -> None:
     with pytest.raises(TooLongError):
         python("import time; time.sleep(60)", replace(_LIMITS, wall_s=1.0))
 
 
-def test_it_is_stopped_from_outside() -> None:
+def test_stop_event_ends_the_program() -> None:
     stop = threading.Event()
     threading.Timer(0.3, stop.set).start()
     with pytest.raises(TooLongError):
@@ -60,7 +62,7 @@ def test_it_is_stopped_from_outside() -> None:
     assert stop.is_set()
 
 
-def test_no_file_is_written(tmp_path: Path) -> None:
+def test_program_cannot_write_files(tmp_path: Path) -> None:
     target = tmp_path / "file"
     _, status = python(f"import pathlib; pathlib.Path({str(target)!r}).write_text('x')")
     assert status != 0

@@ -1,4 +1,4 @@
-"""Programs of the host, and what to install where one is missing."""
+"""Programs of the host, and the package to install where one is missing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.host.programs import DEBIAN_PACKAGES, OPTIONAL_PROGRAMS, find_progr
 
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder that is all of PATH."""
+    """The only folder in PATH."""
     monkeypatch.setenv("PATH", str(tmp_path))
     qemu_version.cache_clear()
     yield tmp_path
@@ -27,20 +27,20 @@ def write(folder: Path, name: str, script: str) -> Path:
     return path
 
 
-def test_one_that_is_there_is_found(programs: Path) -> None:
+def test_find_program_returns_the_path(programs: Path) -> None:
     swtpm = write(programs, "swtpm", "")
     assert find_program("swtpm") == swtpm
 
 
 @pytest.mark.parametrize("name", DEBIAN_PACKAGES)
-def test_one_that_is_missing_is_named_with_its_package(programs: Path, name: str) -> None:
+def test_a_missing_program_is_named_with_its_package(programs: Path, name: str) -> None:
     with pytest.raises(HostError, match=f"{name} is not installed") as caught:
         find_program(name)
     assert caught.value.finding_id == "host.missing-tool"
     assert caught.value.remedy.endswith(f" {DEBIAN_PACKAGES[name]}")
 
 
-def test_what_can_be_done_without_has_a_package_too() -> None:
+def test_every_optional_program_has_a_package() -> None:
     assert set(OPTIONAL_PROGRAMS) <= set(DEBIAN_PACKAGES)
 
 
@@ -52,7 +52,7 @@ def test_what_can_be_done_without_has_a_package_too() -> None:
         ("QEMU emulator version 7.1", "7.1"),
     ],
 )
-def test_the_version_of_qemu(programs: Path, said: str, version: str) -> None:
+def test_qemu_version_is_parsed(programs: Path, said: str, version: str) -> None:
     write(programs, "qemu-system-x86_64", f"echo '{said}'")
     assert qemu_version() == version
 
@@ -60,7 +60,7 @@ def test_the_version_of_qemu(programs: Path, said: str, version: str) -> None:
 @pytest.mark.parametrize(
     "script", ["echo 'QEMU emulator version 7.0.0'", "echo nonsense", "exit 1"]
 )
-def test_a_qemu_that_is_too_old_or_none(programs: Path, script: str) -> None:
+def test_an_old_or_broken_qemu_is_refused(programs: Path, script: str) -> None:
     write(programs, "qemu-system-x86_64", script)
     with pytest.raises(HostError, match=r"QEMU 7\.1 or newer is needed") as caught:
         qemu_version()

@@ -1,4 +1,4 @@
-"""The first of several ways to wait ends the others, and none of them is left behind."""
+"""The first of several coroutines to end cancels the others, and no task is left."""
 
 import asyncio
 
@@ -22,7 +22,7 @@ async def _fault() -> None:
     raise ConnectionError("gone")
 
 
-def test_the_first_ends_the_others() -> None:
+def test_first_of_cancels_the_others() -> None:
     ended: list[str] = []
 
     async def run() -> None:
@@ -35,7 +35,7 @@ def test_the_first_ends_the_others() -> None:
     assert ended == ["for ever"]
 
 
-def test_what_one_raises_is_for_who_asks() -> None:
+def test_an_exception_stays_in_its_task() -> None:
     async def run() -> None:
         async with racing(_fault(), _for_ever([])) as (fault, other):
             assert isinstance(fault.exception(), ConnectionError)
@@ -44,7 +44,7 @@ def test_what_one_raises_is_for_who_asks() -> None:
     asyncio.run(run())
 
 
-def test_another_way_may_go_on_in_the_block() -> None:
+def test_another_coroutine_continues_in_the_block() -> None:
     async def run() -> int:
         go = asyncio.Event()
 
@@ -59,7 +59,7 @@ def test_another_way_may_go_on_in_the_block() -> None:
     assert asyncio.run(run()) == 9
 
 
-def test_none_outlives_whoever_is_cancelled() -> None:
+def test_no_task_is_left_after_a_cancellation() -> None:
     ended: list[str] = []
 
     async def run() -> None:

@@ -15,7 +15,7 @@ def root(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return scratch
 
 
-def test_it_is_private_and_gone_at_the_end(root: Path) -> None:
+def test_scratch_folder_is_private_and_removed_at_the_end(root: Path) -> None:
     with scratch_folder() as folder:
         assert folder.parent == root
         assert folder.stat().st_mode & 0o777 == 0o700
@@ -23,13 +23,13 @@ def test_it_is_private_and_gone_at_the_end(root: Path) -> None:
     assert list(root.iterdir()) == []
 
 
-def test_it_is_gone_after_an_exception(root: Path) -> None:
+def test_scratch_folder_is_removed_after_an_exception(root: Path) -> None:
     with pytest.raises(RuntimeError), scratch_folder():
         raise RuntimeError
     assert list(root.iterdir()) == []
 
 
-def test_what_a_killed_run_has_left_is_swept_by_the_next(root: Path) -> None:
+def test_folder_of_a_killed_run_is_removed_by_the_next(root: Path) -> None:
     code = "import os, signal\nfrom harness.host.scratch import scratch_folder\n"
     code += "with scratch_folder():\n    os.kill(os.getpid(), signal.SIGKILL)\n"
     subprocess.run([sys.executable, "-c", code], check=False)
@@ -39,13 +39,13 @@ def test_what_a_killed_run_has_left_is_swept_by_the_next(root: Path) -> None:
         assert left != folder
 
 
-def test_a_run_that_lives_is_not_swept(root: Path) -> None:
+def test_folder_of_a_live_run_is_kept(root: Path) -> None:
     with scratch_folder() as first, scratch_folder() as second:
         assert first.exists()
         assert second.exists()
 
 
-def test_a_folder_that_is_not_ours_is_left_alone(root: Path) -> None:
+def test_folder_without_a_lock_is_kept(root: Path) -> None:
     (root / "harness-notes").mkdir()
     (root / "harness-link").symlink_to(root / "harness-notes")
     with scratch_folder():
@@ -53,14 +53,14 @@ def test_a_folder_that_is_not_ours_is_left_alone(root: Path) -> None:
     assert {path.name for path in root.iterdir()} == {"harness-notes", "harness-link"}
 
 
-def test_a_missing_root_is_the_hosts_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_scratch_root_is_a_host_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", f"/nonexistent-{os.getpid()}")
     with pytest.raises(HostError, match="No such file") as caught, scratch_folder():
         pass
     assert caught.value.finding_id == "host.no-space"
 
 
-def test_a_path_that_is_too_long_for_a_socket_is_said_to_be(
+def test_path_too_long_for_sockets_raises_usage_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = tmp_path / ("long" * 20)
@@ -72,7 +72,7 @@ def test_a_path_that_is_too_long_for_a_socket_is_said_to_be(
     assert list(root.iterdir()) == []
 
 
-def test_who_wants_no_socket_may_be_anywhere(
+def test_long_path_is_accepted_without_sockets(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = tmp_path / ("long" * 20)

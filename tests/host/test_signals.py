@@ -15,9 +15,7 @@ PRINT = (
     [([], "SIGINT SIGTERM SIGHUP"), (["nohup"], "SIGINT SIGTERM")],
     ids=["alone", "nohup"],
 )
-def test_a_terminal_that_is_closed_ends_what_was_not_meant_to_outlive_it(
-    before: list[str], names: str
-) -> None:
+def test_sighup_ends_the_program_unless_it_is_ignored(before: list[str], names: str) -> None:
     words = [*before, sys.executable, "-c", PRINT]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == names

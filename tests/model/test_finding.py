@@ -1,22 +1,22 @@
-"""Findings, and the catalog that knows them."""
+"""Findings and their catalog."""
 
 from __future__ import annotations
 
 import pytest
 from pydantic import ValidationError
 
-from harness.model.finding import Explanation, Finding, catalog, deciding, finding
+from harness.model.finding import Explanation, Finding, finding, finding_catalog, finding_of_cause
 
 
 def test_the_catalog_gives_severity_and_remedy() -> None:
     found = finding("disk.no-bootloader", "There is none.", ("sector 0",))
-    entry = catalog()["disk.no-bootloader"]
+    entry = finding_catalog()["disk.no-bootloader"]
     assert (found.severity, found.remedy) == (entry.severity, entry.remedy)
     assert found.evidence == ("sector 0",)
     assert finding("disk.no-bootloader", "x", remedy="do this").remedy == "do this"
 
 
-def test_an_id_that_the_catalog_does_not_know_is_a_bug() -> None:
+def test_an_unknown_finding_id_raises_key_error() -> None:
     with pytest.raises(KeyError):
         finding("disk.nonsense", "x")
 
@@ -41,8 +41,8 @@ def test_the_first_tag_with_a_remedy_of_its_own_decides() -> None:
     assert entry.remedy_for([]) == "the common one"
 
 
-def test_the_finding_that_decided_is_that_of_the_cause() -> None:
+def test_finding_of_cause_is_the_first_with_its_id() -> None:
     rows = [finding("disk.no-bootloader", "one"), finding("disk.no-bootloader", "two")]
-    assert deciding(rows, "disk.no-bootloader") is rows[0]
-    assert deciding(rows, "boot.kernel-panic") is None
-    assert deciding(rows, None) is None
+    assert finding_of_cause(rows, "disk.no-bootloader") is rows[0]
+    assert finding_of_cause(rows, "boot.kernel-panic") is None
+    assert finding_of_cause(rows, None) is None

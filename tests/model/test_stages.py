@@ -1,18 +1,18 @@
-"""The ladder of a boot, and how far one has come."""
+"""The stages of a boot and the timeline of those reached."""
 
 from __future__ import annotations
 
 from harness.model.stages import DISK_LADDER, ISO_LADDER, STAGES, Timeline, rank
 
 
-def test_the_ladders_are_parts_of_one_order() -> None:
+def test_both_ladders_keep_the_order_of_the_stages() -> None:
     for ladder in (DISK_LADDER, ISO_LADDER):
         assert list(ladder) == sorted(ladder, key=rank)
     assert set(DISK_LADDER) | set(ISO_LADDER) == set(STAGES)
     assert ("installer" in ISO_LADDER, "installer" in DISK_LADDER) == (True, False)
 
 
-def test_each_stage_has_the_moment_at_which_it_was_first_seen() -> None:
+def test_timeline_keeps_the_first_time_of_each_stage() -> None:
     line = Timeline()
     assert line.furthest == "power-on"
     assert line.reach("kernel", 2.0)

@@ -1,4 +1,4 @@
-"""Tables of the user's in TOML, and what is said of one that is none."""
+"""TOML tables of the user, and the errors of invalid ones."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ def test_a_table_is_read_with_its_types(tmp_path: Path) -> None:
         (b'x = "text"', "x.toml: "),
     ],
 )
-def test_what_is_wrong_is_said_of_the_file(tmp_path: Path, content: bytes, said: str) -> None:
+def test_an_invalid_table_raises_an_error_that_names_the_file(
+    tmp_path: Path, content: bytes, said: str
+) -> None:
     path = tmp_path / "x.toml"
     path.write_bytes(content)
     with pytest.raises(UsageError, match=said) as caught:
@@ -36,7 +38,7 @@ def test_what_is_wrong_is_said_of_the_file(tmp_path: Path, content: bytes, said:
     assert str(caught.value).startswith(f"{path}: ")
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_file_raises_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read: No such file"):
         read_table(tmp_path / "x.toml", dict[str, int])
 

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import HostError
-from harness.host.limits import Limits, TooLongError, run_limited
+from harness.host.limits import ProgramLimits, TooLongError, run_limited
 from harness.host.programs import find_program
 
 # Its output is bounded, too: on an oversized table it once wrote 461 MB in 5 s.
-_LIMITS = Limits(cpu_s=5, wall_s=15.0, memory_bytes=1 << 30, open_files=32, output_bytes=64 << 10)
+_LIMITS = ProgramLimits(
+    cpu_s=5, wall_s=15.0, memory_bytes=1 << 30, open_files=32, output_bytes=64 << 10
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import FormatError
-from harness.host.limits import Limits, TooLongError, run_limited
+from harness.host.limits import ProgramLimits, TooLongError, run_limited
 from harness.host.programs import find_program
 from harness.image.fs.filesystem import MAX_FILE_BYTES
 
 # A boot.wim lists some 25 000 files in 2 MB.
-_LIMITS = Limits(cpu_s=20, wall_s=60.0, memory_bytes=1 << 30, open_files=32, output_bytes=16 << 20)
+_LIMITS = ProgramLimits(
+    cpu_s=20, wall_s=60.0, memory_bytes=1 << 30, open_files=32, output_bytes=16 << 20
+)
 _SETUP_INDEX = 2  # Microsoft's boot.wim: 1 is Windows PE, 2 is Windows Setup
 
 

@@ -1,7 +1,7 @@
-"""What harness does, for who has to find out why: on stderr where asked, and in each run folder.
+"""The program log of harness: on stderr if requested, and in each run folder.
 
-Modules log to a logger of their own name. What is kept or shown is without passwords of links and
-private keys, and harmless to print. Nothing else of a secret may be handed to a logger.
+Each module has a logger with its own name. Passwords of links and private keys are masked, and
+every line is safe to print. Other secrets must never be logged.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from harness.evidence.guest_text import printable
 from harness.host.masking import without_secrets
 
 LOG_FILE = "harness.log"
-"""In the folder of a run, or of a matrix."""
+"""The name of the log in the folder of a run or of a matrix."""
 MAX_LOG_BYTES = 8 << 20
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING}
-"""What ``HARNESS_LOG`` may say."""
+"""The values of ``HARNESS_LOG``."""
 
 _ROOT = logging.getLogger("harness")
 _MAX_LINE_CHARS = 8192
-# Sessions of several threads begin and end as they like.
-_changing = threading.RLock()
-_set_aside: dict[str, int] = {}
-# The folders whose runs are at work here: one in another, where a run boots more than once.
+# Sessions in several threads attach and detach handlers at any time.
+_lock = threading.RLock()
+_former_level: dict[str, int] = {}
+# The run folders of the current task: nested, where a run boots more than once.
 _folders: ContextVar[tuple[Path, ...]] = ContextVar("harness_log_folders", default=())
 
 
-class _Harmless(logging.Formatter):
-    """Lines without secrets and without escape sequences."""
+class _SafeFormatter(logging.Formatter):
+    """A formatter whose lines have no secrets and no escape sequences."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -47,8 +47,8 @@ class _Harmless(logging.Formatter):
         return "\n".join(printable(line, _MAX_LINE_CHARS) for line in lines)
 
 
-class _Shown(logging.Handler):
-    """Writes to stderr as it is at that moment: a progress line may have taken its place."""
+class _StderrHandler(logging.Handler):
+    """A handler that writes to the current ``sys.stderr``, which a progress line may replace."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -57,11 +57,11 @@ class _Shown(logging.Handler):
             self.handleError(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  logging's own
-        """Pass over it: nobody reads stderr any more."""
+        """Ignore the error: stderr is closed."""
 
 
-class _Kept(logging.Handler):
-    """Writes to a file up to ``max_bytes``; its last line says so, and no more comes."""
+class _FileHandler(logging.Handler):
+    """A handler that writes at most ``max_bytes`` to a file; its last line names the limit."""
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
         super().__init__(logging.DEBUG)
@@ -69,11 +69,11 @@ class _Kept(logging.Handler):
         self._left_bytes = max_bytes
         self._end = f"The log ends here: it has {max_bytes} bytes, and takes no more.\n".encode()
         self._file = (folder / LOG_FILE).open("ab", buffering=0)
-        self.setFormatter(_Harmless())
+        self.setFormatter(_SafeFormatter())
         self.addFilter(self._is_of_this_run)
 
     def _is_of_this_run(self, _: logging.LogRecord) -> bool:
-        """Whether who logs is a task of this run, or a thread that belongs to none."""
+        """Tell whether the current task belongs to this run, or to no run."""
         here = _folders.get()
         return not here or self._folder in here
 
@@ -87,7 +87,7 @@ class _Kept(logging.Handler):
         try:
             self._file.write(line)
         except OSError:
-            # A full disk is told by who writes what counts.
+            # A full disk is reported by the code that writes the evidence.
             self._left_bytes = 0
 
     def close(self) -> None:
@@ -96,29 +96,29 @@ class _Kept(logging.Handler):
 
 
 def show_log(level: int) -> None:
-    """Show on stderr what is of ``level`` or above, from now on."""
-    before = [row for row in _ROOT.handlers if isinstance(row, _Shown)]
-    shown = _Shown(min([level, *(row.level for row in before)]))
-    shown.setFormatter(_Harmless())
-    _attach(shown)
+    """Show messages of ``level`` and above on stderr from now on."""
+    before = [row for row in _ROOT.handlers if isinstance(row, _StderrHandler)]
+    handler = _StderrHandler(min([level, *(row.level for row in before)]))
+    handler.setFormatter(_SafeFormatter())
+    _attach(handler)
     for handler in before:
         _detach(handler)
 
 
 def hide_log() -> None:
-    """Show nothing any more."""
-    for handler in [row for row in _ROOT.handlers if isinstance(row, _Shown)]:
+    """Stop showing messages on stderr."""
+    for handler in [row for row in _ROOT.handlers if isinstance(row, _StderrHandler)]:
         _detach(handler)
 
 
 @contextmanager
 def kept_log(folder: Path, max_bytes: int = MAX_LOG_BYTES) -> Iterator[None]:
-    """Keep all that is logged while the block runs in ``folder``, which is there.
+    """Write all messages of the block to the log in ``folder``, which must exist.
 
-    Where it cannot be written, nothing is kept.
+    Nothing is kept where the file cannot be written.
     """
     try:
-        handler = _Kept(folder, max_bytes)
+        handler = _FileHandler(folder, max_bytes)
     except OSError:
         yield
         return
@@ -132,8 +132,8 @@ def kept_log(folder: Path, max_bytes: int = MAX_LOG_BYTES) -> Iterator[None]:
         handler.close()
 
 
-class _Passed(logging.Handler):
-    """Passes on to the program that uses harness what it would hear without our handlers."""
+class _ForwardingHandler(logging.Handler):
+    """A handler that forwards to the root logger the messages it would get without our handlers."""
 
     def emit(self, record: logging.LogRecord) -> None:
         root = logging.getLogger()
@@ -142,32 +142,36 @@ class _Passed(logging.Handler):
 
 
 def _attach(handler: logging.Handler) -> None:
-    with _changing:
-        if not _ours():
-            _set_aside.update(level=_ROOT.level)
-            _ROOT.addHandler(_Passed(_ROOT.getEffectiveLevel()))
+    with _lock:
+        if not _own_handlers():
+            _former_level.update(level=_ROOT.level)
+            _ROOT.addHandler(_ForwardingHandler(_ROOT.getEffectiveLevel()))
             _ROOT.propagate = False
         _ROOT.addHandler(handler)
         _set_level()
 
 
 def _detach(handler: logging.Handler) -> None:
-    with _changing:
+    with _lock:
         _ROOT.removeHandler(handler)
-        if _ours():
+        if _own_handlers():
             _set_level()
             return
-        for passed in [row for row in _ROOT.handlers if isinstance(row, _Passed)]:
-            _ROOT.removeHandler(passed)
+        for forwarding in [row for row in _ROOT.handlers if isinstance(row, _ForwardingHandler)]:
+            _ROOT.removeHandler(forwarding)
         _ROOT.propagate = True
-        _ROOT.setLevel(_set_aside.pop("level", logging.NOTSET))
+        _ROOT.setLevel(_former_level.pop("level", logging.NOTSET))
 
 
-def _ours() -> list[logging.Handler]:
-    return [row for row in _ROOT.handlers if isinstance(row, (_Shown, _Kept))]
+def _own_handlers() -> list[logging.Handler]:
+    return [row for row in _ROOT.handlers if isinstance(row, (_StderrHandler, _FileHandler))]
 
 
 def _set_level() -> None:
-    """Let through what the most curious handler takes."""
-    heard = [row for row in _ROOT.handlers if isinstance(row, (_Shown, _Kept, _Passed))]
-    _ROOT.setLevel(min(row.level for row in heard))
+    """Set the logger to the lowest level of its handlers."""
+    handlers = [
+        row
+        for row in _ROOT.handlers
+        if isinstance(row, (_StderrHandler, _FileHandler, _ForwardingHandler))
+    ]
+    _ROOT.setLevel(min(row.level for row in handlers))

@@ -1,4 +1,4 @@
-"""The log of harness: silent unless it is asked for, bounded, and without secrets."""
+"""The program log: silent by default, bounded, and without secrets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.host.log import LOG_FILE, hide_log, kept_log, show_log
+from harness.host.program_log import LOG_FILE, hide_log, kept_log, show_log
 
 LOG = logging.getLogger("harness.a.module")
 
@@ -25,7 +25,7 @@ def lines(folder: Path) -> list[str]:
     return (folder / LOG_FILE).read_text().splitlines()
 
 
-def test_nothing_is_said_unless_it_is_asked_for(capfd: pytest.CaptureFixture[str]) -> None:
+def test_log_is_silent_by_default(capfd: pytest.CaptureFixture[str]) -> None:
     logging.getLogger("harness").error("nobody asked")
     assert capfd.readouterr().err == ""
 
@@ -52,7 +52,7 @@ def test_a_run_keeps_its_own_log(tmp_path: Path) -> None:
     assert line.endswith(" DEBUG   harness.a.module: in it")
 
 
-def test_a_boot_within_a_run_is_in_both(tmp_path: Path) -> None:
+def test_messages_of_a_boot_are_in_its_log_and_the_log_of_the_run(tmp_path: Path) -> None:
     inner = tmp_path / "counterfactual"
     inner.mkdir()
     with kept_log(tmp_path):
@@ -63,7 +63,7 @@ def test_a_boot_within_a_run_is_in_both(tmp_path: Path) -> None:
     assert [row.rpartition(" ")[2] for row in lines(inner)] == ["both"]
 
 
-def test_two_runs_at_once_have_each_their_own(tmp_path: Path) -> None:
+def test_parallel_runs_have_separate_logs(tmp_path: Path) -> None:
     folders = [tmp_path / "a", tmp_path / "b"]
     together = threading.Barrier(2)
 
@@ -87,7 +87,7 @@ def test_two_runs_at_once_have_each_their_own(tmp_path: Path) -> None:
     ]
 
 
-def test_it_is_bounded_and_says_where_it_ends(tmp_path: Path) -> None:
+def test_log_file_is_bounded_and_names_its_limit(tmp_path: Path) -> None:
     with kept_log(tmp_path, max_bytes=4096):
         for number in range(1000):
             LOG.debug("line %d", number)
@@ -96,13 +96,13 @@ def test_it_is_bounded_and_says_where_it_ends(tmp_path: Path) -> None:
     assert "line 0" in lines(tmp_path)[0]
 
 
-def test_a_folder_that_cannot_be_written_is_no_fault(tmp_path: Path) -> None:
+def test_unwritable_log_folder_raises_nothing(tmp_path: Path) -> None:
     with kept_log(tmp_path / "missing"):
         LOG.info("nowhere")
     assert logging.getLogger("harness").propagate
 
 
-def test_it_has_no_secrets_and_no_escape_sequences(
+def test_log_has_no_secrets_and_no_escape_sequences(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     show_log(logging.DEBUG)
@@ -116,7 +116,7 @@ def test_it_has_no_secrets_and_no_escape_sequences(
         assert "title" in said
 
 
-def test_a_program_that_uses_harness_hears_what_it_asked_for(
+def test_root_logger_still_gets_messages_of_its_level(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "harness")
