@@ -151,10 +151,10 @@ def fetch(
     Blocks until the file is there. Raises HostError where this host has no room or no network.
     """
     # Here and below: the HTTP client takes a while to import, and most images are files.
-    from harness.net.download import ChecksumError, Limits, download
+    from harness.net.download import ChecksumError, DownloadLimits, download
 
     limit = profile.images.max_size_bytes
-    limits = Limits(max_bytes=limit.value if limit else _MAX_DOWNLOAD_BYTES)
+    limits = DownloadLimits(max_bytes=limit.value if limit else _MAX_DOWNLOAD_BYTES)
     try:
         got = asyncio.run(download(url, limits, progress, expected))
     except LinkError as error:
@@ -173,7 +173,7 @@ def fetch(
         took_s=facts.took_s + time.monotonic() - fetched_s,
         final_url=facts.final_url,
         findings=(*of_link, _verification(got), *of_file),
-        held=got.held,
+        held=got.lock_file,
     )
 
 

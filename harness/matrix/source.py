@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from yarl import URL
 
 from harness.matrix.catalog import Entry
-from harness.net.checksums import Checksum, checksum_for, newest
-from harness.net.http import client, parse_url
+from harness.net.checksum_files import checksum_file_url, fetch_checksum_file, named_checksum
+from harness.net.checksums import Checksum, checksum_for, newest_name
+from harness.net.http import http_client, parse_url
 from harness.net.link import LinkError, name_in_url, without_password
-from harness.net.vouch import fetch_list, place, promised
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +33,19 @@ async def resolve(entry: Entry) -> Source:
     given = Checksum("sha256", entry.sha256, "the catalog") if entry.sha256 else None
     if entry.checksums is None or (given and not entry.is_wild):
         return Source(entry.url, given)
-    async with client() as session:
+    async with http_client() as session:
         url = parse_url(entry.url)
         if not entry.is_wild:
-            return Source(entry.url, await promised(session, url, entry.checksums))
-        where = place(url, entry.checksums)
-        text = await fetch_list(session, where)
+            return Source(entry.url, await named_checksum(session, url, entry.checksums))
+        where = checksum_file_url(url, entry.checksums)
+        text = await fetch_checksum_file(session, where)
     return _newest(url, entry.url, where, text, given)
 
 
 def _newest(url: URL, pattern_url: str, where: URL, text: str, given: Checksum | None) -> Source:
     """The newest file that ``text``, the checksum file at ``where``, has for a link's wildcards."""
     pattern = name_in_url(pattern_url)
-    name = newest(text, pattern)
+    name = newest_name(text, pattern)
     checksum = checksum_for(text, name) if name else None
     if name is None or checksum is None:
         what = f"the checksum file {without_password(str(where))} names nothing like {pattern}"

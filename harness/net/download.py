@@ -1,8 +1,8 @@
-"""A file behind a link, fetched whole into a cache that runs share.
+"""Downloads of whole files into a cache that all runs share.
 
-One folder a link, one lock a folder; in it ``image-KEY``, where KEY stands for what the server
-said of the file (ETag, or date and size), and ``image-KEY.part`` while it is incomplete. A file
-under its final name is complete and never written to again, so that readers need no lock.
+Each link has a folder with a lock. In it is ``image-KEY``, where KEY is derived from the version
+that the server states (ETag, or date and size), and ``image-KEY.part`` while it is incomplete. A
+file with its final name is complete and never written to again, so readers need no lock.
 """
 
 from __future__ import annotations
@@ -26,41 +26,41 @@ from yarl import URL
 from harness.errors import HarnessError, NoSpaceError
 from harness.host.folders import cache_folder
 from harness.image.digest import digest_of, sha256_of
+from harness.net.checksum_files import checksum_beside, named_checksum
 from harness.net.checksums import Checksum
 from harness.net.http import (
     check_page,
     check_status,
-    client,
-    follow,
+    connection_error,
+    declared_size,
+    follow_redirects,
+    http_client,
     parse_content_range,
     parse_url,
-    promised_size,
-    translate,
-    validator,
+    strong_etag,
 )
 from harness.net.link import LinkError
-from harness.net.vouch import beside, promised
 
 _log = logging.getLogger(__name__)
 
 STALL_S = 60.0
-"""A download that gives less than ``STALL_BYTES`` in this time is given up."""
+"""A download that receives less than ``STALL_BYTES`` in this time is aborted."""
 STALL_BYTES = 64 << 10
 RETRIES = 5
-"""How often a download that was cut is resumed without a byte of progress in between."""
+"""The maximum number of consecutive retries without progress of an interrupted download."""
 
 _CHUNK_BYTES = 1 << 20
 _LOCK_POLL_S = 0.2
 _RETRY_S = 0.5
-# Left on the disk for the overlay of the run that follows.
+# Free space that a download leaves for the overlay of the run.
 _SPARE_BYTES = 1 << 30
 
 Progress = Callable[[int, int | None], None]
-"""Told how many bytes are there, and of how many (None where the server does not say)."""
+"""A callback with the bytes received and the total (None where the server does not state it)."""
 
 
 class ChecksumError(HarnessError):
-    """The file is complete, and not the one that its checksum names."""
+    """A complete file that does not match its checksum."""
 
     exit_status = 1
 
@@ -71,21 +71,21 @@ class ChecksumError(HarnessError):
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A complete file, kept in the cache while ``held`` is open.
+    """A complete file, kept in the cache while ``lock_file`` is open.
 
-    ``verified_by`` names what its checksum was held against, or is "".
+    ``verified_by`` names the source of the checksum that it matches, "" where it was not verified.
     """
 
     path: Path
-    held: BinaryIO
+    lock_file: BinaryIO
     sha256: str
     verified_by: str
     from_cache: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """How long and how much: ``max_bytes`` also ends a file whose server does not say its size."""
+class DownloadLimits:
+    """The limits of a download. ``max_bytes`` applies to files without a stated size, too."""
 
     max_bytes: int
     stall_s: float = STALL_S
@@ -98,45 +98,45 @@ def cache_root() -> Path:
 
 
 async def download(
-    text: str, limits: Limits, progress: Progress, expected: Checksum | str | None = None
+    text: str, limits: DownloadLimits, progress: Progress, expected: Checksum | str | None = None
 ) -> Download:
-    """Fetch the link whole, or take it from the cache; then hold it against a checksum.
+    """Fetch the file of a link, or find it in the cache, and verify its checksum.
 
-    That is ``expected``, or what is in the checksum file that it names (a link, or a name beside
-    the file), else what a ``SHA256SUMS`` or the like beside the file says, where there is one.
-    Raises LinkError for a fault of the link or of the named checksum file, ChecksumError where the
-    file is another one, HostError where this host has no room or no network.
+    The checksum is ``expected``, or the one in the checksum file that it names (a link, or a name
+    beside the file); else the one in a ``SHA256SUMS`` or similar beside the file, if any. Raises
+    LinkError for a fault of the link or of the named checksum file, ChecksumError for a mismatch,
+    HostError where this host has no space or no network.
     """
     url = parse_url(text)
     folder = cache_root() / hashlib.sha256(str(url).encode()).hexdigest()[:24]
-    async with client() as session:
+    async with http_client() as session:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if isinstance(expected, str):
-                expected = await promised(session, url, expected)
+                expected = await named_checksum(session, url, expected)
             async with _locked(folder):
-                fetch = _Fetch(session, url, folder, limits, progress)
-                path = await fetch.run()
-                held = path.open("rb")
-                fcntl.flock(held, fcntl.LOCK_SH)
+                transfer = _Transfer(session, url, folder, limits, progress)
+                path = await transfer.run()
+                lock_file = path.open("rb")
+                fcntl.flock(lock_file, fcntl.LOCK_SH)
                 digest = await asyncio.to_thread(sha256_of, path)
-                checksum = expected or await beside(session, fetch.final)
+                checksum = expected or await checksum_beside(session, transfer.final)
                 try:
                     if checksum:
-                        await _hold(path, digest, checksum)
+                        await _verify(path, digest, checksum)
                 except ChecksumError:
-                    held.close()
+                    lock_file.close()
                     path.unlink(missing_ok=True)
                     raise
                 source = checksum.source if checksum else ""
-                return Download(path, held, digest, source, fetch.from_cache)
+                return Download(path, lock_file, digest, source, transfer.from_cache)
         except OSError as error:
             raise _host_error(error, folder) from error
 
 
 @asynccontextmanager
 async def _locked(folder: Path) -> AsyncIterator[None]:
-    """Alone in ``folder``: another run that fetches the same link is waited for."""
+    """Hold the lock of ``folder``; wait for another run that fetches the same link."""
     descriptor = os.open(folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         while True:
@@ -150,15 +150,15 @@ async def _locked(folder: Path) -> AsyncIterator[None]:
         os.close(descriptor)
 
 
-class _Fetch:
-    """One download into a folder that nobody else writes to."""
+class _Transfer:
+    """A download into a folder whose lock is held."""
 
     def __init__(
         self,
         session: aiohttp.ClientSession,
         url: URL,
         folder: Path,
-        limits: Limits,
+        limits: DownloadLimits,
         progress: Progress,
     ) -> None:
         self._session, self._url, self._folder = session, url, folder
@@ -167,20 +167,22 @@ class _Fetch:
         self.from_cache = False
 
     async def run(self) -> Path:
-        """The complete file."""
-        fruitless = 0
+        """Fetch the file, with retries, and return its path."""
+        tries_without_progress = 0
         while True:
             before = self._bytes_on_disk()
             try:
                 return await self._attempt()
             except (LinkError, aiohttp.ClientError, TimeoutError) as error:
-                if isinstance(error, LinkError) and not error.passing:
+                if isinstance(error, LinkError) and not error.transient:
                     raise
-                fruitless = 0 if self._bytes_on_disk() > before else fruitless + 1
-                if fruitless > self._limits.retries:
+                tries_without_progress = (
+                    0 if self._bytes_on_disk() > before else tries_without_progress + 1
+                )
+                if tries_without_progress > self._limits.retries:
                     if isinstance(error, LinkError):
                         raise
-                    raise translate(error, self._url) from error
+                    raise connection_error(error, self._url) from error
                 _log.info("the download broke off, and is resumed: %s", error)
                 await asyncio.sleep(_RETRY_S)
 
@@ -188,12 +190,12 @@ class _Fetch:
         return sum(path.stat().st_size for path in self._folder.glob("*.part"))
 
     async def _attempt(self) -> Path:
-        """One request for what is missing; what is not asked for anew is kept."""
+        """Send one request for the missing bytes; return the path of the complete file."""
         part, headers = self._resumable()
-        async with follow(self._session, "GET", self._url, headers) as response:
+        async with follow_redirects(self._session, "GET", self._url, headers) as response:
             if part is not None and response.status == 416:
                 part.unlink()
-                raise LinkError("unreachable", "the server has less than before", passing=True)
+                raise LinkError("unreachable", "the server has less than before", transient=True)
             check_status(response)
             self.final = response.url
             given = parse_content_range(response.headers.get("Content-Range", ""))
@@ -201,7 +203,7 @@ class _Fetch:
             if response.status == 206 and given is not None:
                 start, _, total = given
             else:
-                total, _ = promised_size(response)
+                total, _ = declared_size(response)
             key = _key(response, total)
             path = self._folder / f"image-{key}"
             if path.exists():
@@ -210,8 +212,8 @@ class _Fetch:
                 return path
             target = path.with_suffix(".part")
             if start and (part is None or target != part or start != part.stat().st_size):
-                raise LinkError("unreachable", "the file has changed on the server", passing=True)
-            _clear(self._folder, keep=target)
+                raise LinkError("unreachable", "the file has changed on the server", transient=True)
+            _remove_others(self._folder, keep=target)
             self._check_space(target, total)
             _log.info("fetching %s from byte %d, of %s", target, start, total or "unknown size")
             await self._receive(response, target, start, total)
@@ -220,7 +222,7 @@ class _Fetch:
             return path
 
     def _resumable(self) -> tuple[Path | None, dict[str, str]]:
-        """A part that a strong validator lets us go on with, and the headers that ask for it."""
+        """A partial file with a strong ETag and the headers that resume it; else None and {}."""
         for part in self._folder.glob("*.part"):
             note = part.with_suffix(".etag")
             if part.stat().st_size and note.exists():
@@ -245,7 +247,7 @@ class _Fetch:
     async def _receive(
         self, response: aiohttp.ClientResponse, target: Path, start: int, total: int | None
     ) -> None:
-        tag = validator(response)
+        tag = strong_etag(response)
         if tag:
             target.with_suffix(".etag").write_text(tag, encoding="utf-8")
         received = start
@@ -274,11 +276,11 @@ class _Fetch:
                     mark_s, mark_bytes = loop.time(), received
         if total is not None and received < total:
             what = f"the server promises {total} bytes and ends after {received}"
-            raise LinkError("unreachable", what, passing=True)
+            raise LinkError("unreachable", what, transient=True)
         target.with_suffix(".etag").unlink(missing_ok=True)
 
     async def _next_chunk(self, response: aiohttp.ClientResponse, total: int | None) -> bytes:
-        """What comes next; nothing at the end, and where the server ends too early."""
+        """The next bytes; b"" at the end of the file or of the connection."""
         try:
             async with asyncio.timeout(self._limits.stall_s):
                 return await response.content.read(_CHUNK_BYTES)
@@ -289,9 +291,9 @@ class _Fetch:
 
 
 def _key(response: aiohttp.ClientResponse, total: int | None) -> str:
-    """Stands for this version of the file. Without anything to tell by: for this moment's."""
+    """A key for this version of the file; a random one where the server states no version."""
     facts = (
-        validator(response) or response.headers.get("ETag", ""),
+        strong_etag(response) or response.headers.get("ETag", ""),
         response.headers.get("Last-Modified", ""),
         total,
     )
@@ -300,8 +302,8 @@ def _key(response: aiohttp.ClientResponse, total: int | None) -> str:
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:24]
 
 
-def _clear(folder: Path, keep: Path) -> None:
-    """Remove older versions and parts, but for those that a run holds."""
+def _remove_others(folder: Path, keep: Path) -> None:
+    """Remove other versions and partial files from ``folder``, except those that a run locks."""
     for path in folder.glob("image-*"):
         if path.with_suffix(".part") == keep:
             continue
@@ -310,8 +312,8 @@ def _clear(folder: Path, keep: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-async def _hold(path: Path, sha256: str, expected: Checksum) -> None:
-    """Raise ChecksumError where the file at ``path`` is not the one that is ``expected``."""
+async def _verify(path: Path, sha256: str, expected: Checksum) -> None:
+    """Raise ChecksumError where the file at ``path`` does not match ``expected``."""
     if expected.algorithm == "sha256":
         found = sha256
     else:

@@ -1,6 +1,6 @@
-"""Talking to the server of a link: redirects, faults of every kind, pages in the way of a file.
+"""HTTP requests for a link: redirects, errors, and web pages in place of a file.
 
-A provider fetches a link with a plain client: no cookies, no log-in, no script. So does this.
+Providers fetch links with a plain client: no cookies, no login, no scripts. This client is alike.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ SCHEMES = ("http", "https")
 _CONNECT_S = 10.0
 _MAX_REDIRECTS = 10
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-# No encoding: a server that compresses on the way would make ranges and lengths mean nothing.
+# No Content-Encoding: with compression, ranges and lengths would not be those of the file.
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "harness"}
 
 
 def parse_url(text: str) -> URL:
-    """The link that ``text`` is; raises UsageError for one that no provider would take."""
+    """Parse a link; raises UsageError for one that no provider would accept."""
     try:
         url = URL(text)
         host = url.host
@@ -47,8 +47,8 @@ def parse_url(text: str) -> URL:
 
 
 @asynccontextmanager
-async def client() -> AsyncIterator[aiohttp.ClientSession]:
-    """A client that keeps no cookies and follows no redirect by itself."""
+async def http_client() -> AsyncIterator[aiohttp.ClientSession]:
+    """Open a client without cookies and without automatic redirects."""
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S)
     async with aiohttp.ClientSession(
         timeout=timeout,
@@ -61,39 +61,39 @@ async def client() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @asynccontextmanager
-async def follow(
+async def follow_redirects(
     session: aiohttp.ClientSession, method: str, url: URL, headers: dict[str, str]
 ) -> AsyncIterator[aiohttp.ClientResponse]:
-    """The response at the end of all redirects.
+    """Follow all redirects and yield the final response.
 
     Raises LinkError for a fault of the link, HostError where this host has no network.
     """
-    passed: list[str] = []
+    visited: list[str] = []
     while True:
         try:
             response = await session.request(method, url, headers=headers, allow_redirects=False)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            raise translate(error, url) from error
-        _log.debug("%s %s: status %d", method, _shown(url), response.status)
+            raise connection_error(error, url) from error
+        _log.debug("%s %s: status %d", method, _without_secrets(url), response.status)
         async with response:
             location = response.headers.get("Location")
             if response.status not in _REDIRECTS or not location:
                 yield response
                 return
-        passed.append(str(url))
-        url = _next(url, location)
-        if len(passed) > _MAX_REDIRECTS or str(url) in passed:
+        visited.append(str(url))
+        url = _redirect_target(url, location)
+        if len(visited) > _MAX_REDIRECTS or str(url) in visited:
             what = f"the link is redirected in a circle, or more than {_MAX_REDIRECTS} times"
-            raise LinkError("unreachable", what, tuple(passed[-3:]))
+            raise LinkError("unreachable", what, tuple(visited[-3:]))
 
 
-def _shown(url: URL) -> str:
-    """The address without what may be a secret in it: who logs in, and the query."""
+def _without_secrets(url: URL) -> str:
+    """The URL for the log, without its user, password and query, which may be secret."""
     plain = url.with_user(None).with_query(None).with_fragment(None)
     return f"{plain}?\u2026" if url.query_string else str(plain)
 
 
-def _next(url: URL, location: str) -> URL:
+def _redirect_target(url: URL, location: str) -> URL:
     try:
         target = url.join(URL(location))
         usable = target.scheme in SCHEMES and bool(target.host)
@@ -105,8 +105,8 @@ def _next(url: URL, location: str) -> URL:
     return target
 
 
-def translate(error: Exception, url: URL) -> Exception:
-    """The LinkError or HostError that says what a client's ``error`` means."""
+def connection_error(error: Exception, url: URL) -> Exception:
+    """Return the LinkError or HostError for an error of the HTTP client."""
     host = url.host or ""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         reason = error.certificate_error
@@ -131,7 +131,7 @@ def translate(error: Exception, url: URL) -> Exception:
         return LinkError("unreachable", f"{host} closed the connection without an answer")
     if isinstance(error, aiohttp.ClientPayloadError):
         return LinkError(
-            "unreachable", f"{host} closed the connection before all bytes came", passing=True
+            "unreachable", f"{host} closed the connection before all bytes came", transient=True
         )
     if isinstance(error, aiohttp.ClientResponseError):
         return LinkError("unreachable", f"{host} answers with what is no HTTP: {error.message}")
@@ -142,24 +142,24 @@ def translate(error: Exception, url: URL) -> Exception:
     return LinkError("unreachable", f"{host} cannot be reached: {said}")
 
 
-_NO_ROUTE = frozenset({errno.ENETUNREACH})  # this host has no way out
+_NO_ROUTE = frozenset({errno.ENETUNREACH})  # this host has no route to the server
 
 
 def check_status(response: aiohttp.ClientResponse) -> None:
-    """Raise LinkError for an answer that holds no file."""
+    """Raise LinkError for a status without a file."""
     if response.status in (200, 206):
         return
     if response.status in (401, 403, 407):
         what = f"the server wants a log-in: {response.status} {response.reason}"
         raise LinkError("not-direct", what, (f"HTTP status {response.status}",))
     what = f"the server answers {response.status} {response.reason or ''}".rstrip()
-    passing = response.status >= 500 or response.status == 429
+    transient = response.status >= 500 or response.status == 429
     evidence = (f"{response.method} {without_password(str(response.url))}",)
-    raise LinkError("unreachable", what, evidence, passing=passing)
+    raise LinkError("unreachable", what, evidence, transient=transient)
 
 
 def check_page(content_type: str, start: bytes) -> None:
-    """Raise LinkError where what was sent is a web page."""
+    """Raise LinkError where the response is a web page."""
     kind = content_type.split(";")[0].strip().lower()
     text = start.lstrip(b"\xef\xbb\xbf \t\r\n")[:256].lower()
     looks = text.startswith((b"<!doctype html", b"<html", b"<head"))
@@ -176,7 +176,7 @@ def check_page(content_type: str, start: bytes) -> None:
     raise LinkError("not-direct", "the link leads to a web page", tuple(evidence))
 
 
-# What the pages in the way of a download say of themselves, the most telling first.
+# Texts of the web pages that some servers send before a download, the most specific first.
 _PAGES = (
     ("a page that warns of viruses", r"virus[ -]scan|scan this file for viruses"),
     ("a log-in page", r"type=[\"']?password|sign[ -]?in|log[ -]?in\b"),
@@ -189,15 +189,15 @@ def _is_binary(start: bytes) -> bool:
 
 
 def parse_content_range(text: str) -> tuple[int, int, int | None] | None:
-    """First byte, last byte and whole length in ``bytes 0-99/1234`` (RFC 9110, 14.4)."""
+    """The first byte, last byte and total size in ``bytes 0-99/1234`` (RFC 9110, 14.4)."""
     match = re.fullmatch(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)", text.strip())
     if match is None:
         return None
     return int(match[1]), int(match[2]), None if match[3] == "*" else int(match[3])
 
 
-def promised_size(response: aiohttp.ClientResponse) -> tuple[int | None, bool]:
-    """The file's size in bytes as the answer has it, and whether a range was given."""
+def declared_size(response: aiohttp.ClientResponse) -> tuple[int | None, bool]:
+    """The size in bytes that the response states, and whether it is a range response."""
     if response.status == 206:
         given = parse_content_range(response.headers.get("Content-Range", ""))
         if given is None or given[0] != 0:
@@ -210,7 +210,7 @@ def promised_size(response: aiohttp.ClientResponse) -> tuple[int | None, bool]:
 
 
 async def private_address(url: URL) -> str:
-    """The address of the link's host where it has none of the public internet, else ""."""
+    """The address of the host of the link if no address of it is public, else ""."""
     loop = asyncio.get_running_loop()
     try:
         rows = await loop.getaddrinfo(url.host, url.port, type=socket.SOCK_STREAM)
@@ -222,8 +222,8 @@ async def private_address(url: URL) -> str:
     return str(addresses[0]) if addresses else ""
 
 
-def validator(response: aiohttp.ClientResponse) -> str:
-    """The ETag, if it is a strong one: it names these very bytes (RFC 9110, 8.8.3); else ""."""
+def strong_etag(response: aiohttp.ClientResponse) -> str:
+    """The ETag if it is a strong one, which identifies the exact bytes (RFC 9110, 8.8.3); or ""."""
     etag: str = response.headers.get("ETag", "")
     return "" if etag.startswith("W/") else etag
 
@@ -235,6 +235,6 @@ async def read_up_to(response: aiohttp.ClientResponse, limit: int) -> bytes:
         while len(content) < limit and (chunk := await response.content.read(limit)):
             content += chunk
     except aiohttp.ClientPayloadError:
-        # Cut off: what came is judged by its length.
+        # The connection broke: the caller judges the length of the part that came.
         pass
     return bytes(content[:limit])

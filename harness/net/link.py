@@ -1,6 +1,6 @@
-"""A link: its text, what its server says of it, and what can be wrong with it.
+"""A link: its text, the facts that its server states, and its faults.
 
-Nothing here goes to the network; :mod:`harness.net.http` does.
+This module makes no requests; :mod:`harness.net.http` does.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from harness.errors import HarnessError
 
 
 class LinkError(HarnessError):
-    """The link gives no image.
+    """A link that serves no image.
 
-    ``kind`` is the last part of the ``url.*`` finding. A ``passing`` fault may go away by itself.
+    ``kind`` is the last part of the ``url.*`` finding. A retry may succeed after a ``transient``
+    fault.
     """
 
     exit_status = 1
@@ -27,18 +28,18 @@ class LinkError(HarnessError):
         what: str,
         evidence: tuple[str, ...] = (),
         *,
-        passing: bool = False,
+        transient: bool = False,
     ) -> None:
         super().__init__(what)
-        self.passing = passing
+        self.transient = transient
         self.kind = kind
         self.what = what
         self.evidence = evidence
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
-    """What the server answers to HEAD. ``status`` is 0 where no answer came."""
+class HeadResponse:
+    """The response to a HEAD request. ``status`` is 0 where there was none."""
 
     status: int
     content_type: str = ""
@@ -47,11 +48,11 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class LinkFacts:
-    """What the server said of the link.
+    """The facts of a link that its server states.
 
-    ``size_bytes`` is what it promises, None where it says nothing. ``ranges`` tells whether a range
-    was given when one was asked for. ``validator`` is an ETag that holds byte for byte, else "".
-    ``private`` is the peer's address where only this network can reach it, else "".
+    ``size_bytes`` is None where the server does not state it. ``ranges`` tells whether the server
+    answered a range request with a range. ``validator`` is the strong ETag, else "". ``private`` is
+    the address of the server where only this network can reach it, else "".
     """
 
     url: str
@@ -61,16 +62,16 @@ class LinkFacts:
     ranges: bool
     validator: str
     private: str
-    head: Head
+    head: HeadResponse
 
 
 def is_url(text: str) -> bool:
-    """Whether ``text`` is meant as a link rather than as a file's name."""
+    """Tell whether ``text`` is a link rather than a file name."""
     return re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text) is not None
 
 
 def without_password(text: str) -> str:
-    """The link as it may be shown: a password in it is replaced by dots."""
+    """The link for display: a password in it is replaced by dots."""
     parts = urlsplit(text)
     if parts.password is None:
         return text
@@ -79,5 +80,5 @@ def without_password(text: str) -> str:
 
 
 def name_in_url(text: str) -> str:
-    """The file's name at the end of a link's path."""
+    """The file name at the end of the path of a link."""
     return unquote(urlsplit(text).path).rsplit("/", 1)[-1]

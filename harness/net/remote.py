@@ -1,7 +1,7 @@
-"""A file behind a link as a source: its bytes by range.
+"""A file behind a link as a byte source, read by range requests.
 
-All that is fetched counts against one deadline and one budget, so that a server that drips, lies
-or never ends costs a sentence and nothing else.
+All requests share one deadline and one budget, so a server that is slow, wrong or endless ends in
+an error message and nothing else.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from harness.image.source import UNKNOWN_SIZE_BYTES, OutOfReachError
 from harness.net.http import (
     check_page,
     check_status,
-    client,
-    follow,
+    connection_error,
+    declared_size,
+    follow_redirects,
+    http_client,
     parse_content_range,
     parse_url,
     private_address,
-    promised_size,
     read_up_to,
-    translate,
-    validator,
+    strong_etag,
 )
-from harness.net.link import Head, LinkError, LinkFacts, without_password
+from harness.net.link import HeadResponse, LinkError, LinkFacts, without_password
 
 DEADLINE_S = 30.0
-"""How long all requests of a static check may take together."""
+"""The time limit for all requests of a static check together."""
 BUDGET_BYTES = 960 << 10
-"""How much a static check fetches at most."""
+"""The maximum that a static check fetches."""
 
 _BLOCK_BYTES = 32 << 10
 _HEAD_BYTES = 96 << 10
@@ -41,11 +41,11 @@ _LARGE_BUDGET_BYTES = 8 << 20
 _IN_ORDER_BLOCKS = 4
 _MAX_AHEAD_BLOCKS = 128
 
-Value = TypeVar("Value")
+T = TypeVar("T")
 
 
 class RemoteFile:
-    """A file behind a link, as a source. Open it with ``with``; ``facts`` are there then.
+    """A file behind a link as a source: a context manager that sets ``facts`` when entered.
 
     Entering raises LinkError, HostError or UsageError; ``read_at`` raises OutOfReachError for
     bytes that the server does not give by range or that are over the budget.
@@ -84,7 +84,7 @@ class RemoteFile:
         self._runner.close()
 
     def read_at(self, offset: int, length: int) -> bytes:
-        """``length`` bytes from ``offset``; fewer, or none, only at the end of the file."""
+        """Return ``length`` bytes from ``offset``; fewer, or none, only at the end of the file."""
         end = min(offset + length, self.size_bytes)
         if offset >= end:
             return b""
@@ -102,9 +102,9 @@ class RemoteFile:
         return content[offset - first * _BLOCK_BYTES : end - first * _BLOCK_BYTES]
 
     def _with_read_ahead(self, first: int, last: int) -> int:
-        """The last block to fetch: more and more ahead while the reads go on in order.
+        """The last block to fetch: further ahead the longer the reads are sequential.
 
-        Only under a large budget: a static check reads a few places and no more.
+        Only with a large budget: a static check reads a few places and no more.
         """
         in_order = 0 <= first - self._fetched_to <= _IN_ORDER_BLOCKS
         self._ahead_blocks = min(4 * self._ahead_blocks, _MAX_AHEAD_BLOCKS) if in_order else 2
@@ -117,8 +117,8 @@ class RemoteFile:
         self._fetched_to = last + 1
         return last
 
-    def _run(self, work: Coroutine[Any, Any, Value]) -> Value:
-        async def in_time() -> Value:
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        async def before_deadline() -> T:
             try:
                 async with asyncio.timeout_at(self._ends_at_s):
                     return await work
@@ -129,20 +129,20 @@ class RemoteFile:
                 )
                 raise LinkError("unreachable", what) from error
             except (aiohttp.ClientError, OSError) as error:
-                raise translate(error, self._url) from error
+                raise connection_error(error, self._url) from error
 
-        return self._runner.run(in_time())
+        return self._runner.run(before_deadline())
 
     async def _open(self) -> LinkFacts:
-        self._session = await self._stack.enter_async_context(client())
+        self._session = await self._stack.enter_async_context(http_client())
         headers = {"Range": f"bytes=0-{_HEAD_BYTES - 1}"}
-        async with follow(self._session, "GET", self._url, headers) as response:
+        async with follow_redirects(self._session, "GET", self._url, headers) as response:
             if response.status == 416:
-                # Nothing begins at byte 0 of an empty file (RFC 9110, 15.5.17).
+                # An empty file has no byte 0 to request (RFC 9110, 15.5.17).
                 raise LinkError("unreachable", "the file behind the link is empty")
             check_status(response)
             self._final = response.url
-            size_bytes, ranges = promised_size(response)
+            size_bytes, ranges = declared_size(response)
             self._prefix = await read_up_to(response, _HEAD_BYTES)
             self.bytes_read += len(self._prefix)
             check_page(response.headers.get("Content-Type", ""), self._prefix)
@@ -153,28 +153,28 @@ class RemoteFile:
                 content_type=response.headers.get("Content-Type", ""),
                 size_bytes=size_bytes,
                 ranges=ranges,
-                validator=validator(response),
+                validator=strong_etag(response),
                 private=await private_address(response.url),
-                head=Head(0),
+                head=HeadResponse(0),
             )
         if size_bytes is not None:
             self.size_bytes = size_bytes
-        return replace(facts, head=await self._ask_head())
+        return replace(facts, head=await self._send_head())
 
-    async def _ask_head(self) -> Head:
-        """What HEAD says: some providers ask before they fetch."""
+    async def _send_head(self) -> HeadResponse:
+        """The response to HEAD: some providers send it before they fetch."""
         try:
-            async with follow(self._session, "HEAD", self._url, {}) as response:
+            async with follow_redirects(self._session, "HEAD", self._url, {}) as response:
                 if response.status != 200:
-                    return Head(response.status)
+                    return HeadResponse(response.status)
                 length = response.headers.get("Content-Length", "")
-                return Head(
+                return HeadResponse(
                     status=200,
                     content_type=response.headers.get("Content-Type", ""),
                     size_bytes=int(length) if length.isdigit() else None,
                 )
         except LinkError:
-            return Head(0)
+            return HeadResponse(0)
 
     async def _fetch_blocks(self, first: int, last: int) -> None:
         start = first * _BLOCK_BYTES
@@ -182,7 +182,7 @@ class RemoteFile:
         if self.bytes_read + end - start > self._budget_bytes:
             raise OutOfReachError
         headers = {"Range": f"bytes={start}-{end - 1}"}
-        async with follow(self._session, "GET", self._final, headers) as response:
+        async with follow_redirects(self._session, "GET", self._final, headers) as response:
             given = parse_content_range(response.headers.get("Content-Range", ""))
             if response.status != 206 or given is None or given[0] != start:
                 raise OutOfReachError
@@ -196,7 +196,7 @@ class RemoteFile:
 
 
 def _check_prefix(size_bytes: int | None, received: int, host: str) -> None:
-    """Raise LinkError where fewer bytes came than were promised."""
+    """Raise LinkError where fewer bytes came than the server stated."""
     if size_bytes is not None and received < min(size_bytes, _HEAD_BYTES):
         what = f"{host} promises {size_bytes} bytes and ends after {received}"
         raise LinkError("unreachable", what)

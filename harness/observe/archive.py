@@ -16,7 +16,7 @@ from yarl import URL
 
 from harness.evidence.events import ArchiveGet, HostFault
 from harness.evidence.log import EvidenceLog
-from harness.net.http import client, follow, parse_url
+from harness.net.http import follow_redirects, http_client, parse_url
 from harness.net.link import LinkError
 
 ARCHIVE_PATH = "/archive"
@@ -62,7 +62,10 @@ class ArchiveRelay:
         """Write the response for ``what``: the file, or the status that the archive gives."""
         url = self._base.joinpath(*what.path.split("/"))
         try:
-            async with client() as session, follow(session, what.method, url, {}) as response:
+            async with (
+                http_client() as session,
+                follow_redirects(session, what.method, url, {}) as response,
+            ):
                 size_bytes = await _relay(response, writer)
                 self._record(what, response.status, size_bytes)
         except (LinkError, aiohttp.ClientError, TimeoutError) as error:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.checks.link import check_link, link_fault
-from harness.net.link import Head, LinkError, LinkFacts
+from harness.net.link import HeadResponse, LinkError, LinkFacts
 
 _URL = "https://example.org/x.qcow2"
 SOUND = LinkFacts(
@@ -19,7 +19,7 @@ SOUND = LinkFacts(
     ranges=True,
     validator='"1"',
     private="",
-    head=Head(200, "application/octet-stream", 1000),
+    head=HeadResponse(200, "application/octet-stream", 1000),
 )
 
 
@@ -32,10 +32,14 @@ def test_a_sound_link_has_no_findings() -> None:
     ("wrong", "found", "said"),
     [
         ({"size_bytes": None}, "url.no-length", "does not say how large"),
-        ({"head": Head(200, "x/y", 999)}, "url.no-length", "999 bytes on HEAD, 1000 on GET"),
-        ({"head": Head(405)}, "url.no-content-type", "405 to a HEAD"),
-        ({"head": Head(0)}, "url.no-content-type", "nothing to a HEAD"),
-        ({"head": Head(200, "", 1000)}, "url.no-content-type", "no Content-Type on HEAD"),
+        (
+            {"head": HeadResponse(200, "x/y", 999)},
+            "url.no-length",
+            "999 bytes on HEAD, 1000 on GET",
+        ),
+        ({"head": HeadResponse(405)}, "url.no-content-type", "405 to a HEAD"),
+        ({"head": HeadResponse(0)}, "url.no-content-type", "nothing to a HEAD"),
+        ({"head": HeadResponse(200, "", 1000)}, "url.no-content-type", "no Content-Type on HEAD"),
         ({"ranges": False}, "url.no-range", "no ranges"),
         ({"private": "192.168.1.7"}, "url.private-address", "192.168.1.7"),
     ],

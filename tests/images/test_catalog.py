@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from harness.matrix.catalog import Planned, load_catalogs
+from harness.net.checksum_files import checksum_file_url
 from harness.net.http import parse_url
 from harness.net.link import is_url
-from harness.net.vouch import place
 from images.recipe import DebianArchive, load_recipe, recipe_names
 
 CATALOG = Path(__file__).parents[2] / "images" / "catalog"
@@ -48,7 +48,7 @@ def test_an_upstream_image_comes_from_a_server_that_is_who_it_says(row: Planned)
     assert entry.checksums
     url = parse_url(entry.url)
     assert url.scheme == "https"
-    sums = place(url, entry.checksums)
+    sums = checksum_file_url(url, entry.checksums)
     assert (sums.scheme, sums.host) == ("https", url.host)
     assert sums.name != url.name
     assert is_url(entry.checksums) or "/" not in entry.checksums

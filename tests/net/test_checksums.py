@@ -1,4 +1,4 @@
-"""Checksum files in the shapes that distributions publish them in; samples of our own making."""
+"""Checksum files in the formats that distributions publish; the samples are our own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from harness.net.checksums import MAX_BYTES, Checksum, checksum_for, newest
+from harness.net.checksums import MAX_BYTES, Checksum, checksum_for, newest_name
 
 A, B = "0a" * 32, "1b" * 32
 A512, B512 = "0a" * 64, "1b" * 64
@@ -63,7 +63,7 @@ OPENSUSE = f"{A}  openSUSE-Leap-16.0-Minimal-VM.x86_64-16.0.0-Cloud-Build16.2.qc
         (f"SHA256 (x y (1).img) = {A}", "x y (1).img", Checksum("sha256", A)),
     ],
 )
-def test_the_shapes_that_distributions_use(text: str, name: str, expected: Checksum) -> None:
+def test_formats_of_distributions_are_parsed(text: str, name: str, expected: Checksum) -> None:
     assert checksum_for(text, name) == expected
     assert checksum_for(text.replace("\n", "\r\n"), name) == expected
 
@@ -74,19 +74,19 @@ def test_the_shapes_that_distributions_use(text: str, name: str, expected: Check
         "",
         f"{B}  other.img\n",
         f"{B}  x.img.sig\n{B}  ax.img\n",
-        f"{B}\n{A}\n",  # two digests that stand alone are of nobody knows which file
-        f"SHA512 (x.img) = {A}\n",  # not as long as its name says
+        f"{B}\n{A}\n",  # two digests without a name: their files are unknown
+        f"SHA512 (x.img) = {A}\n",  # too short for SHA-512
         f"{'0' * 40}  x.img\n{'0' * 32}  x.img\n",  # SHA-1, MD5
         f"{'0' * 65}  x.img\n",
         f"MD5 (x.img) = {'0' * 32}\n",
         "<html><title>404</title></html>",
     ],
 )
-def test_a_text_that_does_not_say_it(text: str) -> None:
+def test_a_text_without_the_checksum_gives_none(text: str) -> None:
     assert checksum_for(text, "x.img") is None
 
 
-def test_of_a_signed_text_only_what_is_signed_counts() -> None:
+def test_only_the_signed_part_of_a_signed_text_counts() -> None:
     outside = f"{B}  x.img\n"
     signed = f"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\n{A}  y.img\n"
     signature = f"-----BEGIN PGP SIGNATURE-----\n\n{outside}-----END PGP SIGNATURE-----\n"
@@ -99,18 +99,18 @@ def test_of_a_signed_text_only_what_is_signed_counts() -> None:
     assert checksum_for(dashed, "y.img") == Checksum("sha256", A)
 
 
-def test_files_of_one_name_in_several_folders() -> None:
+def test_different_files_of_one_name_give_no_checksum() -> None:
     text = f"{A}  ./netboot/mini.iso\n{B}  ./netboot/gtk/mini.iso\n"
     assert checksum_for(text, "mini.iso") is None
     assert checksum_for(f"{text}{B}  ./mini.iso\n", "mini.iso") == Checksum("sha256", B)
     assert checksum_for(text.replace(B, A), "mini.iso") == Checksum("sha256", A)
 
 
-def test_a_list_of_one_file_may_name_the_build_that_a_link_leads_to() -> None:
+def test_a_single_row_may_name_the_build_behind_the_link() -> None:
     name = "openSUSE-Leap-16.0-Minimal-VM.x86_64-Cloud.qcow2"
     assert checksum_for(OPENSUSE, name) is None
-    assert checksum_for(OPENSUSE, name, of_it_alone=True) == Checksum("sha256", A)
-    assert checksum_for(OPENSUSE * 2, name, of_it_alone=True) is None
+    assert checksum_for(OPENSUSE, name, of_any_name=True) == Checksum("sha256", A)
+    assert checksum_for(OPENSUSE * 2, name, of_any_name=True) is None
 
 
 @pytest.mark.parametrize(
@@ -132,17 +132,17 @@ def test_a_list_of_one_file_may_name_the_build_that_a_link_leads_to() -> None:
         ((".", "..", "a/", "a/.."), "*", None),
     ],
 )
-def test_the_newest_of_those_that_match(
+def test_newest_name_compares_versions(
     names: tuple[str, ...], pattern: str, expected: str | None
 ) -> None:
     rows = [f"{A}  {name}\n" for name in names]
-    assert newest("".join(rows), pattern) == expected
-    assert newest("".join(reversed(rows)), pattern) == expected
+    assert newest_name("".join(rows), pattern) == expected
+    assert newest_name("".join(reversed(rows)), pattern) == expected
 
 
-def test_a_number_of_many_digits_is_a_number() -> None:
+def test_a_number_of_many_digits_is_compared_by_value() -> None:
     long = "9" * 200
-    assert newest(f"{A}  a-{long}.iso\n{A}  a-1{long}.iso\n", "a-*.iso") == f"a-1{long}.iso"
+    assert newest_name(f"{A}  a-{long}.iso\n{A}  a-1{long}.iso\n", "a-*.iso") == f"a-1{long}.iso"
 
 
 def test_hostile_texts_never_raise_and_are_read_in_part() -> None:
@@ -151,11 +151,11 @@ def test_hostile_texts_never_raise_and_are_read_in_part() -> None:
     chance = random.Random(1)
     for _ in range(2000):
         text = "".join(chance.choices(pieces, k=30))
-        checksum_for(text, "x.img", of_it_alone=True)
-        name = newest(text, "*")
+        checksum_for(text, "x.img", of_any_name=True)
+        name = newest_name(text, "*")
         assert name is None or ("/" not in name and re.search(re.escape(name), text))
     late = "#" * 99 + "\n"
     assert checksum_for(late * (MAX_BYTES // 100 + 1) + f"{A}  x.img\n", "x.img") is None
     for text in (f"SHA256 ({') = ' * (1 << 18)}", "(" * MAX_BYTES, f"{A}  {'9' * MAX_BYTES}"):
         assert checksum_for(text, "x.img") is None
-        assert newest(text, "*[0-9]*") is None
+        assert newest_name(text, "*[0-9]*") is None

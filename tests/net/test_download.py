@@ -1,4 +1,4 @@
-"""Downloads from a real server that cuts, changes, lies; and the cache that runs share."""
+"""Downloads from a real server that breaks off, changes files or lies, and the shared cache."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 
 from harness.errors import HostError
 from harness.net.checksums import Checksum
-from harness.net.download import ChecksumError, Download, Limits, cache_root, download
+from harness.net.download import ChecksumError, Download, DownloadLimits, cache_root, download
 from harness.net.link import LinkError
 from tests.server import Server, serving
 
@@ -23,15 +23,15 @@ pytestmark = pytest.mark.programs
 
 _CONTENT = bytes(range(251)) * 8000
 _SHA256 = hashlib.sha256(_CONTENT).hexdigest()
-_LIMITS = Limits(max_bytes=1 << 30, stall_s=2.0, retries=2)
-# What a test downloads stays locked until its end.
-_held = ExitStack()
+_LIMITS = DownloadLimits(max_bytes=1 << 30, stall_s=2.0, retries=2)
+# The downloads of a test stay locked until its end.
+_lock_files = ExitStack()
 
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    with _held:
+    with _lock_files:
         yield tmp_path
 
 
@@ -41,9 +41,11 @@ def server() -> Iterator[Server]:
         yield running
 
 
-def get(url: str, expected: Checksum | str | None = None, limits: Limits = _LIMITS) -> Download:
+def get(
+    url: str, expected: Checksum | str | None = None, limits: DownloadLimits = _LIMITS
+) -> Download:
     done = asyncio.run(download(url, limits, lambda *_: None, expected))
-    _held.enter_context(done.held)
+    _lock_files.enter_context(done.lock_file)
     return done
 
 
@@ -51,7 +53,7 @@ def fetched(server: Server) -> list[str]:
     return [span for method, path, span in server.requests if path.endswith("x.img")]
 
 
-def test_a_file_comes_whole_and_then_from_the_cache(server: Server) -> None:
+def test_a_file_is_downloaded_once_and_then_cached(server: Server) -> None:
     first = get(server.url("x.img"))
     assert first.path.read_bytes() == _CONTENT
     assert (first.sha256, first.from_cache) == (_SHA256, False)
@@ -59,23 +61,23 @@ def test_a_file_comes_whole_and_then_from_the_cache(server: Server) -> None:
     assert (again.path, again.from_cache) == (first.path, True)
 
 
-def test_another_version_on_the_server_is_fetched_anew(server: Server) -> None:
+def test_another_version_on_the_server_is_fetched_again(server: Server) -> None:
     first = get(server.url("x.img"))
-    first.held.close()
+    first.lock_file.close()
     server.files["x.img"], server.etag = b"other" * 1000, '"v2"'
     second = get(server.url("x.img"))
     assert second.path.read_bytes() == b"other" * 1000
     assert not first.path.exists()
 
 
-def test_a_version_that_a_run_holds_is_not_removed(server: Server) -> None:
+def test_a_version_that_a_run_locks_is_not_removed(server: Server) -> None:
     first = get(server.url("x.img"))
     server.files["x.img"], server.etag = b"other" * 1000, '"v2"'
     get(server.url("x.img"))
     assert first.path.read_bytes() == _CONTENT
 
 
-def test_a_cut_download_goes_on_where_it_was(server: Server) -> None:
+def test_an_interrupted_download_is_resumed(server: Server) -> None:
     server.cuts_left = 3
     done = get(server.url("cut/x.img"))
     assert done.path.read_bytes() == _CONTENT
@@ -85,10 +87,10 @@ def test_a_cut_download_goes_on_where_it_was(server: Server) -> None:
     assert starts[0] == len(_CONTENT) // 3
 
 
-def test_a_part_of_an_earlier_run_is_gone_on_with(server: Server) -> None:
+def test_a_partial_file_of_an_earlier_run_is_resumed(server: Server) -> None:
     server.cuts_left, server.dead_after_cut = 100, True
     with pytest.raises(LinkError):
-        get(server.url("cut/x.img"), limits=Limits(1 << 30, 2.0, retries=0))
+        get(server.url("cut/x.img"), limits=DownloadLimits(1 << 30, 2.0, retries=0))
     parts = list(cache_root().glob("*/*.part"))
     assert len(parts) == 1
     assert 0 < parts[0].stat().st_size < len(_CONTENT)
@@ -98,10 +100,10 @@ def test_a_part_of_an_earlier_run_is_gone_on_with(server: Server) -> None:
     assert fetched(server)[0].startswith("bytes=")
 
 
-def test_a_file_that_changed_while_it_was_cut_is_not_patched_together(server: Server) -> None:
+def test_a_file_that_changed_is_not_resumed(server: Server) -> None:
     server.cuts_left, server.dead_after_cut = 100, True
     with pytest.raises(LinkError):
-        get(server.url("cut/x.img"), limits=Limits(1 << 30, 2.0, retries=0))
+        get(server.url("cut/x.img"), limits=DownloadLimits(1 << 30, 2.0, retries=0))
     server.cuts_left, server.dead_after_cut = 0, False
     server.files["x.img"], server.etag = _CONTENT[::-1], '"v2"'
     assert get(server.url("cut/x.img")).path.read_bytes() == _CONTENT[::-1]
@@ -116,23 +118,25 @@ def test_a_file_that_changed_while_it_was_cut_is_not_patched_together(server: Se
         ("gone/x.img", "410"),
     ],
 )
-def test_a_bad_server_ends_with_a_sentence(server: Server, path: str, said: str) -> None:
+def test_a_bad_server_raises_an_error_that_names_the_fault(
+    server: Server, path: str, said: str
+) -> None:
     with pytest.raises(LinkError) as caught:
         get(server.url(path))
     assert said in caught.value.what
 
 
-def test_a_server_without_an_end_is_stopped_at_the_limit(server: Server) -> None:
+def test_an_endless_response_is_stopped_at_the_limit(server: Server) -> None:
     with pytest.raises(LinkError) as caught:
-        get(server.url("endless/x.img"), limits=Limits(8 << 20, 5.0, 0))
+        get(server.url("endless/x.img"), limits=DownloadLimits(8 << 20, 5.0, 0))
     assert "no end" in caught.value.what
 
 
-def test_a_file_without_a_length_is_taken_to_its_end(server: Server) -> None:
+def test_a_file_without_a_length_is_read_to_its_end(server: Server) -> None:
     assert get(server.url("no-length/x.img")).path.read_bytes() == _CONTENT
 
 
-def test_the_checksum_that_is_given(server: Server) -> None:
+def test_a_given_checksum_is_verified(server: Server) -> None:
     given = Checksum("sha256", _SHA256, "--sha256")
     assert get(server.url("x.img"), given).verified_by == "--sha256"
     with pytest.raises(ChecksumError):
@@ -140,9 +144,9 @@ def test_the_checksum_that_is_given(server: Server) -> None:
     assert not list(cache_root().glob("*/image-*"))
 
 
-def test_the_checksum_file_that_is_named(server: Server) -> None:
+def test_a_named_checksum_file_is_used(server: Server) -> None:
     server.files["MY.SUMS"] = sums("x.img", hashlib.sha512(_CONTENT).hexdigest())
-    server.files["SHA256SUMS"] = sums("x.img", "0" * 64)  # is not asked
+    server.files["SHA256SUMS"] = sums("x.img", "0" * 64)  # is not fetched
     assert get(server.url("x.img"), "MY.SUMS").verified_by == "MY.SUMS"
     assert get(server.url("x.img"), server.url("dir/MY.SUMS")).verified_by == "MY.SUMS"
     server.files["MY.SUMS"] = sums("x.img", "0" * 128)
@@ -155,7 +159,7 @@ def test_the_checksum_file_that_is_named(server: Server) -> None:
     ("name", "said"),
     [("MISSING", "404"), ("login/x.img", "log-in page"), ("OTHER", "does not name x.img")],
 )
-def test_a_named_checksum_file_that_vouches_for_nothing_ends_it_before_the_download(
+def test_a_named_checksum_file_without_the_file_ends_it_before_the_download(
     server: Server, name: str, said: str
 ) -> None:
     server.files["OTHER"] = sums("y.img", _SHA256)
@@ -191,7 +195,7 @@ def sums(name: str, digest: str) -> bytes:
         ("x.img.SHA256", sums("x.img", _SHA256)),
     ],
 )
-def test_a_list_of_checksums_beside_the_file(server: Server, name: str, content: bytes) -> None:
+def test_a_checksum_file_beside_the_file_is_used(server: Server, name: str, content: bytes) -> None:
     server.files[name] = content
     assert get(server.url("x.img")).verified_by == name
     server.files["x.img"], server.etag = b"tampered", '"v2"'
@@ -200,12 +204,12 @@ def test_a_list_of_checksums_beside_the_file(server: Server, name: str, content:
     assert caught.value.source == name
 
 
-def test_a_list_that_does_not_name_the_file_says_nothing(server: Server) -> None:
+def test_a_checksum_file_without_the_file_verifies_nothing(server: Server) -> None:
     server.files["SHA256SUMS"] = server.files["x.img.sha256"] = b"0" * 64 + b"  other.img\n"
     assert get(server.url("x.img")).verified_by == ""
 
 
-def test_no_room_is_a_fault_of_the_host(server: Server) -> None:
+def test_a_full_disk_is_a_host_error(server: Server) -> None:
     class Huge(bytes):
         def __len__(self) -> int:
             return 1 << 60
@@ -219,13 +223,13 @@ def test_no_room_is_a_fault_of_the_host(server: Server) -> None:
 _CHILD = """
 import asyncio, sys
 from harness.net.checksums import Checksum
-from harness.net.download import Limits, download
-done = asyncio.run(download(sys.argv[1], Limits(1 << 30), lambda *_: None))
+from harness.net.download import DownloadLimits, download
+done = asyncio.run(download(sys.argv[1], DownloadLimits(1 << 30), lambda *_: None))
 print(done.sha256, done.from_cache)
 """
 
 
-def test_runs_at_the_same_time_fetch_once(server: Server, cache: Path) -> None:
+def test_parallel_runs_fetch_once(server: Server, cache: Path) -> None:
     words = [sys.executable, "-c", _CHILD, server.url("slow/x.img")]
     env = {**os.environ, "XDG_CACHE_HOME": str(cache)}
     children = [
@@ -235,7 +239,7 @@ def test_runs_at_the_same_time_fetch_once(server: Server, cache: Path) -> None:
     assert said == [f"{_SHA256} False", f"{_SHA256} True", f"{_SHA256} True"]
 
 
-def test_a_run_that_is_killed_leaves_no_lock(server: Server, cache: Path) -> None:
+def test_a_killed_run_leaves_no_lock(server: Server, cache: Path) -> None:
     words = [sys.executable, "-c", _CHILD, server.url("drip/x.img")]
     env = {**os.environ, "XDG_CACHE_HOME": str(cache)}
     child = subprocess.Popen(words, env=env)
@@ -243,5 +247,5 @@ def test_a_run_that_is_killed_leaves_no_lock(server: Server, cache: Path) -> Non
         assert child.poll() is None
     child.kill()
     child.wait()
-    with pytest.raises(LinkError):  # and not a wait without end
+    with pytest.raises(LinkError):  # rather than an endless wait
         get(server.url("drip/x.img"))

@@ -19,7 +19,7 @@ from harness.net.link import is_url, name_in_url, without_password
         ("://x", False),
     ],
 )
-def test_a_link_is_told_from_a_file(text: str, is_one: bool) -> None:
+def test_is_url_tells_a_link_from_a_file(text: str, is_one: bool) -> None:
     assert is_url(text) is is_one
 
 
@@ -44,5 +44,5 @@ def test_a_password_is_never_shown(text: str, shown: str) -> None:
         ("https://example.org", ""),
     ],
 )
-def test_the_name_at_the_end_of_a_path(text: str, name: str) -> None:
+def test_name_in_url_is_the_end_of_the_path(text: str, name: str) -> None:
     assert name_in_url(text) == name

@@ -1,4 +1,4 @@
-"""Links on a real server that misbehaves, and the file behind a good one."""
+"""Links to a real server that misbehaves, and the file behind a good link."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_good_link_gives_its_bytes(server: Server, qcow2: Path) -> None:
     assert ids(server.url("image.qcow2")) == set()
 
 
-def test_a_server_on_a_private_address_is_told(server: Server) -> None:
+def test_a_server_on_a_private_address_is_recorded(server: Server) -> None:
     facts = examine(server.url("image.qcow2"), load_profile("contabo"), inside=False)
     (found,) = facts.findings
     assert found.id == "url.private-address"
@@ -91,7 +91,7 @@ def test_a_server_on_a_private_address_is_told(server: Server) -> None:
         ("no-http/image.qcow2", {"url.unreachable"}),
     ],
 )
-def test_what_is_said_of_a_link(server: Server, path: str, expected: set[str]) -> None:
+def test_findings_of_a_link(server: Server, path: str, expected: set[str]) -> None:
     assert ids(server.url(path)) == expected
 
 
@@ -107,7 +107,9 @@ def test_what_is_said_of_a_link(server: Server, path: str, expected: set[str]) -
         ("no-http/image.qcow2", "no HTTP"),
     ],
 )
-def test_the_fault_is_named(server: Server, path: str, said: str) -> None:
+def test_a_faulty_link_raises_an_error_that_names_the_fault(
+    server: Server, path: str, said: str
+) -> None:
     assert said in fault(server.url(path)).what
 
 
@@ -116,20 +118,20 @@ def test_the_final_address_is_named(server: Server) -> None:
     assert facts.final_url == server.url("image.qcow2")
 
 
-def test_a_small_file_that_promises_more_is_not_believed() -> None:
+def test_a_small_file_with_a_larger_stated_size_is_refused() -> None:
     with serving({"small": b"QFI\xfb and no more"}) as server:
         found = fault(server.url("promises-more/small"))
     assert found.what == "127.0.0.1 promises 1000016 bytes and ends after 16"
 
 
 @pytest.mark.parametrize("path", ["drip/image.qcow2", "silent/image.qcow2"])
-def test_one_deadline_ends_a_slow_server(server: Server, path: str) -> None:
+def test_a_slow_server_ends_at_the_deadline(server: Server, path: str) -> None:
     found = fault(server.url(path), deadline_s=1.0)
     assert found.kind == "unreachable"
     assert "too slow" in found.what
 
 
-def test_a_server_that_never_ends_is_left(server: Server) -> None:
+def test_an_endless_response_is_left(server: Server) -> None:
     with RemoteFile(server.url("endless/image.qcow2")) as source:
         assert source.facts.size_bytes is None
         assert source.read_at(0, 4) == b"QFI\xfb"
@@ -137,7 +139,7 @@ def test_a_server_that_never_ends_is_left(server: Server) -> None:
             source.read_at(1 << 30, 10)
 
 
-def test_a_host_that_is_not_there() -> None:
+def test_an_unknown_host_is_unreachable() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
@@ -149,7 +151,9 @@ def test_a_host_that_is_not_there() -> None:
     ("name", "days", "said"),
     [("127.0.0.1", 30, "self-signed certificate"), ("other.example", -1, "certificate")],
 )
-def test_tls_faults_say_which(tmp_path: Path, qcow2: Path, name: str, days: int, said: str) -> None:
+def test_tls_errors_name_the_fault(
+    tmp_path: Path, qcow2: Path, name: str, days: int, said: str
+) -> None:
     context = certificate(tmp_path, name, days=max(days, 1))
     with serving({"image.qcow2": qcow2.read_bytes()}, context) as server:
         found = fault(server.url("image.qcow2", "https"))
@@ -164,7 +168,7 @@ def test_plain_http_behind_https_is_a_fault_of_tls(server: Server) -> None:
 @pytest.mark.parametrize(
     "url", ["ftp://example.org/x.iso", "file:///etc/passwd", "http:///x", "http://[::1/x"]
 )
-def test_links_that_no_provider_takes(url: str) -> None:
+def test_unusable_links_raise_usage_error(url: str) -> None:
     with pytest.raises(UsageError):
         RemoteFile(url)
 
@@ -185,7 +189,7 @@ def test_a_password_is_not_shown() -> None:
         ("bytes 0-99/" + "9" * 40, None),
     ],
 )
-def test_content_range(text: str, expected: tuple[int, int, int | None] | None) -> None:
+def test_content_range_is_parsed(text: str, expected: tuple[int, int, int | None] | None) -> None:
     assert parse_content_range(text) == expected
 
 

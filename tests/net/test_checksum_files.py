@@ -1,4 +1,4 @@
-"""Checksum files that vouch for what is behind a link: found beside it, or where it is said."""
+"""Checksum files for the file behind a link: beside it, or at a named place."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 from yarl import URL
 
 from harness.errors import UsageError
+from harness.net.checksum_files import checksum_beside, checksum_file_url, named_checksum
 from harness.net.link import LinkError
-from harness.net.vouch import beside, place, promised
 from tests.server import Server, serving
 
 T = TypeVar("T")
@@ -43,35 +43,35 @@ def asked(question: Callable[[aiohttp.ClientSession], Awaitable[T]]) -> T:
         ("https://other.example/sums", "https://other.example/sums"),
     ],
 )
-def test_a_list_is_beside_the_file_or_elsewhere(checksums: str, where: str) -> None:
-    assert place(URL("https://example.org/a/x.img"), checksums) == URL(where)
+def test_checksum_file_url_is_a_link_or_a_name_beside_the_file(checksums: str, where: str) -> None:
+    assert checksum_file_url(URL("https://example.org/a/x.img"), checksums) == URL(where)
 
 
-def test_what_is_neither_a_link_nor_a_name() -> None:
+def test_text_that_is_neither_link_nor_name_raises_usage_error() -> None:
     with pytest.raises(UsageError, match="is neither a link nor a name"):
-        place(URL("https://example.org/a/x.img"), "//[:::")
+        checksum_file_url(URL("https://example.org/a/x.img"), "//[:::")
 
 
-def test_the_first_list_that_names_the_file_is_taken(server: Server) -> None:
+def test_the_first_checksum_file_that_names_the_file_is_used(server: Server) -> None:
     server.files["SHA256SUMS"] = f"{'0' * 64}  other.img\n".encode()
     server.files["x.img.sha256"] = f"{SHA256}  x.img\n".encode()
-    found = asked(lambda session: beside(session, URL(server.url("x.img"))))
+    found = asked(lambda session: checksum_beside(session, URL(server.url("x.img"))))
     assert found
     assert (found.hex, found.source) == (SHA256, "x.img.sha256")
 
 
-def test_without_a_list_nothing_is_said(server: Server) -> None:
-    assert asked(lambda session: beside(session, URL(server.url("x.img")))) is None
+def test_without_a_checksum_file_there_is_no_checksum(server: Server) -> None:
+    assert asked(lambda session: checksum_beside(session, URL(server.url("x.img")))) is None
 
 
-def test_a_list_that_was_promised_has_to_name_it(server: Server) -> None:
+def test_a_named_checksum_file_must_name_the_file(server: Server) -> None:
     url = URL(server.url("x.img"))
     server.files["sums"] = f"{SHA256}  x.img\n".encode()
-    assert asked(lambda session: promised(session, url, "sums")).hex == SHA256
+    assert asked(lambda session: named_checksum(session, url, "sums")).hex == SHA256
     server.files["sums"] = f"{SHA256}  other.img\n".encode()
     with pytest.raises(LinkError, match=r"does not name x\.img") as caught:
-        asked(lambda session: promised(session, url, "sums"))
+        asked(lambda session: named_checksum(session, url, "sums"))
     assert caught.value.kind == "no-checksum"
     with pytest.raises(LinkError, match="cannot be had") as caught:
-        asked(lambda session: promised(session, url, "nowhere"))
+        asked(lambda session: named_checksum(session, url, "nowhere"))
     assert caught.value.kind == "no-checksum"
