@@ -14,7 +14,7 @@ from harness.diagnose.change import (
     change_of_disk,
     change_of_firmware,
     change_of_nic,
-    has_disks_on,
+    supports_disk_bus,
 )
 from harness.errors import UsageError
 from harness.evidence.guest_text import printable
@@ -80,7 +80,7 @@ def swap_of(what: str, value: str, hardware: Machine) -> Change | None:
         return change_of_firmware(next(name for name in FIRMWARES if name == value))
     bus = next(name for name in DISKS if name == value)
     chipset = hardware.chipset.value
-    if not has_disks_on(chipset, bus):
+    if not supports_disk_bus(chipset, bus):
         raise UsageError(f"{what} {value}: a {chipset} has no such controller.")
     return change_of_disk(bus, own[what])
 

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from harness.console.tap import Listener, SerialTap
 from harness.console.view import View
-from harness.diagnose.diagnosis import Diagnosis, followed
+from harness.diagnose.diagnosis import Diagnosis, diagnose_each
 from harness.errors import RecordError, StateError, UsageError
 from harness.evidence.events import RunStart, SerialLine, SerialPrompt
 from harness.evidence.guest_text import printable
@@ -72,7 +72,7 @@ class Player:
 
         After a move backwards all is told again, from the start of the run.
         """
-        for observation, diagnosis in followed(self.observations[: self._next]):
+        for observation, diagnosis in diagnose_each(self.observations[: self._next]):
             watcher(observation, diagnosis)
         self._watchers.append(watcher)
         return lambda: self._watchers.remove(watcher)
@@ -169,7 +169,7 @@ class Player:
 
 def _stages(observations: tuple[Observation, ...]) -> dict[str, float]:
     view = View()
-    for observation, diagnosis in followed(observations):
+    for observation, diagnosis in diagnose_each(observations):
         view.take(observation, diagnosis)
     rungs = (rung for rung in view.ladder if rung.at_s is not None)
     at_s = {str(rung.stage): view.started_s + (rung.at_s or 0.0) for rung in rungs}

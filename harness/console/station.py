@@ -14,7 +14,7 @@ from harness.console.hands import Hands
 from harness.console.tap import Listener, SerialTap
 from harness.console.view import View
 from harness.diagnose.change import Change
-from harness.diagnose.diagnosis import Diagnosis, followed
+from harness.diagnose.diagnosis import Diagnosis, diagnose_each
 from harness.errors import FaultError, HostError, StateError, UsageError
 from harness.evidence.events import PersonAction, PersonAnswer, PersonRefusal, PersonTyping
 from harness.evidence.guest_text import printable
@@ -70,7 +70,7 @@ class Station:
     def watch(self, watcher: EventListener) -> Callable[[], None]:
         """Tell ``watcher`` all that was and will be seen; what is given back ends that."""
         for folder in self._folders:
-            for observation, diagnosis in followed(read_evidence(folder / EVIDENCE_FILE)):
+            for observation, diagnosis in diagnose_each(read_evidence(folder / EVIDENCE_FILE)):
                 watcher(observation, diagnosis)
         self._watchers.append(watcher)
         return lambda: self._watchers.remove(watcher)

@@ -14,7 +14,7 @@ from harness.console.fired import Fired, FiredRules
 from harness.console.words import event_words, frame_words, person_words, standing
 from harness.diagnose.diagnosis import Diagnosis
 from harness.diagnose.judge import Verdict
-from harness.diagnose.updates import RuleMatch, Update
+from harness.diagnose.updates import RuleUpdate, Update
 from harness.evidence.events import (
     DiskReads,
     DiskWrites,
@@ -132,7 +132,7 @@ class View:
         handlers.handle(self, event)
 
     def _note(self, update: Update) -> None:
-        if isinstance(update, RuleMatch):
+        if isinstance(update, RuleUpdate):
             at_s = self.diagnosis.tracker.now_s
             self._fired.note(update.channel, update.match, at_s)
 

@@ -1,1 +1,1 @@
-"""From observations to a verdict: a pure function, the same live and replayed."""
+"""Observations to a verdict: a pure function, the same live and in a replay."""

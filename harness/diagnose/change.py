@@ -1,4 +1,4 @@
-"""What can be changed in a provider's machine for one more boot, in words and in the machine."""
+"""The changes of a provider's machine that a second boot can try, in words and in the machine."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Thing = Literal["disk", "nic", "firmware", "addressing"]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What is changed, in words, and the stage that tells whether it made the difference.
+    """A change in words, and the stage that shows whether it made the difference.
 
-    ``disk_bus``, ``nic_model`` and ``firmware`` are None where the provider's stays. With
-    ``without_secure_boot`` the firmware starts what nobody has signed.
+    ``disk_bus``, ``nic_model`` and ``firmware`` are None where the provider's value stays. With
+    ``without_secure_boot`` the firmware starts unsigned programs.
     """
 
     thing: Thing
@@ -33,11 +33,11 @@ class Change:
 
     @property
     def name(self) -> str:
-        """The change as the result object has it."""
+        """The name of the change in the result object."""
         return f"{self.instead} in place of {self.provided}"
 
     def verdict(self, outcome: Outcome, stage: Stage | None, medium: Medium = "disk") -> str:
-        """What the second boot proves, in one sentence."""
+        """Return one sentence that says what the second boot proves."""
         if outcome == "pass" and medium == "iso":
             return (
                 f"The installer finds what it needs with {self.instead}, not with {self.provided}."
@@ -60,7 +60,7 @@ NICS: Mapping[str, NicModel] = {
     "e1000": "e1000",
     "vmxnet3": "vmxnet3",
 }
-"""Names of NICs; the first is every provider's own."""
+"""Names of NICs; the first is the one that every provider has."""
 PROVIDED_NIC = next(iter(NICS))
 FIRMWARES: Mapping[Firmware, str] = {"bios": "BIOS", "uefi": "UEFI"}
 
@@ -71,24 +71,24 @@ NO_SECURE_BOOT = Change(
 
 
 def change_of_disk(bus: AnyDiskBus, provided: str) -> Change:
-    """The disk on another ``bus`` than that ``provided``."""
+    """Return the change that puts the disk on ``bus`` in place of the ``provided`` one."""
     return Change("disk", DISKS[bus], provided, "root", disk_bus=bus)
 
 
 def change_of_nic(name: str) -> Change:
-    """The NIC called ``name`` in place of the provider's."""
+    """Return the change that puts the NIC ``name`` in place of the provider's."""
     article = "an" if name[0] in "aeiou" else "a"
     words = f"{article} {name} NIC"
     return Change("nic", words, PROVIDED_NIC, "network", nic_model=NICS[name])
 
 
 def change_of_firmware(firmware: Firmware) -> Change:
-    """``firmware`` in place of the other one."""
+    """Return the change that puts ``firmware`` in place of the other one."""
     words = FIRMWARES[firmware]
     provided = next(other for name, other in FIRMWARES.items() if name != firmware)
     return Change("firmware", words, provided, "kernel", firmware=firmware)
 
 
-def has_disks_on(chipset: Chipset, bus: AnyDiskBus) -> bool:
-    """Whether a machine of this chipset can have a disk on ``bus``: a q35 has no IDE."""
+def supports_disk_bus(chipset: Chipset, bus: AnyDiskBus) -> bool:
+    """Tell whether a machine of this chipset can have a disk on ``bus``: a q35 has no IDE."""
     return (chipset, bus) != ("q35", "ide")

@@ -1,4 +1,4 @@
-"""One more boot with one thing changed: where it would settle the cause of a failure, and how."""
+"""The choice of a second boot with one change, where that would settle the cause of a failure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.diagnose.change import (
     change_of_disk,
     change_of_firmware,
     change_of_nic,
-    has_disks_on,
+    supports_disk_bus,
 )
 from harness.diagnose.judge import Verdict
 from harness.diagnose.machine_state import DISK_SEEN, MachineState
@@ -20,20 +20,19 @@ from harness.evidence.events import RunStart
 from harness.model.hardware import AnyDiskBus
 from harness.model.stages import rank
 
-# Which driver of the guest each one needs before its root is there, in the order of preference:
-# what most systems have a driver for first, and a virtio-blk disk, which is the least different
-# from a virtio-scsi one, last.
+# The driver that the guest needs for each bus before its root is mounted. The bus that most
+# systems have a driver for is first; virtio-blk, which differs the least from virtio-scsi, is last.
 _DISKS: tuple[tuple[str, AnyDiskBus], ...] = (
     ("virtio_scsi", "virtio-scsi"),
     ("ahci", "sata"),
     ("ata_piix", "ide"),
     ("virtio_blk", "virtio-blk"),
 )
-# And which driver of the guest each of these needs at all.
+# NICs by the driver that the guest needs, early or late.
 _NICS = tuple((name, change_of_nic(name)) for name in ("e1000", "vmxnet3"))
 _EARLY = ("built in", "initramfs")
 _AT_ALL = (*_EARLY, "root")
-# Of a disc: what its installer may load later.
+# Of an ISO: a driver that its installer may load later.
 _UNKNOWN = "unknown"
 # Microsoft, Bug Check 0x7B: INACCESSIBLE_BOOT_DEVICE.
 _NO_DISK = ("0x0000007b", "0x7b")
@@ -41,7 +40,7 @@ _NO_DISK = ("0x0000007b", "0x7b")
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """A failed boot: its verdict, and the machine that it was made in."""
+    """The verdict on a failed boot, and the first event of its run."""
 
     verdict: Verdict
     start: RunStart
@@ -60,7 +59,7 @@ def _disk(seen: _Failure) -> Change | None:
     choices = tuple(
         (driver, change_of_disk(bus, provided))
         for driver, bus in _DISKS
-        if bus != provided and has_disks_on(seen.start.chipset, bus)
+        if bus != provided and supports_disk_bus(seen.start.chipset, bus)
     )
     return _first_with_driver(seen, choices, _EARLY)
 
@@ -72,7 +71,10 @@ def _nic(seen: _Failure) -> Change | None:
 def _first_with_driver(
     seen: _Failure, choices: tuple[tuple[str, Change], ...], places: tuple[str, ...]
 ) -> Change | None:
-    """The first device that the guest has a driver for; the first of all where none is known."""
+    """Return the first device that the guest has a driver for.
+
+    Where no driver is known, that is the first of all.
+    """
     if not seen.start.drivers:
         return choices[0][1]
     places = (*places, _UNKNOWN)
@@ -80,28 +82,31 @@ def _first_with_driver(
     return next(usable, None)
 
 
-# Where inspection saw this, no NIC would make a difference.
+# With one of these findings of inspection, another NIC would make no difference.
 _NO_CONFIGURATION = frozenset(
     {
-        *("linux.cloud-init-missing", "linux.seed-drive-missing", "linux.datasource-excluded"),
-        *("linux.network-config-disabled", "linux.instance-used"),
+        "linux.cloud-init-missing",
+        "linux.seed-drive-missing",
+        "linux.datasource-excluded",
+        "linux.network-config-disabled",
+        "linux.instance-used",
     }
 )
 
 
-def _nobody_configures(seen: _Failure) -> bool:
-    """Whether inspection knows why nothing configures the NIC, and misses no driver for it."""
+def _is_left_unconfigured(seen: _Failure) -> bool:
+    """Tell whether inspection found why the NIC is not configured, and no missing driver for it."""
     ids = {row.id for row in seen.verdict.findings}
     return bool(ids & _NO_CONFIGURATION) and "linux.virtio-net-missing" not in ids
 
 
-# Cause, what else must hold, and what settles it. A boot more takes as long as the first one: what
-# would only repeat what is known already is not here.
+# Cause, condition, and the change that settles it. A second boot takes as long as the first one, so
+# a change that would only repeat what is known is not here.
 _SETTLES: tuple[tuple[str, _Condition, _Choice], ...] = (
     ("boot.disk-not-found", lambda seen: DISK_SEEN not in seen.state.signs, _disk),
     ("installer.disk-unseen", lambda _: True, _disk),
     ("boot.bugcheck", lambda seen: seen.state.facts.get("code", "").lower() in _NO_DISK, _disk),
-    ("network.silent", lambda seen: not _nobody_configures(seen), _nic),
+    ("network.silent", lambda seen: not _is_left_unconfigured(seen), _nic),
     (
         "network.unconfigured",
         lambda seen: not seen.state.asked_for_dhcp and "finished" in seen.state.signs,
@@ -113,8 +118,8 @@ _SETTLES: tuple[tuple[str, _Condition, _Choice], ...] = (
 )
 
 
-def what_would_settle(verdict: Verdict | None, start: RunStart | None) -> Change | None:
-    """Return the change that would settle the cause of a failed boot; None where none would.
+def settling_change(verdict: Verdict | None, start: RunStart | None) -> Change | None:
+    """Return the change that would settle the cause of a failed boot; None if none would.
 
     ``start`` is the first event of its run.
     """

@@ -1,4 +1,4 @@
-"""A tracker with the judge of its run, for whoever reads one record from its start."""
+"""A tracker with the judge of its run, for readers of one record from its start."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.model.stages import Until
 class Diagnosis:
     """The tracker of one boot, and the judge with the goal of its run.
 
-    With ``until``, the goal is that stage in place of the one that the run was started for.
+    ``until`` is the goal; None for the one that the run was started for.
     """
 
     def __init__(self, rules: RuleBook | None = None, until: Until | None = None) -> None:
@@ -29,7 +29,7 @@ class Diagnosis:
 
     @property
     def verdict(self) -> Verdict | None:
-        """The verdict; None where nothing is decided."""
+        """The verdict; None before there is one."""
         return self.judge.verdict
 
 
@@ -41,8 +41,8 @@ def diagnose(observations: Iterable[Observation]) -> Diagnosis:
     return diagnosis
 
 
-def followed(observations: Iterable[Observation]) -> Iterator[tuple[Observation, Diagnosis]]:
-    """Yield each observation with the diagnosis that has taken it; each start begins a new one."""
+def diagnose_each(observations: Iterable[Observation]) -> Iterator[tuple[Observation, Diagnosis]]:
+    """Yield each observation and the diagnosis after it; each start of a run begins a new one."""
     diagnosis = Diagnosis()
     for observation in observations:
         if isinstance(observation.event, RunStart):

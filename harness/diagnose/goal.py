@@ -1,4 +1,4 @@
-"""What a run must show, for it to be a pass: of a disk, and of the disc of an installer."""
+"""The goal of a run: what a disk image, or an installer's ISO, must show for a pass."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from harness.model.stages import ISO_LADDER, Stage, Timeline, Until, rank
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """How far a boot must come.
+    """The stage that a boot must reach.
 
-    A disk has passed with the stage ``until``, or a later one. A disc has with its installer or
-    live system at work, its target bound and its NIC used, which is the stage network here; with
-    an earlier or later stage it has when that itself was seen.
+    A disk image passes with the stage ``until`` or a later one. For an ISO, the stage network
+    means: its installer or live system runs, it has found the target disk, and it has used the NIC.
+    Any other stage of an ISO must itself be seen.
 
-    With ``dual_stack`` the network is whole with both addresses. A guest that has called back, and
-    has not taken the second one by then, never will.
+    With ``dual_stack`` the network needs both addresses. A guest that has called back without
+    having taken the second one never will.
     """
 
     until: Until = "network"
@@ -26,11 +26,11 @@ class Goal:
     dual_stack: bool = False
 
     def knows(self, stage: Stage) -> bool:
-        """Whether ``stage`` is on the ladder of the medium; a console log may be of either."""
+        """Tell whether ``stage`` is on the ladder of the medium; a console log may be of either."""
         return self.medium == "disk" or stage in ISO_LADDER
 
     def is_met(self, timeline: Timeline, state: MachineState) -> bool:
-        """Whether nothing is left to be shown."""
+        """Tell whether the goal is reached."""
         if self.medium == "disk":
             half = self.dual_stack and IPV6_TAKEN not in state.signs
             until: Stage = "seed" if half and self.until == "network" else self.until
@@ -40,7 +40,7 @@ class Goal:
         return {"installer", "network"} <= set(timeline.reached_s) and DISK_SEEN in state.signs
 
     def is_decided_by(self, timeline: Timeline) -> bool:
-        """Whether what still goes wrong does not count: a disk that has the network came up."""
+        """Tell whether later failures no longer count: a disk image has reached the network."""
         return (
             self.medium == "disk"
             and bool(timeline.reached_s)

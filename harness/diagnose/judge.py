@@ -1,4 +1,4 @@
-"""The judge: holds what a tracker knows against a goal, and says the verdict once there is one."""
+"""The judge: compares the state of a tracker with a goal, and gives the verdict."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from harness.diagnose.goal import Goal
-from harness.diagnose.held import HeldFinding
 from harness.diagnose.machine_state import IPV6_TAKEN, MachineState
-from harness.diagnose.reasons import reason_from_inspection
+from harness.diagnose.pending import PendingFinding
+from harness.diagnose.reasons import inspection_reason
 from harness.diagnose.rules import Match, rule_finding
 from harness.diagnose.tracker import LEAST_INSTALLED_BYTES, Tracker
 from harness.diagnose.updates import (
-    EventTaken,
-    FailureMatch,
-    MachineRestart,
-    RuleMatch,
-    StageReached,
+    EventUpdate,
+    FailureUpdate,
+    RestartUpdate,
+    RuleUpdate,
+    StageUpdate,
     Update,
 )
 from harness.evidence import events
@@ -33,16 +33,16 @@ from harness.model.stages import Stage, Until
 _log = logging.getLogger(__name__)
 
 MAX_RESTARTS = 3
-"""A machine that was started this often over and never reached the network is in a loop.
+"""A machine that restarted this often and never reached the network is in a loop.
 
-A cloud image may start again once or twice on its own (a relabel, a kernel without its initrd). One
-that ended twice by the same finding is in a loop already.
+A cloud image may restart once or twice by itself (a relabel, a kernel without its initrd). One that
+ended twice by the same finding is in a loop already.
 """
 
-# Findings of inspection that are the cause of a boot that ends in the firmware, the first that is
-# there: another processor says more than another firmware.
-_SAY_MORE = ("arch.", "firmware.")
-# strerror(EFBIG): what a write beyond the limit of RLIMIT_FSIZE gets where SIGXFSZ is ignored.
+# Findings of inspection that take precedence as the cause of a boot that ends in the firmware, the
+# strongest first: another processor explains more than another firmware.
+_STRONGER_CAUSES = ("arch.", "firmware.")
+# strerror(EFBIG): the error of a write beyond RLIMIT_FSIZE where SIGXFSZ is ignored.
 _FILE_TOO_LARGE = "File too large"
 _OVER_LIMIT = "The guest wrote more than a run may write here (the file size limit)."
 _NIC_USED = " It did use the NIC."
@@ -53,8 +53,9 @@ class Verdict:
     """The end of a diagnosis.
 
     ``findings`` holds those of the checks and those of the boot; ``cause`` is the id of the one
-    that decided. ``at_s`` is the moment of the event that did, in seconds since power-on. ``stage``
-    is None where nothing was booted. ``state`` is what was known of the machine at that moment.
+    that decided. ``at_s`` is the moment of the event that decided, in seconds since power-on.
+    ``stage`` is None where nothing was booted. ``state`` is the state of the machine at that
+    moment.
     """
 
     outcome: Outcome
@@ -67,15 +68,15 @@ class Verdict:
 
 
 handlers = EventHandlers["Judge"]()
-"""Which event can end a run by itself; stages and texts come as updates of the tracker."""
+"""The events that can end a run by themselves; stages and texts come as updates of the tracker."""
 
 
 class Judge:
-    """Looks at a tracker with a goal, and never waits: what is not recorded does not count.
+    """The judge of one run: a tracker, a goal, and the verdict.
 
-    ``until`` is how far the boot must come; that of the run where it is None. Once
-    :attr:`verdict` is there it does not change, but for one reason: the image was changed under the
-    run, and then nothing that was seen counts.
+    It never waits: what is not recorded does not count. ``until`` is the stage that the boot must
+    reach; None for that of the run. A :attr:`verdict` does not change, with one exception: if the
+    image was changed during the run, nothing that was seen counts.
     """
 
     def __init__(self, tracker: Tracker, until: Until | None = None) -> None:
@@ -83,14 +84,14 @@ class Judge:
         self.goal = Goal(until or "network")
         self._until = until
         self._tracker = tracker
-        tracker.watch(self._look)
+        tracker.watch(self._take)
 
-    def standing(self) -> Verdict:
-        """Return the verdict; an inconclusive one as of now where nothing is decided."""
+    def current_verdict(self) -> Verdict:
+        """Return the verdict; an inconclusive one as of now if nothing is decided."""
         return self.verdict or self._verdict("inconclusive", None, self._tracker.findings)
 
-    def end_of_record(self) -> Verdict:
-        """Return the verdict; an error of the host where the record ends without one."""
+    def final_verdict(self) -> Verdict:
+        """Return the verdict; an error of the host if the record ends without one."""
         if self.verdict:
             return self.verdict
         statement = "The record ends before anything was decided."
@@ -103,26 +104,26 @@ class Judge:
             "error", None, finding_id, (finding(finding_id, statement),), {}, 0.0
         )
 
-    # Looking
+    # Updates of the tracker
 
-    def _look(self, update: Update) -> None:
+    def _take(self, update: Update) -> None:
         match update:
-            case EventTaken(event):
-                self._look_at(event)
+            case EventUpdate(event):
+                self._take_event(event)
             case _ if self.verdict:
                 return
-            case StageReached(_, is_furthest):
+            case StageUpdate(_, is_furthest):
                 if is_furthest and self._is_met:
                     self._pass()
-            case FailureMatch(held, is_decisive):
-                if is_decisive and not self._reads_on and not self._tracker.has_come_up:
-                    self._fail_by(held.match, held.evidence)
-            case MachineRestart(same_failure):
-                self._look_at_restart(same_failure=same_failure)
-            case RuleMatch():
+            case FailureUpdate(pending, is_decisive):
+                if is_decisive and not self._reads_whole_log and not self._tracker.has_come_up:
+                    self._fail_by(pending.match, pending.evidence)
+            case RestartUpdate(same_failure):
+                self._take_restart(same_failure=same_failure)
+            case RuleUpdate():
                 return
 
-    def _look_at(self, event: events.Event) -> None:
+    def _take_event(self, event: events.Event) -> None:
         if self.verdict is None or isinstance(event, events.ImageChange):
             handlers.handle(self, event)
         if self.verdict is None and self._is_met:
@@ -133,12 +134,12 @@ class Judge:
         return self.goal.is_met(self._tracker.timeline, self._tracker.state)
 
     @property
-    def _reads_on(self) -> bool:
-        """Whether this is a finished log: what comes later may show that a failure was none."""
+    def _reads_whole_log(self) -> bool:
+        """True for a finished log: later text may show that a failure was not one."""
         return self._tracker.start is not None and self._tracker.start.whole_log
 
-    def _look_at_restart(self, *, same_failure: bool) -> None:
-        if self._tracker.has_come_up or self._reads_on:
+    def _take_restart(self, *, same_failure: bool) -> None:
+        if self._tracker.has_come_up or self._reads_whole_log:
             return
         if self._tracker.restarts >= MAX_RESTARTS or same_failure:
             self._fail(self._reset_loop())
@@ -149,7 +150,7 @@ class Judge:
 
     @handlers.on(events.ChecksEnd)
     def _on_checked(self, _: events.ChecksEnd) -> None:
-        """Nothing is booted: the checks alone decide."""
+        """Decide by the checks alone: nothing is booted."""
         found = self._tracker.findings
         error = next((row for row in found if row.severity == "error"), None)
         if error:
@@ -166,43 +167,43 @@ class Judge:
 
     @handlers.on(events.Quiet)
     def _on_quiet(self, event: events.Quiet) -> None:
-        """Nothing has moved for a while: what is known by now may be enough."""
+        """Decide after some silence, if what is known by now is enough."""
         tracker = self._tracker
         if tracker.has_come_up:
             if event.last:
                 self._finish_incomplete()
             return
         quiet_s = math.inf if event.last else event.reference_s
-        if held := tracker.held.after(quiet_s, tracker.state):
-            self._fail_by(held.match, held.evidence)
+        if pending := tracker.pending.after(quiet_s, tracker.state):
+            self._fail_by(pending.match, pending.evidence)
         elif tracker.silence:
             waited = f"nothing moved for {event.quiet_s:.0f} s"
-            self._fail_by(tracker.silence, tracker.last_words(), waited)
+            self._fail_by(tracker.silence, tracker.console_lines(), waited)
 
     @handlers.on(events.TimeOver)
     def _on_time_over(self, _: events.TimeOver) -> None:
-        """The time is over while the guest was still at work: that proves nothing."""
+        """End at the time limit: a guest that is still at work proves nothing."""
         tracker = self._tracker
         if tracker.has_come_up:
             self._finish_incomplete()
             return
-        if held := tracker.held.strongest(tracker.state):
-            self._fail_by(held.match, held.evidence)
+        if pending := tracker.pending.strongest(tracker.state):
+            self._fail_by(pending.match, pending.evidence)
             return
         found = list(tracker.findings)
-        if match := tracker.rules.silent(tracker.state, math.inf):
+        if match := tracker.rules.silence_match(tracker.state, math.inf):
             waited = (
                 f"the time given was over after {tracker.now_s:.0f} s, and it was still at work"
             )
-            found.append(self._finding_of(match, tracker.last_words(), waited))
+            found.append(self._finding_of(match, tracker.console_lines(), waited))
         self._end("inconclusive", None, found)
 
     @handlers.on(events.LogEnd)
     def _on_log_end(self, _: events.LogEnd) -> None:
-        """A console log is over: what it holds is all that there is."""
+        """Decide at the end of a console log: there is nothing more to come."""
         tracker = self._tracker
-        if held := tracker.held.strongest(tracker.state) or tracker.held.before:
-            self._fail_by(held.match, held.evidence)
+        if pending := tracker.pending.strongest(tracker.state) or tracker.pending.before:
+            self._fail_by(pending.match, pending.evidence)
         else:
             self._end("inconclusive", None, tracker.findings)
 
@@ -222,34 +223,34 @@ class Judge:
             statement = f"The host could not {detail.get('operation', 'read')} the disk: {reason}."
             self._error("host.read-failed", statement)
         elif event.name == "BLOCK_IMAGE_CORRUPTED" and not self._tracker.has_come_up:
-            # The gate and qemu-img check saw nothing: what QEMU stumbles over is in the image.
+            # The gate and qemu-img check found nothing, but the fault is in the image.
             reason = printable(str(detail.get("msg", "")), 200)
             self._fail(finding("qcow2.corrupt", f"QEMU found the image to be corrupt: {reason}."))
 
     def _on_power_off(self) -> None:
-        """The guest ends the machine: an installation does so when it is done."""
+        """Decide when the guest switches off: an installation does so when it is done."""
         tracker = self._tracker
         if self.goal.until != "installed":
             statement = "The guest switched the machine off before it had reached the network."
-            self._fail(finding("boot.powered-off", statement, tracker.words.of("serial")))
-        elif held := tracker.held.strongest(tracker.state):
-            self._fail_by(held.match, held.evidence)
+            self._fail(finding("boot.powered-off", statement, tracker.lines.of("serial")))
+        elif pending := tracker.pending.strongest(tracker.state):
+            self._fail_by(pending.match, pending.evidence)
         elif tracker.state.written_bytes < LEAST_INSTALLED_BYTES:
             statement = (
                 "The installer ended, and it has written "
                 f"{tracker.state.written_bytes} bytes to the disk: no system is that small."
             )
-            self._fail(finding("installer.failed", statement, tracker.words.of("serial")))
+            self._fail(finding("installer.failed", statement, tracker.lines.of("serial")))
 
     def _reset_loop(self) -> Finding:
         tracker = self._tracker
-        last: HeldFinding | None = tracker.held.before
+        last: PendingFinding | None = tracker.pending.before
         why = f" Before that it said: {last.match.statement({})}" if last else ""
         return finding(
             "boot.reset-loop",
             f"The guest started the machine over {tracker.restarts} times and never reached the "
             f"network; it comes as far as the stage {tracker.timeline.furthest}.{why}",
-            evidence=last.evidence if last else tracker.words.of("serial"),
+            evidence=last.evidence if last else tracker.lines.of("serial"),
         )
 
     # The host
@@ -277,17 +278,17 @@ class Judge:
     # Ends
 
     def _finish_incomplete(self) -> None:
-        """The network is proved, and what was asked for beyond it did not come."""
+        """Pass a boot that has reached the network but not the later stage of the goal."""
         tracker = self._tracker
         if self.goal.until == "network":
             self._pass()
             return
         if tracker.has_called_home:
             statement = "The network is up, and cloud-init did not say how it ended."
-            found = finding("seed.failed", statement, tracker.words.of("serial"))
+            found = finding("seed.failed", statement, tracker.lines.of("serial"))
         else:
             statement = "The network is up, and the call that the seed asks for never came."
-            found = finding("seed.ignored", statement, tracker.words.of("serial"))
+            found = finding("seed.ignored", statement, tracker.lines.of("serial"))
         self._pass(found)
 
     def _pass(self, *more: Finding) -> None:
@@ -310,13 +311,13 @@ class Judge:
         _log.debug("decided by the rule %s", match.rule.id)
         found = self._finding_of(match, evidence, waited)
         if match.rule.inconclusive:
-            self._end("inconclusive", None, self._joined(found))
+            self._end("inconclusive", None, self._with_cause(found))
         else:
             self._fail(found)
 
     def _fail(self, cause: Finding) -> None:
-        found = self._joined(cause)
-        self._end("fail", self._known_before(cause.id, found), found)
+        found = self._with_cause(cause)
+        self._end("fail", self._cause_by_inspection(cause.id, found), found)
 
     def _finding_of(self, match: Match, evidence: tuple[str, ...], waited: str) -> Finding:
         tracker = self._tracker
@@ -333,29 +334,29 @@ class Judge:
             **tracker.state.facts,
         }
         found = rule_finding(match, evidence, self._tags(), facts)
-        reason = reason_from_inspection(found.id, tracker.findings)
+        reason = inspection_reason(found.id, tracker.findings)
         return found.model_copy(update={"statement": f"{found.statement} {reason}".strip()})
 
     def _tags(self) -> tuple[str, ...]:
-        """What remedies may be said in: by inspection, or by what the initramfs says of itself."""
+        """Return the tags for the remedies: by inspection, or by the text of the initramfs."""
         start, signs = self._tracker.start, self._tracker.state.signs
         said = tuple(tool for tool in INITRAMFS_TOOLS if tool in signs)
         return (*(start.tags if start else ()), *said)
 
-    def _joined(self, cause: Finding) -> list[Finding]:
-        """All findings with ``cause``; what inspection found of the same becomes one with it."""
+    def _with_cause(self, cause: Finding) -> list[Finding]:
+        """Return all findings with ``cause``, which takes in those of inspection with its id."""
         found = self._tracker.findings
         same = [row for row in found if row.id == cause.id]
         seen = tuple(line for row in same for line in row.evidence)
         joined = cause.model_copy(update={"evidence": (*seen, *cause.evidence)})
         return [*(row for row in found if row not in same), joined]
 
-    def _known_before(self, cause: str, found: Iterable[Finding]) -> str:
-        """What inspection found, where the boot cannot say more: that it ended in the firmware."""
+    def _cause_by_inspection(self, cause: str, found: Iterable[Finding]) -> str:
+        """Return the id of the cause: of inspection, if the boot ended in the firmware."""
         if self._tracker.reached("kernel"):
             return cause
         known = [row.id for row in found if row.severity == "error"]
-        more = (row for start in _SAY_MORE for row in known if row.startswith(start))
+        more = (row for start in _STRONGER_CAUSES for row in known if row.startswith(start))
         return next(more, cause)
 
     def _error(self, finding_id: str, statement: str, evidence: Iterable[str] = ()) -> None:

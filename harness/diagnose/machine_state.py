@@ -1,4 +1,4 @@
-"""What is known of the machine since it was last started: what conditions of rules ask for."""
+"""The state of the machine since it last started, which the conditions of rules test."""
 
 from __future__ import annotations
 
@@ -10,20 +10,22 @@ from harness.model.image import Medium
 from harness.model.stages import Stage, Timeline, rank
 
 DISK_SEEN = "disk-seen"
-"""The sign that the kernel has its disk: said by a rule, or by what is read from the disk."""
+"""The sign that the kernel has found its disk: set by a rule, or by reads of the disk."""
 IPV6_TAKEN = "ipv6-taken"
 """The sign that the guest has taken the IPv6 address that the seed gives it."""
 
 InspectionSign = Literal["no-installer", "no-virtio-net", "drivers-later", "unattended"]
-"""A sign that is known before the boot, which rules ask for like those that are seen in it."""
+"""A sign that is known before the boot; rules test it like the signs seen during the boot."""
 
 
 @dataclass(slots=True)
 class MachineState:
-    """What this boot of the machine has done; a new one begins with every restart.
+    """The state of one boot of the machine; every restart begins a new one.
 
     ``signs`` are named by rules (:mod:`harness.diagnose.rules`); ``facts`` are the words that were
-    read with them. What ``known`` holds was known before the boot, and holds for every one.
+    read with them. ``known`` are the signs that were known before the boot; every restart keeps
+    them. ``handover_bytes`` is what the firmware had read from the disk when it handed over,
+    ``kernel_bytes`` what had been read when a kernel began to run; None before that.
     """
 
     firmware: Firmware = "bios"
@@ -42,18 +44,18 @@ class MachineState:
     facts: dict[str, str] = field(default_factory=dict)
 
     def restarted(self) -> MachineState:
-        """The state of the same machine after a reset."""
+        """Return the state of the same machine after a reset."""
         return MachineState(
             firmware=self.firmware, medium=self.medium, known=self.known, signs=set(self.known)
         )
 
     def reached(self, stage: Stage) -> bool:
-        """Whether this boot has come to ``stage``."""
+        """Tell whether this boot has reached ``stage``."""
         return bool(self.timeline.reached_s) and rank(self.timeline.furthest) >= rank(stage)
 
     @property
     def kernel_runs(self) -> bool:
-        """Whether a kernel is at work: said by itself, or shown by the processor's mode.
+        """True once a kernel runs: by its own text, or by the processor's mode.
 
         SeaBIOS and the boot loaders under it leave the processor out of long mode; UEFI itself
         runs in it.
@@ -64,7 +66,7 @@ class MachineState:
 
     @property
     def reads(self) -> bool:
-        """Whether the disk was read after the firmware had handed over."""
+        """True if the disk was read after the firmware had handed over."""
         return self.handover_bytes is not None and self.read_bytes > self.handover_bytes
 
     def take_disk_reads(self, read_bytes: int) -> None:
@@ -80,10 +82,10 @@ class MachineState:
 
     @property
     def _before_kernel_bytes(self) -> int:
-        """What had been read when a kernel began to run, as far as that is known.
+        """The bytes that had been read when a kernel began to run, as far as that is known.
 
-        What was booted from the disk itself goes on reading it. Of a disk that is only a target,
-        the loader of the disc may have read the most.
+        A system that was booted from the disk goes on reading it. Of a disk that is only a target,
+        the boot loader of the ISO may have read the most.
         """
         if self.medium == "iso" and self.kernel_bytes is not None:
             return self.kernel_bytes
@@ -104,5 +106,5 @@ class MachineState:
 
 
 # SeaBIOS reads one sector and jumps to it (SeaBIOS, src/boot.c, boot_disk); its driver may have
-# looked at a few more to find out how the disk is made.
+# read a few more to find the geometry of the disk.
 _BOOT_SECTOR_BYTES = 4096

@@ -1,7 +1,7 @@
-"""What an installer asks before it does anything, and the key that takes what it offers.
+"""The questions that an installer asks at its start, and the key that accepts the default.
 
-The table is ``prompts.toml``. A person would sit at the console of the machine; here the default is
-taken, where the table knows the question. Nothing else is ever typed.
+The table is ``prompts.toml``. A person would answer at the console of the machine; harness accepts
+the default where the table knows the question. It never types anything else.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ _SERIAL_LINES = 24
 class Prompt(BaseModel):
     """One row of the table: a question, and its answer.
 
-    It is asked where every one of ``all_of`` is on the screen, or among the last lines of the
-    serial console, and nothing has moved for ``quiet_s`` seconds of the reference host; 0 is at
-    once, for a question that does not wait. ``keys`` are pressed one after the other, in QEMU's
-    names (QKeyCode); ``serial`` is what they are on a serial line.
+    The question is asked where every pattern of ``all_of`` is on the screen, or among the last
+    lines of the serial console, and nothing has moved for ``quiet_s`` seconds of the reference
+    host; 0 answers at once, for a question with a timeout of its own. ``keys`` are pressed one
+    after the other, in QEMU's names (QKeyCode); ``serial`` is the same answer on a serial line.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -54,7 +54,7 @@ class Prompt(BaseModel):
     source: str = Field(min_length=1)
 
     def is_asked(self, text: str) -> bool:
-        """Whether ``text`` is this question."""
+        """Tell whether ``text`` holds this question."""
         return all(row.search(text) for row in self.all_of) and not any(
             row.search(text) for row in self.none_of
         )
@@ -62,23 +62,23 @@ class Prompt(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What to type, where, and the question that it answers."""
+    """The answer to a question of an installer, and the place to type it."""
 
     prompt: Prompt
     place: Place
 
 
 @cache
-def known_prompts() -> tuple[Prompt, ...]:
-    """The table that comes with harness, in the order in which it is looked at."""
+def shipped_prompts() -> tuple[Prompt, ...]:
+    """Return the prompts that come with harness, in the order in which they are tried."""
     return shipped_table(__package__, "prompts.toml", dict[str, tuple[Prompt, ...]])["prompt"]
 
 
 class Answerer:
-    """Reads along, and says what to type; each question is answered once in each boot."""
+    """The choice of answers to an installer; each question is answered once in each boot."""
 
     def __init__(self, prompts: tuple[Prompt, ...] | None = None) -> None:
-        self._prompts = known_prompts() if prompts is None else prompts
+        self._prompts = shipped_prompts() if prompts is None else prompts
         self._screen = ""
         self._serial: deque[str] = deque(maxlen=_SERIAL_LINES)
         self._answered: set[str] = set()
@@ -101,7 +101,7 @@ class Answerer:
         return self._answer(0.0, state)
 
     def _forget(self) -> None:
-        """The machine starts over: it may ask the same again."""
+        """Forget the boot: after a restart the machine may ask the same again."""
         self._screen = ""
         self._serial.clear()
         self._answered.clear()
@@ -110,13 +110,13 @@ class Answerer:
         for answer in self._asked(state):
             if answer.prompt.quiet_s <= quiet_s:
                 self._answered.add(answer.prompt.id)
-                # What was on the line is answered with it, and stands there no more.
+                # The answer scrolls the question away.
                 self._serial.clear()
                 return answer
         return None
 
     def _asked(self, state: MachineState) -> Iterator[Answer]:
-        """The questions that are open, those on the screen first: a keyboard works everywhere."""
+        """Yield answers to the open questions, on the screen first: a keyboard works everywhere."""
         for prompt in self._prompts:
             if prompt.id in self._answered or not prompt.when.holds(state):
                 continue

@@ -1,4 +1,4 @@
-"""The rules: what is seen on which channel, and what it proves. The table is ``rules.toml``."""
+"""The rules: what a text or silence on a channel proves. The table is ``rules.toml``."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _named_today(medium: object) -> object:
-    """Return the medium by its name of today: an ISO was called a disc."""
+def _current_name(medium: object) -> object:
+    """Return the current name of a medium: an ISO was called a disc."""
     return "iso" if medium == "disc" else medium
 
 
 class When(_Model):
-    """What else must hold for a rule, of the machine since it was last started.
+    """The condition of a rule on the state of the machine since it last started.
 
     ``below`` and ``reached`` name a stage; ``reads`` tells whether the disk was read after the
     firmware handed over, ``frames`` whether any frame left the NIC, ``dhcp`` whether the guest
-    asked for a lease. ``medium`` is what is tried: a disk, or the disc of an installer. ``signs``
-    have all been seen, ``no_signs`` none of them.
+    asked for a lease. ``medium`` is a disk or an installer's ISO. All of ``signs`` must have been
+    seen, and none of ``no_signs``.
     """
 
-    medium: Annotated[Medium, BeforeValidator(_named_today)] | None = None
+    medium: Annotated[Medium, BeforeValidator(_current_name)] | None = None
     below: Stage | None = None
     reached: Stage | None = None
     firmware: Firmware | None = None
@@ -53,7 +53,7 @@ class When(_Model):
     no_signs: tuple[str, ...] = ()
 
     def holds(self, state: MachineState) -> bool:
-        """Whether ``state`` is as this says."""
+        """Tell whether the condition holds for ``state``."""
         facts: tuple[tuple[object, object], ...] = (
             (self.kernel_runs, state.kernel_runs),
             (self.reads, state.reads),
@@ -79,20 +79,20 @@ class Rule(_Model):
     takes the proof away from the same line); one on the channel ``silence`` holds when nothing has
     moved for ``quiet_s`` seconds. ``when`` is a condition of both.
 
-    It proves one thing: that a ``stage`` was reached; a ``sign`` that other rules ask for; that
-    the machine was started over (``restart``); or a ``finding``. A text that proves a sign or a
-    finding may show a stage besides. A rule that is ``quoted`` proves nothing yet: the statements
-    of later findings may name its groups, like those of a sign.
+    It proves one thing: that a ``stage`` was reached; a ``sign`` that other rules test; that the
+    machine restarted (``restart``); or a ``finding``. A text that proves a sign or a finding may
+    also show a stage. A rule that is ``quoted`` proves nothing by itself: the statements of later
+    findings may name its groups, like those of a sign.
 
-    A finding that is ``decisive`` ends the run at once. One that is not is held, becomes the cause
-    after ``quiet_s`` seconds in which nothing moves, and is dropped when the guest comes to the
-    stage ``disproved_by``, or when the machine starts over. With ``inconclusive`` the finding ends
-    the run and proves nothing against the image.
+    A finding that is ``decisive`` ends the run at once. Any other is pending: it becomes the cause
+    after ``quiet_s`` seconds in which nothing moves, and is dropped when the guest reaches the
+    stage ``disproved_by``, or when the machine restarts. With ``inconclusive`` the finding ends the
+    run and proves nothing against the image.
 
     Seconds are those of the reference host, and are stretched on a slower one. ``statement`` may
     name groups of the pattern and facts of the state: ``{file}``, ``{waited}``, ``{stage}``,
-    ``{addresses}``. ``remedy`` goes before that of the catalog, and is needed for a finding that
-    the catalog does not know.
+    ``{addresses}``. ``remedy`` takes precedence over that of the catalog, and is needed for a
+    finding that the catalog does not have.
     """
 
     id: str = Field(min_length=1)
@@ -135,31 +135,31 @@ class Rule(_Model):
         return self
 
 
-class Ignored(_Model):
-    """A line that reads like a failure and is none: no finding is drawn from it."""
+class IgnoredLine(_Model):
+    """A line that looks like a failure and is not one: it proves no finding."""
 
     pattern: re.Pattern[str]
     source: str = Field(min_length=1)
 
 
-class _Table(_Model):
+class _RuleTable(_Model):
     rule: tuple[Rule, ...] = ()
-    ignore: tuple[Ignored, ...] = ()
+    ignore: tuple[IgnoredLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A rule that holds for a text, and the named groups of its pattern."""
+    """A rule that matches a text, and the named groups of its pattern."""
 
     rule: Rule
     text: str
     groups: tuple[tuple[str, str], ...] = ()
 
     def statement(self, facts: Mapping[str, str]) -> str:
-        """The rule's statement with the groups, made printable, and ``facts`` in it."""
+        """Return the rule's statement, filled in with the groups and with ``facts``."""
         known = {**facts, **dict(self.groups)}
         text = re.sub(r"\{(\w+)\}", lambda name: known.get(name[1], ""), self.rule.statement)
-        # What is quoted may end in a mark of its own, or be missing.
+        # A quoted text may end in a punctuation mark, or be missing.
         return re.sub(r"\s+", " ", re.sub(r"([!?.])\.$|\s*[:;]?\s+\.$", r"\1.", text)).replace(
             "!.", "!"
         )
@@ -168,7 +168,7 @@ class Match:
 class RuleBook:
     """All rules by channel, in the order of their tables."""
 
-    def __init__(self, rules: Iterable[Rule], ignored: Iterable[Ignored] = ()) -> None:
+    def __init__(self, rules: Iterable[Rule], ignored: Iterable[IgnoredLine] = ()) -> None:
         self.rules = tuple(rules)
         self.ignored = tuple(ignored)
         self._by_channel: dict[Channel, list[Rule]] = {}
@@ -176,14 +176,14 @@ class RuleBook:
             for channel in rule.channels:
                 self._by_channel.setdefault(channel, []).append(rule)
 
-    def with_own(self, own: RuleBook) -> RuleBook:
-        """A book in which the rules of ``own`` come first, in place of those of the same id."""
+    def with_user_rules(self, own: RuleBook) -> RuleBook:
+        """Return a book in which the rules of ``own`` come first and replace those of their ids."""
         replaced = {rule.id for rule in own.rules}
         kept = [rule for rule in self.rules if rule.id not in replaced]
         return RuleBook([*own.rules, *kept], [*own.ignored, *self.ignored])
 
     def matches(self, channel: Channel, text: str, state: MachineState) -> Iterator[Match]:
-        """The rules of ``channel`` that hold for ``text``, in the order of the table."""
+        """Yield the rules of ``channel`` that match ``text``, in the order of the table."""
         ignored: bool | None = None
         for rule in self._by_channel.get(channel, ()):
             found = rule.pattern.search(text) if rule.pattern else None
@@ -199,8 +199,8 @@ class RuleBook:
             named = ((name, printable(value or "", 120)) for name, value in _groups(found))
             yield Match(rule, text, tuple(named))
 
-    def silent(self, state: MachineState, quiet_s: float) -> Match | None:
-        """The first rule about silence that holds after ``quiet_s`` seconds of it."""
+    def silence_match(self, state: MachineState, quiet_s: float) -> Match | None:
+        """Return the first rule about silence that holds after ``quiet_s`` seconds; else None."""
         for rule in self._by_channel.get("silence", ()):
             if rule.quiet_s <= quiet_s and rule.when.holds(state):
                 return Match(rule, "")
@@ -214,7 +214,7 @@ def _groups(match: re.Match[str]) -> Iterable[tuple[str, str | None]]:
 def rule_finding(
     match: Match, evidence: tuple[str, ...], tags: Iterable[str], facts: Mapping[str, str]
 ) -> Finding:
-    """The finding that ``match`` proves, of an image with these ``tags``."""
+    """Return the finding that ``match`` proves for an image with these ``tags``."""
     rule = match.rule
     finding_id = str(rule.finding)
     entry = finding_catalog().get(finding_id)
@@ -228,22 +228,22 @@ def rule_finding(
 
 
 def parse_rules(text: str, location: str) -> RuleBook:
-    """The rules in TOML ``text``; raises UsageError that names every fault at once."""
-    table = parse_table(text, location, _Table)
+    """Return the rules in TOML ``text``; raises UsageError that names every fault at once."""
+    table = parse_table(text, location, _RuleTable)
     return RuleBook(table.rule, table.ignore)
 
 
 @cache
 def shipped_rules() -> RuleBook:
-    """The rules that come with harness."""
-    table = shipped_table(__package__, "rules.toml", _Table)
+    """Return the rules that come with harness."""
+    table = shipped_table(__package__, "rules.toml", _RuleTable)
     return RuleBook(table.rule, table.ignore)
 
 
 def read_rules(paths: Iterable[Path]) -> tuple[tuple[str, str], ...]:
-    """Location and text of tables of rules of the user's own, each of which holds.
+    """Return location and text of the user's own tables of rules, all of which are valid.
 
-    Raises UsageError for one that cannot be read or does not hold.
+    Raises UsageError for a table that cannot be read or is not valid.
     """
     tables = []
     for path in paths:

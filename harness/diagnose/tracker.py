@@ -1,7 +1,7 @@
-"""The tracker: folds the events of a run into what is known of it, and never ends.
+"""The tracker: folds the events of a run into its state, and never ends.
 
-It holds no goal and says no verdict; :mod:`harness.diagnose.judge` does. Whoever wants to know how
-far a guest has come reads the tracker of its run.
+It has no goal and gives no verdict; :mod:`harness.diagnose.judge` does. The stage that a guest has
+reached is read from the tracker of its run.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 
-from harness.diagnose.held import HeldFinding, HeldFindings
-from harness.diagnose.last_words import LastWords
+from harness.diagnose.last_lines import LastLines
 from harness.diagnose.machine_state import IPV6_TAKEN, MachineState
+from harness.diagnose.pending import PendingFinding, PendingFindings
 from harness.diagnose.rules import Channel, Match, RuleBook, parse_rules, shipped_rules
 from harness.diagnose.updates import (
-    EventTaken,
-    FailureMatch,
-    MachineRestart,
-    RuleMatch,
-    StageReached,
+    EventUpdate,
+    FailureUpdate,
+    RestartUpdate,
+    RuleUpdate,
+    StageUpdate,
     Update,
     Watcher,
 )
@@ -32,18 +32,18 @@ from harness.model.stages import ISO_LADDER, Stage, Timeline, rank
 from harness.screen.bugcheck import read_bugcheck
 
 LEAST_INSTALLED_BYTES = 1 << 20
-"""The smallest systems that are installed are some times this large."""
+"""The least that an installation writes: even the smallest systems are several times larger."""
 
 _ANSWERS = frozenset({"arp-reply", "tcp-syn-ack", "tcp-reset", "tcp"})
-# What an installation shows of the ISO itself; the rest of its stages the ISO's own boot has.
+# The stages that an installation proves for the ISO; its other stages come from the ISO's own boot.
 _STAGES_OF_PARTS = ("network", "installed")
 
 handlers = EventHandlers["Tracker"]()
-"""Which event a tracker takes how; all others are for people to read."""
+"""The events that a tracker takes, and how; all others are for people to read."""
 
 
 class Tracker:
-    """All that the events of a run, taken in order, make known."""
+    """The state of a run: all that its events, taken in order, have shown."""
 
     def __init__(self, rules: RuleBook | None = None) -> None:
         self.rules = rules or shipped_rules()
@@ -56,23 +56,23 @@ class Tracker:
         self.climb = Timeline()
         """The stages since the machine was switched on, or reset by a person at a console."""
         self.state = MachineState()
-        """The machine since it last started over."""
+        """The state of the machine since its last restart."""
         self.findings: list[Finding] = []
-        """The findings of the checks, and those of the boot that decide nothing by themselves."""
+        """The findings of the checks, and the findings of the boot that do not decide."""
         self.sha256: str | None = None
         """The digest of the image; None before the file was read."""
         self.second_boot: events.SecondBootResult | None = None
-        """The result of the boot with one thing changed; None where there was none."""
+        """The result of the boot with one thing changed; None without such a boot."""
         self.login: events.SshLogin | None = None
-        """What the guest says of itself to who logs in; None where nobody has."""
-        self.held = HeldFindings()
-        self.words = LastWords()
+        """The answers of the guest after a login; None without one."""
+        self.pending = PendingFindings()
+        self.lines = LastLines()
         self.silence: Match | None = None
-        """The rule that explains the silence at this moment; None where nothing is silent."""
+        """The rule that explains the silence at this moment; None without silence."""
         self.restarts = 0
         self.has_called_home = False
         self.has_finished = False
-        """Whether cloud-init has said that it ended."""
+        """True once cloud-init has reported its end."""
         self._is_locked_out = False
         self._serial_offset = -1
         self._watchers: list[Watcher] = []
@@ -85,17 +85,17 @@ class Tracker:
         """Take the next event."""
         self.now_s = observation.t_s
         handlers.handle(self, observation.event)
-        self._send(EventTaken(observation.event))
+        self._send(EventUpdate(observation.event))
 
     def _send(self, update: Update) -> None:
         for watcher in self._watchers:
             watcher(update)
 
-    # For whoever looks at it
+    # The state
 
     @property
     def medium(self) -> Medium:
-        """The medium under test; a disk before the run has started."""
+        """The medium under test; a disk before the start of the run."""
         return self.start.medium if self.start else "disk"
 
     @property
@@ -105,21 +105,21 @@ class Tracker:
 
     @property
     def stage(self) -> Stage | None:
-        """The furthest stage of the run; None where nothing was switched on."""
+        """The furthest stage of the run; None before power-on."""
         return self.timeline.furthest if self.timeline.reached_s else None
 
     @property
     def has_come_up(self) -> bool:
-        """Whether a disk image has reached the network: what still goes wrong fails no boot."""
+        """True once a disk image has reached the network: no later failure counts."""
         return self.medium == "disk" and self.reached("network")
 
     def reached(self, stage: Stage) -> bool:
-        """Tell whether the run has come as far as ``stage``."""
+        """Tell whether the run has reached ``stage``."""
         return bool(self.timeline.reached_s) and rank(self.timeline.furthest) >= rank(stage)
 
-    def last_words(self) -> tuple[str, ...]:
-        """Return the last lines of the console; of an ISO's screen where the console is mute."""
-        return self.words.of_console(or_screen=self.medium == "iso")
+    def console_lines(self) -> tuple[str, ...]:
+        """Return the last lines of the console; of an ISO's screen if the console is empty."""
+        return self.lines.of_console(or_screen=self.medium == "iso")
 
     # Stages and restarts
 
@@ -128,9 +128,9 @@ class Tracker:
             return
         self.state.timeline.reach(stage, self.now_s)
         self.climb.reach(stage, self.now_s)
-        self.held.reach(stage)
+        self.pending.reach(stage)
         is_furthest = self.timeline.reach(stage, self.now_s)
-        self._send(StageReached(stage, is_furthest))
+        self._send(StageUpdate(stage, is_furthest))
         if stage == "installer" and self.state.frames:
             self._reach("network")
 
@@ -139,17 +139,17 @@ class Tracker:
             # One reboot may reset the machine several times before its firmware hands over.
             return
         self.restarts += 1
-        same_failure = self.held.restart(self.state)
+        same_failure = self.pending.restart(self.state)
         self.state = self.state.restarted()
-        self._send(MachineRestart(same_failure))
+        self._send(RestartUpdate(same_failure))
 
     # Text
 
     def _take_text(self, channel: Channel, text: str, *, again: bool = False) -> None:
-        """Hold ``text`` against the rules; ``again``: a part of it was seen before."""
+        """Match ``text`` with the rules; ``again`` if a part of it was seen before."""
         for match in self.rules.matches(channel, text, self.state):
             rule = match.rule
-            self._send(RuleMatch(channel, match))
+            self._send(RuleUpdate(channel, match))
             if rule.restart and not again:
                 self._restart()
             if rule.sign:
@@ -162,11 +162,11 @@ class Tracker:
                 self._take_failure(match, channel)
 
     def _take_failure(self, match: Match, channel: Channel) -> None:
-        evidence = self.words.of(channel)
-        row = HeldFinding(match, evidence, self.state.timeline.furthest, match.rule.decisive)
-        joined = self.held.first_of(row)
-        self.held.add(row)
-        self._send(FailureMatch(joined, match.rule.decisive))
+        evidence = self.lines.of(channel)
+        row = PendingFinding(match, evidence, self.state.timeline.furthest, match.rule.decisive)
+        joined = self.pending.joined_with_earlier(row)
+        self.pending.add(row)
+        self._send(FailureUpdate(joined, match.rule.decisive))
 
     def _take_seed_errors(self, errors: Iterable[str]) -> None:
         statement = "cloud-init used the seed and ended with errors."
@@ -183,7 +183,7 @@ class Tracker:
 
     @handlers.on(events.OwnRules)
     def _on_rules(self, event: events.OwnRules) -> None:
-        self.rules = self.rules.with_own(parse_rules(event.text, event.location))
+        self.rules = self.rules.with_user_rules(parse_rules(event.text, event.location))
 
     @handlers.on(events.CheckFinding)
     def _on_finding(self, event: events.CheckFinding) -> None:
@@ -195,7 +195,7 @@ class Tracker:
 
     @handlers.on(events.PartResult)
     def _on_part(self, event: events.PartResult) -> None:
-        """The installation, or the first boot of what it has installed, is over."""
+        """Take the result of an installation, or of the first boot of the installed system."""
         for stage, at_s in event.stages_s.items():
             if stage in _STAGES_OF_PARTS and (self.medium == "disk" or stage in ISO_LADDER):
                 for ladder in (self.timeline, self.climb):
@@ -218,10 +218,10 @@ class Tracker:
 
     @handlers.on(events.PersonAction)
     def _on_person(self, event: events.PersonAction) -> None:
-        """A person starts the machine over: what it did before says nothing of it any more."""
+        """Forget the boot if a person resets the machine: its earlier events no longer count."""
         if event.action == "reset":
             self.state = self.state.restarted()
-            self.held = HeldFindings()
+            self.pending = PendingFindings()
             self.climb = Timeline()
             self._reach("power-on")
 
@@ -229,33 +229,33 @@ class Tracker:
 
     @handlers.on(events.SerialLine, events.SerialPrompt)
     def _on_serial(self, event: events.ConsoleText) -> None:
-        # A rest that was taken for a prompt comes again as a part of its line.
+        # An unfinished line that was taken for a prompt comes again as a part of the whole line.
         again = event.offset == self._serial_offset
         self._serial_offset = event.offset
         if again:
-            self.words.take_back("serial")
+            self.lines.drop_last("serial")
         if self.medium == "iso":
-            self.words.say_once("serial", event.text)
+            self.lines.add_distinct("serial", event.text)
         else:
-            self.words.say("serial", event.text)
+            self.lines.add("serial", event.text)
         self._take_text("serial", event.text, again=again)
 
     @handlers.on(events.FirmwareLine)
     def _on_firmware(self, event: events.FirmwareLine) -> None:
-        self.words.say("firmware", event.text)
+        self.lines.add("firmware", event.text)
         self._take_text("firmware", event.text)
 
     @handlers.on(events.ScreenText)
     def _on_screen(self, event: events.ScreenText) -> None:
-        """A screen replaces the one before: its lines are the evidence, up to the decisive one."""
-        self.words.show("screen", ())
+        """Take a screen in place of the one before: its lines up to the match are the evidence."""
+        self.lines.replace("screen", ())
         for line in event.lines:
             if line.strip():
-                self.words.say("screen", line)
+                self.lines.add("screen", line)
                 self._take_text("screen", line)
         stop = read_bugcheck(event.lines, event.background)
         if stop:
-            self.words.copy("screen", "bugcheck")
+            self.lines.copy("screen", "bugcheck")
             self.state.facts["code"] = stop.code
             self._take_text("bugcheck", f"STOP {stop.code} {stop.name}".strip())
 
@@ -263,11 +263,11 @@ class Tracker:
     def _on_quiet(self, event: events.Quiet) -> None:
         self.silence = None
         quiet_s = math.inf if event.last else event.reference_s
-        if self.has_come_up or self.held.after(quiet_s, self.state):
+        if self.has_come_up or self.pending.after(quiet_s, self.state):
             return
-        self.silence = self.rules.silent(self.state, quiet_s)
+        self.silence = self.rules.silence_match(self.state, quiet_s)
         if self.silence:
-            self._send(RuleMatch("silence", self.silence))
+            self._send(RuleUpdate("silence", self.silence))
 
     # The machine
 
@@ -282,12 +282,12 @@ class Tracker:
 
     @property
     def _is_installed(self) -> bool:
-        """Whether a guest that powers off now has ended an installation."""
+        """True if a guest that powers off now has finished an installation."""
         return (
             self.start is not None
             and self.start.until == "installed"
             and self.state.written_bytes >= LEAST_INSTALLED_BYTES
-            and self.held.strongest(self.state) is None
+            and self.pending.strongest(self.state) is None
         )
 
     @handlers.on(events.DiskReads)
@@ -308,9 +308,10 @@ class Tracker:
             self._on_kernel_mode(event)
 
     def _on_cpu_mode_under_uefi(self, event: events.CpuModeChange) -> None:
-        """UEFI and what it starts are in long mode, too; a kernel has its table in the upper half.
+        """Take a mode under UEFI, where the firmware and boot loaders run in long mode, too.
 
-        As long as there is none, the mode says no more than that the firmware runs.
+        A kernel has its interrupt table in the upper half; until then, the mode only proves that
+        the firmware runs.
         """
         if event.mode != "real":
             self._reach("firmware")
@@ -341,7 +342,7 @@ class Tracker:
             self._reach("network")
 
     def _on_nic_used(self) -> None:
-        """A frame of what an ISO started: of its installer, where one is known to be on it."""
+        """Take a frame of a booted ISO: of its installer, if the ISO is known to have one."""
         if self.reached("installer") or "no-installer" in self.state.known:
             self._reach("network")
 
@@ -371,7 +372,7 @@ class Tracker:
 
     @handlers.on(events.SshLogin)
     def _on_login(self, event: events.SshLogin) -> None:
-        """The guest let harness in with the key of the seed, and cloud-init has ended."""
+        """Take a login with the key of the seed, after the end of cloud-init."""
         self.login = self.login or event
         self._reach("network")
         errors = event.cloud_init.errors

@@ -8,52 +8,52 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from harness.diagnose.held import HeldFinding
+from harness.diagnose.pending import PendingFinding
 from harness.diagnose.rules import Channel, Match
 from harness.evidence.events import Event
 from harness.model.stages import Stage
 
 
 @dataclass(frozen=True, slots=True)
-class RuleMatch:
-    """A rule holds. It is sent before the rule takes effect."""
+class RuleUpdate:
+    """A match of a rule, sent before the rule takes effect."""
 
     channel: Channel
     match: Match
 
 
 @dataclass(frozen=True, slots=True)
-class StageReached:
-    """A stage was seen; ``is_furthest`` where the boot had not come as far before."""
+class StageUpdate:
+    """A stage that was seen; ``is_furthest`` if the boot had not reached it or a later one."""
 
     stage: Stage
     is_furthest: bool
 
 
 @dataclass(frozen=True, slots=True)
-class FailureMatch:
-    """A text proves a finding: ``held`` with what was held of the same finding before.
+class FailureUpdate:
+    """A text that proves a finding, joined with the earlier matches of the same finding.
 
-    ``is_decisive`` is that of the rule that holds now: nothing can follow it.
+    ``is_decisive`` is that of the rule that matches now: nothing can follow it.
     """
 
-    held: HeldFinding
+    pending: PendingFinding
     is_decisive: bool
 
 
 @dataclass(frozen=True, slots=True)
-class MachineRestart:
-    """The machine starts over; ``same_failure`` where two boots in a row ended by one rule."""
+class RestartUpdate:
+    """A restart of the machine; ``same_failure`` if two boots in a row ended by the same rule."""
 
     same_failure: bool
 
 
 @dataclass(frozen=True, slots=True)
-class EventTaken:
-    """The tracker has taken the whole event."""
+class EventUpdate:
+    """The end of an event: the tracker has taken all of it."""
 
     event: Event
 
 
-Update = RuleMatch | StageReached | FailureMatch | MachineRestart | EventTaken
+Update = RuleUpdate | StageUpdate | FailureUpdate | RestartUpdate | EventUpdate
 Watcher = Callable[[Update], None]

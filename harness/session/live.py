@@ -61,7 +61,7 @@ class Live:
         """The result so far: inconclusive where nothing is decided."""
         diagnosis = self.recorder.diagnosis
         tracker = diagnosis.tracker
-        return compose(tracker.start, tracker, diagnosis.judge.standing(), self.folder)
+        return compose(tracker.start, tracker, diagnosis.judge.current_verdict(), self.folder)
 
 
 @asynccontextmanager

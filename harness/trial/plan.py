@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.diagnose.change import Change
-from harness.diagnose.counterfactual import what_would_settle
+from harness.diagnose.counterfactual import settling_change
 from harness.errors import FaultError
 from harness.evidence import events
 from harness.examine.image_report import examine
@@ -45,7 +45,7 @@ async def boot_case(case: Case, acceleration: Acceleration, listener: Listener) 
         else:
             await boot_once(case, acceleration, recorder, BootVariant(mac=mac))
         tracker, verdict = recorder.diagnosis.tracker, recorder.diagnosis.verdict
-        change = what_would_settle(verdict, tracker.start) if case.counterfactual else None
+        change = settling_change(verdict, tracker.start) if case.counterfactual else None
         if change:
             await boots.boot_changed(change)
         return recorder.write_result(case.folder)

@@ -132,7 +132,7 @@ class Recorder:
 
     def write_result(self, run_dir: Path) -> Result:
         """Return the result of the run, written to its folder, too."""
-        verdict = self.diagnosis.judge.standing()
+        verdict = self.diagnosis.judge.current_verdict()
         result = compose(self.start, self.diagnosis.tracker, verdict, run_dir)
         (run_dir / RESULT_FILE).write_text(result.to_json() + "\n", encoding="utf-8")
         return result
@@ -152,7 +152,7 @@ def conclude(case: Case, listener: Listener = unheard, fault: FaultError | None 
         for row in rows:
             diagnosis.feed(Observation(0.0, row))
         tracker = diagnosis.tracker
-        return compose(tracker.start, tracker, diagnosis.judge.standing(), None)
+        return compose(tracker.start, tracker, diagnosis.judge.current_verdict(), None)
     with open_log(case.run_dir) as log:
         recorder = Recorder(log, listener)
         for row in rows:

@@ -30,7 +30,7 @@ def judge_record(
             for row in own:
                 diagnosis.feed(row)
     tracker = diagnosis.tracker
-    return compose(tracker.start, tracker, diagnosis.judge.end_of_record(), run_dir)
+    return compose(tracker.start, tracker, diagnosis.judge.final_verdict(), run_dir)
 
 
 def replay(run_dir: Path, rules: Iterable[tuple[str, str]] = ()) -> Result:

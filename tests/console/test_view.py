@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.console.view import View
-from harness.diagnose.diagnosis import followed
+from harness.diagnose.diagnosis import diagnose_each
 from harness.evidence import events
 from harness.evidence.log import Observation, read_evidence
 from harness.model.stages import STAGES
@@ -22,7 +22,7 @@ CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e]")
 
 def fold(observations: list[Observation]) -> View:
     view = View()
-    for observation, diagnosis in followed(observations):
+    for observation, diagnosis in diagnose_each(observations):
         view.take(observation, diagnosis)
     return view
 
@@ -110,7 +110,7 @@ def test_another_machine_is_shown_from_its_start(panic_run: Path) -> None:
     rows = list(read_evidence(panic_run / "evidence.jsonl"))
     view = fold(rows)
     changed = replace(rows[0].event, change="UEFI in place of BIOS")
-    for observation, diagnosis in followed([Observation(0.0, changed)]):
+    for observation, diagnosis in diagnose_each([Observation(0.0, changed)]):
         view.take(observation, diagnosis)
     assert view.verdict is None
     assert reached(view) == {}

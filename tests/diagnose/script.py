@@ -1,10 +1,10 @@
-"""A run as its observers write it, one second between two events."""
+"""A run as its observers record it, one second between two events."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from harness.diagnose.counterfactual import Change, what_would_settle
+from harness.diagnose.counterfactual import Change, settling_change
 from harness.diagnose.diagnosis import Diagnosis, diagnose
 from harness.evidence import events
 from harness.evidence.log import Observation
@@ -79,11 +79,11 @@ class Script:
         return diagnose(self.rows)
 
 
-def said(script: Script) -> tuple[Any, ...]:
+def outcome(script: Script) -> tuple[Any, ...]:
     verdict = script.judge().verdict
     return (verdict.outcome, verdict.stage, verdict.cause) if verdict else (None,)
 
 
-def settled(script: Script) -> Change | None:
+def settling(script: Script) -> Change | None:
     diagnosis = script.judge()
-    return what_would_settle(diagnosis.verdict, diagnosis.tracker.start)
+    return settling_change(diagnosis.verdict, diagnosis.tracker.start)

@@ -1,4 +1,4 @@
-"""Where one more boot would settle something, and where it would not."""
+"""The choice of a second boot: only where it would settle the cause."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from harness.evidence import events
 from harness.model.finding import Finding
 from harness.model.hardware import Chipset, DiskBus
-from tests.diagnose.script import Script, settled
+from tests.diagnose.script import Script, settling
 
 _NO_DISK = ("Linux version 6.1.0", "ALERT!  UUID=0 does not exist.  Dropping to a shell!")
 _SEEN = "sd 2:0:0:0: [sda] 41943040 512-byte logical blocks"
@@ -26,16 +26,16 @@ _SEEN = "sd 2:0:0:0: [sda] 41943040 512-byte logical blocks"
     ],
 )
 def test_only_what_would_settle_the_cause_is_tried(script: Script, thing: str | None) -> None:
-    change = settled(script)
+    change = settling(script)
     assert (change.thing if change else None) == thing
 
 
-def test_the_proof_is_said_in_a_sentence() -> None:
-    change = settled(Script().booted().serial(*_NO_DISK))
+def test_the_result_of_a_second_boot_is_one_sentence() -> None:
+    change = settling(Script().booted().serial(*_NO_DISK))
     assert change
     assert change.name == "a SATA disk in place of virtio-scsi"
-    said = change.verdict("pass", "root")
-    assert said == "Comes to the stage root with a SATA disk, and not with virtio-scsi."
+    outcome = change.verdict("pass", "root")
+    assert outcome == "Comes to the stage root with a SATA disk, and not with virtio-scsi."
 
 
 @pytest.mark.parametrize(
@@ -47,10 +47,10 @@ def test_the_proof_is_said_in_a_sentence() -> None:
         ({"ahci": "missing", "ata_piix": "root"}, None),
     ],
 )
-def test_the_other_disk_is_one_that_the_guest_has_a_driver_for(
+def test_the_guest_has_a_driver_for_the_other_disk(
     drivers: dict[str, str], name: str | None
 ) -> None:
-    change = settled(Script(drivers=drivers).booted().serial(*_NO_DISK))
+    change = settling(Script(drivers=drivers).booted().serial(*_NO_DISK))
     assert (change.name if change else None) == name
 
 
@@ -69,11 +69,11 @@ def test_the_other_disk_is_one_that_the_guest_has_a_driver_for(
         ("pc", "virtio-blk", {"ata_piix": "initramfs"}, "an IDE disk in place of virtio-blk"),
     ],
 )
-def test_the_other_disk_is_one_that_the_machine_can_have(
+def test_the_machine_supports_the_bus_of_the_other_disk(
     chipset: Chipset, bus: DiskBus, drivers: dict[str, str], name: str | None
 ) -> None:
     script = Script(chipset=chipset, disk_bus=bus, drivers=drivers)
-    change = settled(script.booted().serial(*_NO_DISK))
+    change = settling(script.booted().serial(*_NO_DISK))
     assert (change.name if change else None) == name
 
 
@@ -85,12 +85,12 @@ def test_the_other_disk_is_one_that_the_machine_can_have(
         (("linux.cloud-init-missing", "linux.virtio-net-missing"), "nic"),
     ],
 )
-def test_another_nic_is_not_tried_where_nothing_would_configure_it(
+def test_another_nic_is_not_tried_if_nothing_would_configure_it(
     known: tuple[str, ...], thing: str | None
 ) -> None:
     script = Script()
     for finding_id in known:
         row = Finding(id=finding_id, severity="warning", statement="It was found on the disk.")
         script.add(events.CheckFinding(finding=row))
-    change = settled(script.linux().silence())
+    change = settling(script.linux().silence())
     assert (change.thing if change else None) == thing

@@ -1,4 +1,4 @@
-"""What a run must show: of a disk its stage, of a disc three things in any order."""
+"""The goal of a run: a stage for a disk image, three signs in any order for an ISO."""
 
 import pytest
 
@@ -32,14 +32,14 @@ def test_an_iso_passes_only_with_installer_disk_and_nic(missing: str) -> None:
     assert goal.is_met(everything, MachineState(medium="iso", signs={DISK_SEEN}))
 
 
-def test_an_installation_has_shown_what_it_was_to_show_with_its_own_stage_only() -> None:
+def test_an_installation_passes_only_with_its_own_stage() -> None:
     goal = Goal("installed", "iso")
     state = MachineState(medium="iso", signs={DISK_SEEN})
     assert not goal.is_met(timeline("installer", "network"), state)
     assert goal.is_met(timeline("installer", "network", "installed"), state)
 
 
-def test_what_goes_wrong_after_the_network_counts_for_an_iso_only() -> None:
+def test_failures_after_the_network_count_for_an_iso_only() -> None:
     reached = timeline("kernel", "network")
     assert Goal().is_decided_by(reached)
     assert not Goal("network", "iso").is_decided_by(reached)

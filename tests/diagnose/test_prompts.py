@@ -1,15 +1,15 @@
-"""What is typed to an installer: only answers to questions that the table knows, each once."""
+"""The answers to an installer: only to questions that the table knows, each once."""
 
 from typing import Any
 
 import pytest
 
 from harness.diagnose.machine_state import MachineState
-from harness.diagnose.prompts import Answer, Answerer, known_prompts
+from harness.diagnose.prompts import Answer, Answerer, shipped_prompts
 from harness.evidence import events
 from harness.evidence.events import Event
 
-# As the screens were read off real discs.
+# As the screens of real ISOs were read.
 ISOLINUX = ["debian 12", "Debian GNU/Linux installer menu (BIOS mode)", "Install", "Help"]
 GRUB = [
     " GNU GRUB  version 2.06",
@@ -56,7 +56,7 @@ def test_a_question_that_is_known_is_answered_when_nothing_moves(lines, prompt) 
     assert (answer.prompt.id, answer.place, answer.prompt.keys) == (prompt, "screen", ("ret",))
 
 
-def test_nothing_is_typed_to_what_is_not_known() -> None:
+def test_an_unknown_question_is_not_answered() -> None:
     assert answers(screen("Overwrite the disk /dev/sda?", "<Yes> <No>"), quiet(150.0)) == []
     assert answers(quiet(150.0)) == []
 
@@ -72,11 +72,11 @@ def test_a_menu_that_counts_down_is_left_alone() -> None:
     assert answers(screen(*counting), quiet()) == []
 
 
-def test_a_screen_that_has_gone_is_not_answered() -> None:
+def test_a_screen_that_was_replaced_is_not_answered() -> None:
     assert answers(screen(*ISOLINUX), screen("Loading /install.amd/vmlinuz... ok"), quiet()) == []
 
 
-def test_a_boot_menu_is_none_once_a_kernel_runs() -> None:
+def test_a_boot_menu_is_ignored_once_a_kernel_runs() -> None:
     state = MachineState(medium="iso")
     state.timeline.reach("kernel", 1.0)
     answerer = Answerer()
@@ -91,15 +91,15 @@ def test_a_question_on_the_serial_line_is_answered_there() -> None:
     assert len(answers(*rows, quiet(), quiet(8.0))) == 1
 
 
-def test_what_does_not_wait_is_answered_at_once() -> None:
+def test_a_question_with_a_timeout_is_answered_at_once() -> None:
     (answer,) = answers(screen("Press any key to boot from CD or DVD....."))
     assert answer.prompt.id == "windows.press-any-key"
 
 
 def test_every_question_says_where_its_text_comes_from() -> None:
-    ids = [prompt.id for prompt in known_prompts()]
+    ids = [prompt.id for prompt in shipped_prompts()]
     assert len(ids) == len(set(ids))
-    assert all(prompt.source for prompt in known_prompts())
+    assert all(prompt.source for prompt in shipped_prompts())
 
 
 def test_a_pause_before_the_end_of_a_short_limit_is_time_to_answer() -> None:

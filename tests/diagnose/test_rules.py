@@ -4,7 +4,7 @@ from typing import get_args
 import pytest
 
 from harness.diagnose.machine_state import DISK_SEEN, IPV6_TAKEN, InspectionSign, MachineState
-from harness.diagnose.prompts import known_prompts
+from harness.diagnose.prompts import shipped_prompts
 from harness.diagnose.rules import Channel, parse_rules, shipped_rules
 from harness.errors import UsageError
 from harness.model.finding import INITRAMFS_TOOLS, finding_catalog
@@ -37,7 +37,7 @@ source = "x"
         assert words in str(caught.value)
 
 
-def test_what_is_no_toml_is_named() -> None:
+def test_a_table_that_is_not_toml_is_an_error() -> None:
     with pytest.raises(UsageError, match=r"mine.toml: not TOML"):
         parse_rules("[[", "mine.toml")
 
@@ -80,23 +80,23 @@ def test_what_is_no_toml_is_named() -> None:
         ("serial", "Cloud-init v. 22.4.2 running 'init-local' at Mon, 23 Nov 2026", "userspace"),
     ],
 )
-def test_stages_by_text(channel: Channel, text: str, proved: str | None) -> None:
+def test_a_text_proves_its_stage(channel: Channel, text: str, proved: str | None) -> None:
     matches = shipped_rules().matches(channel, text, MachineState())
     stages = [match.rule.stage for match in matches if match.rule.stage]
     assert max(stages, key=rank, default=None) == proved
 
 
-def test_every_sign_is_said_and_asked_for() -> None:
+def test_every_sign_is_set_and_tested() -> None:
     rules = shipped_rules().rules
-    said = {rule.sign for rule in rules if rule.sign} | {DISK_SEEN, IPV6_TAKEN}
-    conditions = [rule.when for rule in (*rules, *known_prompts())]
+    outcome = {rule.sign for rule in rules if rule.sign} | {DISK_SEEN, IPV6_TAKEN}
+    conditions = [rule.when for rule in (*rules, *shipped_prompts())]
     asked = {sign for when in conditions for sign in (*when.signs, *when.no_signs)}
-    assert asked <= said | set(get_args(InspectionSign))
+    assert asked <= outcome | set(get_args(InspectionSign))
     in_code = {*INITRAMFS_TOOLS, DISK_SEEN, IPV6_TAKEN, "finished"}
-    assert said | set(get_args(InspectionSign)) <= asked | in_code
+    assert outcome | set(get_args(InspectionSign)) <= asked | in_code
 
 
-def test_what_a_rule_keeps_for_others_is_said_by_one_of_them() -> None:
+def test_the_groups_of_a_quoted_rule_are_used_by_a_statement() -> None:
     rules = shipped_rules().rules
     named = {name for rule in rules for name in re.findall(r"\{(\w+)\}", rule.statement)}
     quoted = [rule for rule in rules if rule.quoted]

@@ -25,9 +25,9 @@ def _reworded_entry(entry: Explanation) -> Explanation:
 
 
 def _reworded_rule(rule: Rule) -> Rule:
-    said = {"statement": _OTHER_WORDS} if rule.statement else {}
-    mended = {"remedy": _OTHER_WORDS} if rule.remedy else {}
-    return rule.model_copy(update={**said, **mended})
+    statement = {"statement": _OTHER_WORDS} if rule.statement else {}
+    remedy = {"remedy": _OTHER_WORDS} if rule.remedy else {}
+    return rule.model_copy(update={**statement, **remedy})
 
 
 def _reworded(value: Any) -> Any:

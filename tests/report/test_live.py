@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from harness.diagnose.diagnosis import followed
+from harness.diagnose.diagnosis import diagnose_each
 from harness.evidence import events
 from harness.evidence.events import Event
 from harness.evidence.log import Observation
@@ -18,7 +18,7 @@ from tests.evidence.samples import run_start
 def shown(*rows: tuple[float, Event]) -> str:
     console = Console(file=io.StringIO(), width=100)
     with Progress(console) as progress:
-        for row in followed(Observation(*row) for row in rows):
+        for row in diagnose_each(Observation(*row) for row in rows):
             progress(*row)
     return console.file.getvalue()  # type: ignore[attr-defined]
 
@@ -49,7 +49,7 @@ def test_what_an_installation_does_is_counted() -> None:
         (6.0, events.FrameCount(45)),
         (7.0, events.SerialLine("Installing the base system", 0)),
     )
-    for row in followed(Observation(*row) for row in rows):
+    for row in diagnose_each(Observation(*row) for row in rows):
         progress(*row)
     console = Console(file=io.StringIO(), width=100)
     console.print(progress.render())
