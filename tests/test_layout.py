@@ -42,7 +42,6 @@ THIN = {
     "machine/launch.py": "chooses one of two functions, held in machine/test_machine.py",
     "machine/spec.py": "data",
     "matrix/progress.py": "data",
-    "matrix/run.py": "chooses where a matrix runs",
     "model/hardware.py": "data",
     "model/image.py": "data",
     "model/outcome.py": "data",

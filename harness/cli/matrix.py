@@ -1,13 +1,9 @@
-"""``harness matrix``: reads its options, composes the matrix, says what came of it."""
+"""``harness matrix``: reads its options, runs the matrix, says what came of it."""
 
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -16,28 +12,18 @@ import click
 from rich.console import Console
 
 from harness.cli.invocation import note_json
-from harness.cli.options import ACCEL, COUNTERFACTUAL, RULES
-from harness.diagnose.rules import read_rules
-from harness.errors import UsageError
-from harness.host.program_log import kept_log
-from harness.host.signals import ending_signals
-from harness.machine.acceleration import choose_acceleration
-from harness.matrix.attempt import Known, Options
-from harness.matrix.capacity import fitting, measure
-from harness.matrix.catalog import Planned, load_catalogs
-from harness.matrix.folder import MatrixFolder
-from harness.matrix.history import HISTORY_FILE, History
-from harness.matrix.local import run_local
-from harness.matrix.progress import Teller
+from harness.cli.options import ACCEL, COUNTERFACTUAL, RULES, report_options
+from harness.matrix.attempt import Options
+from harness.matrix.catalog import load_catalogs
 from harness.matrix.record import Matrix
-from harness.matrix.run import known_in, run_matrix
+from harness.matrix.run import MatrixRequest, run_matrix
 from harness.matrix.select import Shard, select
-from harness.matrix.stop import Stop
-from harness.provider.profile import load_profile
+from harness.matrix.stop import stop_on_signals
+from harness.report.files import FORMATS_OF_A_MATRIX, write_reports
+from harness.report.github import for_github
 from harness.report.matrix_live import MatrixProgress
-from harness.trial.run_folder import new_report_dir
+from harness.report.matrix_text import print_matrix
 
-_REPORTS = {"html": "report.html", "junit": "junit.xml", "markdown": "summary.md"}
 _BESIDE = "Where that report goes.  [default: the report's folder]"
 
 
@@ -106,9 +92,7 @@ def _jobs(_: click.Context, __: click.Parameter, value: str) -> int | None:
     help="Send the images to the workers of this scheduler of dask (docs/cluster.md).",
 )
 @RULES
-@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help=_BESIDE)
-@click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help=_BESIDE)
-@click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE", help=_BESIDE)
+@report_options(dict.fromkeys(FORMATS_OF_A_MATRIX, _BESIDE))
 @click.option(
     *("--json", "as_json"),
     is_flag=True,
@@ -146,125 +130,32 @@ def matrix(
         for row in planned:
             click.echo(f"{row.entry.name}: {row.entry.description or row.entry.source}")
         return
-    if not planned:
-        raise UsageError("no image is left to be tried.")
-    if resume and report_dir is None:
-        raise UsageError("--resume: name the folder of the matrix with --report-dir.")
-    if scheduler and (reuse or jobs):
-        raise UsageError("--scheduler: --reuse and --jobs are for this machine alone.")
-    read_rules(rules)
-    options = Options(accel, counterfactual, rules, retries)
-    names = [row.entry.name for row in planned]
-    folder = MatrixFolder(report_dir or new_report_dir(), names, resume=resume)
-    history_file = history_file or folder.path.absolute().parent / HISTORY_FILE
+    request = MatrixRequest(
+        planned=planned,
+        options=Options(accel, counterfactual, rules, retries),
+        report_dir=report_dir,
+        history_file=history_file,
+        jobs=jobs,
+        scheduler=scheduler,
+        resume=resume,
+        reuse=reuse,
+        fail_fast=fail_fast,
+    )
     console = Console(stderr=True)
-    with folder, kept_log(folder.path), History(history_file) as history, _stop() as stop:
-        missing = folder.missing
-        with MatrixProgress(console, tuple(missing), len(planned) - len(missing)) as progress:
-            told = Told(stop.stop, progress, fail_fast=fail_fast)
-            if scheduler:
-                run = partial(_on_cluster, scheduler, options, told)
-            else:
-                known = known_in(history_file) if reuse else None
-                run = partial(_here, options, jobs, known, told, console)
-            came = run_matrix(planned, folder, history, run, stop.stop)
-        _report(console, came, folder.path, {kind: path for kind, path in reports.items() if path})
+    targets = {kind: path for kind, path in reports.items() if path}
+    with stop_on_signals() as stop:
+        showing, reporting = partial(MatrixProgress, console), partial(_report, console, targets)
+        came = run_matrix(request, stop, showing, reporting)
     if as_json:
         click.echo(came.to_json())
-    sys.exit(128 + stop.number if stop.number else came.exit_status)
+    sys.exit(128 + stop.signal_number if stop.signal_number else came.exit_status)
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What the user may do and see while a scheduler is at work."""
-
-    stop: Stop
-    tell: Teller
-    fail_fast: bool
-
-
-def _here(
-    options: Options,
-    jobs: int | None,
-    known: Known | None,
-    told: Told,
-    console: Console,
-    planned: Sequence[Planned],
-    folder: MatrixFolder,
-) -> None:
-    """Try ``planned`` on this machine, as many at once as fit."""
-    if not planned:
-        return
-    profiles = [load_profile(row.entry.provider) for row in planned]
-    memory_mib = max(row.machine.memory_mib.value for row in profiles)
-    capacity = measure(choose_acceleration(options.accel), memory_mib)
-    jobs = jobs or capacity.jobs
-    count = "an image" if len(planned) == 1 else f"{len(planned)} images"
-    console.print(f"{count}, {capacity.in_words(jobs)}", highlight=False)
-    run_local(
-        planned,
-        replace(options, write_limit_bytes=capacity.write_limit_bytes(jobs)),
-        folder,
-        jobs,
-        has_room=lambda: fitting(memory_mib) >= 1,
-        stop=told.stop,
-        tell=told.tell,
-        fail_fast=told.fail_fast,
-        known=known,
-    )
-
-
-def _on_cluster(
-    address: str, options: Options, told: Told, planned: Sequence[Planned], folder: MatrixFolder
-) -> None:
-    """Try ``planned`` on the workers of a cluster."""
-    from harness.matrix.cluster import run_cluster
-
-    if planned:
-        run_cluster(
-            planned,
-            options,
-            folder,
-            address,
-            stop=told.stop,
-            tell=told.tell,
-            fail_fast=told.fail_fast,
-        )
-
-
-class _Signals:
-    """The stop of a matrix, and the signal that set it (0 where none did)."""
-
-    def __init__(self) -> None:
-        self.stop = Stop()
-        self.number = 0
-
-    def take(self, number: int, _: object) -> None:
-        self.number = self.number or number
-        self.stop.set()
-        # Whoever asks twice does not want to wait: what was started dies with this process.
-        signal.signal(number, signal.SIG_DFL)
-
-
-@contextmanager
-def _stop() -> Iterator[_Signals]:
-    """A signal ends the matrix in order while the block runs."""
-    signals = _Signals()
-    before = {number: signal.signal(number, signals.take) for number in ending_signals()}
-    try:
-        yield signals
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _report(console: Console, came: Matrix, folder: Path, targets: dict[str, Path]) -> None:
+def _report(console: Console, targets: dict[str, Path], came: Matrix, folder: Path) -> None:
     """Say what came, and write the reports: where they are asked for, else beside the runs."""
-    from harness.report.files import write_reports
-    from harness.report.github import for_github
-    from harness.report.matrix_text import print_matrix
-
-    files = {kind: targets.get(kind, folder / name) for kind, name in _REPORTS.items()}
+    files = {
+        kind: targets.get(kind, folder / row.file_name) for kind, row in FORMATS_OF_A_MATRIX.items()
+    }
     write_reports(came, folder, files)
     print_matrix(console, came, files)
     for line in for_github(came, os.environ):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -115,6 +115,18 @@ RUN_DIR = click.option(
     help="Where the evidence goes.  [default: a new folder under ~/.local/state/harness/runs]",
 )
 STRICT = click.option("--strict", is_flag=True, help="A warning is a fail.")
+
+
+def report_options(helps: Mapping[str, str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """An option for a report of each format, by the format's name and what the option's help is."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for name, text in reversed(list(helps.items())):
+            path = click.Path(path_type=Path)
+            command = click.option(f"--{name}", type=path, metavar="FILE", help=text)(command)
+        return command
+
+    return decorate
 
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")

@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from harness.cli.options import report_options
 from harness.errors import UsageError
-from harness.report.files import write_reports
+from harness.report.files import REPORT_FORMATS, write_reports
 from harness.report.gather import gather
 from harness.report.github import for_github
 from harness.report.matrix_text import print_matrix
@@ -17,10 +18,7 @@ from harness.report.matrix_text import print_matrix
 
 @click.command("report")
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="One page.")
-@click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="XML for a CI.")
-@click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE", help="A summary.")
-@click.option("--json", type=click.Path(path_type=Path), metavar="FILE", help="The matrix object.")
+@report_options({name: row.help for name, row in REPORT_FORMATS.items()})
 def report(runs: tuple[Path, ...], **files: Path | None) -> None:
     """Report on recorded RUNs: folders of single runs, or of matrices.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -14,13 +15,29 @@ from harness.report.html import html_page
 from harness.report.junit import junit_xml
 from harness.report.markdown import markdown
 
-WRITERS: Mapping[str, Callable[[Matrix, Path], str]] = {
-    "html": html_page,
-    "junit": junit_xml,
-    "markdown": lambda matrix, _: markdown(matrix),
-    "json": lambda matrix, _: matrix.to_json() + "\n",
+
+@dataclass(frozen=True, slots=True)
+class ReportFormat:
+    """A format of reports.
+
+    ``text`` makes a report from a matrix and its folder. ``help`` is that of its option. A matrix
+    has one of each format in its folder under ``file_name``; of a format without that, none.
+    """
+
+    text: Callable[[Matrix, Path], str]
+    help: str
+    file_name: str = ""
+
+
+REPORT_FORMATS: Mapping[str, ReportFormat] = {
+    "html": ReportFormat(html_page, "One page.", "report.html"),
+    "junit": ReportFormat(junit_xml, "XML for a CI.", "junit.xml"),
+    "markdown": ReportFormat(lambda matrix, _: markdown(matrix), "A summary.", "summary.md"),
+    "json": ReportFormat(lambda matrix, _: matrix.to_json() + "\n", "The matrix object."),
 }
-"""The kinds of reports, and what makes the text of each from a matrix and its folder."""
+"""The formats by their names. The commands have an option for each, in this order."""
+FORMATS_OF_A_MATRIX = {name: row for name, row in REPORT_FORMATS.items() if row.file_name}
+"""Those that a matrix has in its folder."""
 
 
 def write_reports(matrix: Matrix, folder: Path, targets: Mapping[str, Path]) -> None:
@@ -30,7 +47,7 @@ def write_reports(matrix: Matrix, folder: Path, targets: Mapping[str, Path]) -> 
     relative to. Raises UsageError where one cannot be written.
     """
     for kind, path in targets.items():
-        text = WRITERS[kind](matrix, folder)
+        text = REPORT_FORMATS[kind].text(matrix, folder)
         if path == Path("-"):
             click.echo(text, nl=False)
         else:

@@ -67,6 +67,10 @@ class MatrixProgress:
             line = self._line(what)
         self._console.print(line, soft_wrap=True)
 
+    def announce(self, line: str) -> None:
+        """Show a line that says what is about to be done."""
+        self._console.print(line, highlight=False)
+
     def _line(self, tried: Tried) -> Text:
         result = tried.result
         ending = result.cause or result.stage or ""
