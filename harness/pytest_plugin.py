@@ -140,7 +140,7 @@ class ImageItem(pytest.Item):
     def setup(self) -> None:
         """Try the image."""
         from harness.matrix.attempt import Options, attempt
-        from harness.report.plain import plain_tried
+        from harness.report.plain_text import plain_row
 
         run_dir = _run_dir(self.config, self.name)
         self.add_report_section("setup", "run folder", str(run_dir))
@@ -151,14 +151,14 @@ class ImageItem(pytest.Item):
         self.user_properties += [(name, value or "") for name, value in told.items()]
         self.user_properties.append(("run_dir", str(run_dir)))
         if tried.judgement == "error":
-            pytest.fail(plain_tried(tried), pytrace=False)
+            pytest.fail(plain_row(tried), pytrace=False)
 
     def runtest(self) -> None:
         """Hold what came of it against what is right."""
-        from harness.report.plain import plain_tried
+        from harness.report.plain_text import plain_row
 
         if self._tried and self._tried.judgement == "wrong":
-            pytest.fail(plain_tried(self._tried), pytrace=False)
+            pytest.fail(plain_row(self._tried), pytrace=False)
 
     def reportinfo(self) -> tuple[Path, None, str]:
         """Where it is, for a report."""
@@ -215,7 +215,7 @@ def booted(request: pytest.FixtureRequest) -> Iterator[LiveMachine]:
     import harness
     from harness.errors import HarnessError
     from harness.evidence.guest_text import printable
-    from harness.report.plain import plain_findings
+    from harness.report.plain_text import plain_findings
 
     wish: _Wish | None = getattr(request, "param", None)
     if wish is None:

@@ -41,7 +41,7 @@ def console(
 
     The same machine and seed as of harness verify, with a keyboard (docs/console.md).
     """
-    from harness.console.opening import check_terminal, is_run, open_console, open_replay
+    from harness.console.terminal_session import check_terminal, is_run, open_console, open_replay
 
     address = _web_address(web_bind) if web else None
     if address is None:
@@ -56,12 +56,12 @@ def console(
         else:
             open_replay(Path(target))
         return
-    from harness.report.transfer import Transfer
+    from harness.report.download_progress import DownloadProgress
 
     request = TrialRequest(
         location=target, profile=profile, accel=accel, run_dir=run_dir, counterfactual=False
     )
-    case = prepare(request, lambda: Transfer(Console(stderr=True)))
+    case = prepare(request, lambda: DownloadProgress(Console(stderr=True)))
     if not case.image.passes:
         finish(conclude(case), as_json=False)
     acceleration = choose_acceleration_on(request.backend, request.accel)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import click
 from rich.console import Console
 
-from harness.report.explain import explain as explained
-from harness.report.explain import groups, markdown
-from harness.report.explanation import print_catalog, print_explanation
+from harness.report.findings_list import print_catalog, print_explanation
+from harness.report.findings_page import find_explanation, findings_page, ids_by_group
 
 
 @click.command("explain")
@@ -16,8 +15,8 @@ from harness.report.explanation import print_catalog, print_explanation
 def explain(finding_id: str | None, as_markdown: bool) -> None:
     """Say what the finding ID means, how it is seen and what mends it; without ID, list all."""
     if as_markdown:
-        click.echo(markdown(), nl=False)
+        click.echo(findings_page(), nl=False)
     elif finding_id:
-        print_explanation(Console(), finding_id, explained(finding_id))
+        print_explanation(Console(), finding_id, find_explanation(finding_id))
     else:
-        print_catalog(Console(), groups())
+        print_catalog(Console(), ids_by_group())

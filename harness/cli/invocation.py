@@ -45,12 +45,12 @@ def verbose_option() -> click.Option:
         count=True,
         is_eager=True,
         expose_value=False,
-        callback=_hear,
+        callback=_raise_verbosity,
         help="Say on stderr what is done; -vv says all of it (docs/logging.md).",
     )
 
 
-def hear_environment() -> None:
+def show_log_from_environment() -> None:
     """Show the log that ``HARNESS_LOG`` asks for; raises UsageError for what is no level."""
     wanted = os.environ.get("HARNESS_LOG", "")
     if wanted and wanted not in LEVELS:
@@ -59,7 +59,7 @@ def hear_environment() -> None:
         show_log(LEVELS[wanted])
 
 
-def _hear(context: click.Context, _: click.Parameter, count: int) -> None:
+def _raise_verbosity(context: click.Context, _: click.Parameter, count: int) -> None:
     if count and (invocation := context.find_object(Invocation)):
         invocation.verbosity += count
         show_log(logging.DEBUG if invocation.verbosity > 1 else logging.INFO)

@@ -17,7 +17,7 @@ from typing import NoReturn
 import click
 
 from harness import __version__
-from harness.cli.invocation import Invocation, hear_environment, verbose_option
+from harness.cli.invocation import Invocation, show_log_from_environment, verbose_option
 from harness.errors import CaughtError, HarnessError, InternalError
 from harness.host.bugs import as_fault
 from harness.host.program_log import hide_log
@@ -66,19 +66,19 @@ class _Commands(click.Group):
 @click.version_option(__version__, prog_name="harness")
 def cli() -> None:
     """Say whether a cloud will boot your image, before you upload it."""
-    hear_environment()
+    show_log_from_environment()
     _log.debug("harness %s: %s", __version__, shlex.join(sys.argv))
 
 
 cli.params.append(verbose_option())
 
 
-class _Terminated(BaseException):
+class _TerminationSignal(BaseException):
     """SIGTERM came while no machine was running."""
 
 
 def _on_sigterm(*_: object) -> NoReturn:
-    raise _Terminated
+    raise _TerminationSignal
 
 
 def main() -> NoReturn:
@@ -95,7 +95,7 @@ def main() -> NoReturn:
     except (KeyboardInterrupt, click.Abort):
         click.echo("harness: interrupted", err=True)
         sys.exit(128 + signal.SIGINT)
-    except _Terminated:
+    except _TerminationSignal:
         click.echo("harness: terminated", err=True)
         sys.exit(128 + signal.SIGTERM)
     except BrokenPipeError:
@@ -103,20 +103,20 @@ def main() -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
     except Exception as error:
-        sys.exit(_end_of(error, invocation))
+        sys.exit(_report_error(error, invocation))
     finally:
         hide_log()
     sys.exit(0)
 
 
-def _end_of(error: Exception, invocation: Invocation) -> int:
+def _report_error(error: Exception, invocation: Invocation) -> int:
     """The exit status for ``error``, which is said; what nobody raised on purpose is a bug."""
     said: HarnessError
     if isinstance(error, HarnessError) and not isinstance(error, CaughtError):
         said = error
     else:
         said = as_fault(error)
-    _complain(said)
+    _print_error(said)
     if isinstance(said, InternalError) and invocation.wants_json and not invocation.has_json:
         row = {
             "schema": "harness.error/1",
@@ -129,7 +129,7 @@ def _end_of(error: Exception, invocation: Invocation) -> int:
     return said.exit_status
 
 
-def _complain(error: HarnessError) -> None:
+def _print_error(error: HarnessError) -> None:
     """One sentence, and what to do where that is known."""
     click.echo(f"harness: {error}", err=True)
     remedy = getattr(error, "remedy", "")

@@ -20,11 +20,11 @@ from harness.matrix.run import MatrixRequest, run_matrix
 from harness.matrix.select import Shard, select
 from harness.matrix.stop import stop_on_signals
 from harness.report.files import FORMATS_OF_A_MATRIX, write_reports
-from harness.report.github import for_github
-from harness.report.matrix_live import MatrixProgress
+from harness.report.github import report_to_github
+from harness.report.matrix_progress import MatrixProgress
 from harness.report.matrix_text import print_matrix
 
-_BESIDE = "Where that report goes.  [default: the report's folder]"
+_REPORT_FILE_HELP = "Where that report goes.  [default: the report's folder]"
 
 
 def _jobs(_: click.Context, __: click.Parameter, value: str) -> int | None:
@@ -92,9 +92,10 @@ def _jobs(_: click.Context, __: click.Parameter, value: str) -> int | None:
     help="Send the images to the workers of this scheduler of dask (docs/cluster.md).",
 )
 @RULES
-@report_options(dict.fromkeys(FORMATS_OF_A_MATRIX, _BESIDE))
+@report_options(dict.fromkeys(FORMATS_OF_A_MATRIX, _REPORT_FILE_HELP))
 @click.option(
-    *("--json", "as_json"),
+    "--json",
+    "as_json",
     is_flag=True,
     callback=note_json,
     help="Print the matrix object on stdout.",
@@ -158,5 +159,5 @@ def _report(console: Console, targets: dict[str, Path], came: Matrix, folder: Pa
     }
     write_reports(came, folder, files)
     print_matrix(console, came, files)
-    for line in for_github(came, os.environ):
+    for line in report_to_github(came, os.environ):
         click.echo(line, err=True)

@@ -55,7 +55,8 @@ RULES = click.option(
 )
 
 JSON = click.option(
-    *("--json", "as_json"),
+    "--json",
+    "as_json",
     is_flag=True,
     callback=note_json,
     help="Print the result object on stdout, and nothing else.",

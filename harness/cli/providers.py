@@ -23,7 +23,8 @@ from harness.report.profiles import print_profile, print_profiles
     help="Show a profile of your own; it is validated as those that ship are.",
 )
 @click.option(
-    *("--json", "as_json"),
+    "--json",
+    "as_json",
     is_flag=True,
     callback=note_json,
     help="Print the profile as JSON on stdout.",

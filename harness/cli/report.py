@@ -12,7 +12,7 @@ from harness.cli.options import report_options
 from harness.errors import UsageError
 from harness.report.files import REPORT_FORMATS, write_reports
 from harness.report.gather import gather
-from harness.report.github import for_github
+from harness.report.github import report_to_github
 from harness.report.matrix_text import print_matrix
 
 
@@ -32,5 +32,5 @@ def report(runs: tuple[Path, ...], **files: Path | None) -> None:
     write_reports(matrix, folder, targets)
     if not targets:
         print_matrix(Console(), matrix, all_rows=True)
-    for line in for_github(matrix, os.environ):
+    for line in report_to_github(matrix, os.environ):
         click.echo(line, err=Path("-") in targets.values())

@@ -41,20 +41,20 @@ def verify(request: TrialRequest, hold_on_fail: bool, all_providers: bool, as_js
     Of an installer's disc: whether the installer runs, finds its disk and uses the NIC. A link is
     looked at first, and downloaded only if nothing speaks against it.
     """
-    from harness.report.live import Progress
-    from harness.report.transfer import Transfer
+    from harness.report.download_progress import DownloadProgress
+    from harness.report.run_progress import RunProgress
     from harness.trial.trial import try_image
 
     _check_together(request, hold_on_fail=hold_on_fail, all_providers=all_providers)
     if all_providers:
         _verify_everywhere(request, as_json=as_json)
 
-    def fetching() -> Transfer:
-        return Transfer(Console(stderr=True))
+    def fetching() -> DownloadProgress:
+        return DownloadProgress(Console(stderr=True))
 
-    with Progress(Console(stderr=True)) as progress, faults_as_result(request, as_json=as_json):
+    with RunProgress(Console(stderr=True)) as progress, faults_as_result(request, as_json=as_json):
         if hold_on_fail:
-            from harness.console.opening import try_and_hold
+            from harness.console.terminal_session import try_and_hold
 
             result = try_and_hold(request, progress, fetching)
         else:
@@ -63,7 +63,7 @@ def verify(request: TrialRequest, hold_on_fail: bool, all_providers: bool, as_js
 
 
 # Options that cannot be meant together.
-_APART = (
+_EXCLUSIVE_OPTIONS = (
     ("--hold-on-fail", "--install"),
     ("--all-providers", "--install"),
     ("--all-providers", "--hold-on-fail"),
@@ -83,16 +83,16 @@ def _check_together(request: TrialRequest, *, hold_on_fail: bool, all_providers:
         "--firmware": request.profile.machine.firmware.source == FIRMWARE_OPTION,
     }
     given = {name for name, is_given in asked.items() if is_given}
-    for pair in _APART:
+    for pair in _EXCLUSIVE_OPTIONS:
         if given.issuperset(pair):
             raise UsageError(f"{pair[0]} and {pair[1]}: give one of them.")
 
 
 def _verify_everywhere(request: TrialRequest, *, as_json: bool) -> NoReturn:
     """Try the image at every provider, print the table, and leave."""
-    from harness.report.everywhere import print_everywhere
-    from harness.report.live import Progress
-    from harness.report.transfer import Transfer
+    from harness.report.download_progress import DownloadProgress
+    from harness.report.provider_table import print_provider_table
+    from harness.report.run_progress import RunProgress
     from harness.trial.providers import as_json as everywhere_as_json
     from harness.trial.providers import exit_status, try_everywhere
 
@@ -103,11 +103,11 @@ def _verify_everywhere(request: TrialRequest, *, as_json: bool) -> NoReturn:
     requests = [
         replace(request, profile=profile, run_dir=base / profile.name) for profile in profiles
     ]
-    with Progress(Console(stderr=True)) as progress:
+    with RunProgress(Console(stderr=True)) as progress:
         rows = try_everywhere(
             requests,
             progress,
-            lambda: Transfer(Console(stderr=True)),
+            lambda: DownloadProgress(Console(stderr=True)),
             lambda profile: progress.title(profile.title),
         )
     reasons = {row.not_tried for row in rows}
@@ -116,5 +116,5 @@ def _verify_everywhere(request: TrialRequest, *, as_json: bool) -> NoReturn:
     if as_json:
         click.echo(everywhere_as_json(rows))
     else:
-        print_everywhere(Console(), request.location, rows)
+        print_provider_table(Console(), request.location, rows)
     sys.exit(exit_status(rows))

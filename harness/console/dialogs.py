@@ -15,7 +15,7 @@ from textual.widgets.option_list import Option
 _CANCEL: list[BindingType] = [Binding("escape", "cancel", "Cancel")]
 
 
-class AskText(ModalScreen[str | None]):
+class TextDialog(ModalScreen[str | None]):
     """Asks for a line; None where it is left with Escape."""
 
     BINDINGS: ClassVar[list[BindingType]] = _CANCEL
@@ -40,7 +40,7 @@ class AskText(ModalScreen[str | None]):
         self.dismiss(None)
 
 
-class AskChoice(ModalScreen[str | None]):
+class ChoiceDialog(ModalScreen[str | None]):
     """Asks for one of several; None where it is left with Escape."""
 
     BINDINGS: ClassVar[list[BindingType]] = _CANCEL

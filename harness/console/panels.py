@@ -7,11 +7,11 @@ from collections.abc import Iterable
 
 from rich.text import Text
 
-from harness.console.view import Said, View
+from harness.console.view import TimedLine, View
 from harness.evidence.guest_text import printable
 from harness.model.outcome import Outcome
-from harness.report.findings import PANEL, show
-from harness.report.text import OUTCOME_STYLES, size_text
+from harness.report.findings import PANEL, shown_finding
+from harness.report.result_text import OUTCOME_STYLES, size_text
 
 _STATES = {"running": "bold green", "frozen": "bold cyan", "off": "bold red"}
 _BAR_CELLS = 12
@@ -79,7 +79,7 @@ def diagnosis(view: View) -> Text:
     if view.rolled_back:
         text.append("\n(the machine was rolled back since)", "dim")
     cause = verdict.cause if verdict else None
-    for row in (show(row, PANEL, cause) for row in view.findings):
+    for row in (shown_finding(row, PANEL, cause) for row in view.findings):
         text.append(f"\n\n{row.mark} ", f"bold {row.colour}")
         text.append(row.id, row.colour)
         if not row.decides:
@@ -126,7 +126,7 @@ def rules(view: View) -> Text:
     return text or Text("No rule has fired yet.", "dim")
 
 
-def log(lines: Iterable[Said]) -> Text:
+def log(lines: Iterable[TimedLine]) -> Text:
     """Events of QEMU, and what a person did."""
     text = Text()
     for said in lines:

@@ -21,7 +21,7 @@ from textual_image.widget import Image as ImageWidget  # noqa: E402
 PICTURE_ID = "screen-picture"
 
 
-class _Shows(Protocol):
+class _ImageHolder(Protocol):
     image: Pillow.Image | None
 
 
@@ -30,7 +30,7 @@ def picture_pane() -> Widget:
     return ImageWidget(id=PICTURE_ID)
 
 
-class Pictures:
+class PictureUpdater:
     """Puts pictures on a pane, and none twice: a terminal is slow to draw one."""
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Pictures:
             return
         self._last = data
         try:
-            cast(_Shows, pane).image = read_colours(data)
+            cast(_ImageHolder, pane).image = read_colours(data)
         except PictureError:
             pane.display = False
         else:

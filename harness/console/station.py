@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.console.actions import ACTIONS, swap_of
-from harness.console.hands import Hands
+from harness.console.controls import MachineControls
 from harness.console.tap import Listener, SerialTap
 from harness.console.view import View
 from harness.diagnose.change import Change
@@ -33,11 +33,11 @@ _SAID_CHARS = 400
 
 
 @dataclass(slots=True)
-class _Boot:
+class _RunningBoot:
     """A machine that is on, and the task that holds it until it is to be left."""
 
     held: Live
-    hands: Hands
+    controls: MachineControls
     leave: asyncio.Event
     task: asyncio.Task[None]
 
@@ -62,7 +62,7 @@ class Station:
         self._tap = SerialTap()
         self._watchers: list[EventListener] = []
         self._folders: list[Path] = []
-        self._boot: _Boot | None = None
+        self._boot: _RunningBoot | None = None
         self._busy = asyncio.Lock()
 
     # Watching
@@ -85,7 +85,7 @@ class Station:
             watcher(observation, diagnosis)
 
     @property
-    def held(self) -> Live:
+    def live_run(self) -> Live:
         """The machine that is on; raises StateError where there is none."""
         if self._boot is None:
             raise StateError("There is no machine at this moment.")
@@ -94,7 +94,7 @@ class Station:
     @property
     def folder_now(self) -> Path:
         """The run folder of the machine that is on."""
-        return self.held.folder
+        return self.live_run.folder
 
     @property
     def vnc_socket(self) -> Path | None:
@@ -107,25 +107,25 @@ class Station:
 
     def result(self) -> Result:
         """The result so far of the machine that is on."""
-        return self.held.result()
+        return self.live_run.result()
 
     async def decided(self) -> None:
         """Wait for the verdict of the machine that is on."""
-        await self.held.recorder.decided.wait()
+        await self.live_run.recorder.decided.wait()
 
     async def read_screen(self) -> ScreenText:
         """What a console on the screen says now; ``how`` is ``none`` where it is no console."""
-        return await read_console_now(self.held.run.machine)
+        return await read_console_now(self.live_run.run.machine)
 
     async def read_picture(self) -> bytes:
         """The screen now, as a PPM; nothing where there is none."""
-        return await dump_screen(self.held.run.machine)
+        return await dump_screen(self.live_run.run.machine)
 
     # Touching
 
     def type(self, keys: bytes) -> None:
         """Type ``keys`` on the serial line; how many is recorded, and not which."""
-        held = self.held
+        held = self.live_run
         held.run.line.send(keys)
         held.recorder.answers_prompts = False
         held.recorder.log.record(PersonTyping(len(keys)))
@@ -145,14 +145,14 @@ class Station:
             return await self._by_hand(name, arguments)
 
     async def _by_hand(self, name: str, arguments: dict[str, str]) -> str:
-        if self._boot is None or self.held.run.machine.has_ended:
+        if self._boot is None or self.live_run.run.machine.has_ended:
             raise StateError("QEMU has ended: swap something, and another machine boots.")
-        held, log = self.held, self.held.recorder.log
+        held, log = self.live_run, self.live_run.recorder.log
         if name in ("send-key", "ctrl-alt-del"):
             held.recorder.answers_prompts = False
         log.record(PersonAction(name, printable(" ".join(arguments.values()), _SAID_CHARS)))
         try:
-            said = await self._boot.hands.does[name](**arguments)
+            said = await self._boot.controls.does[name](**arguments)
         except (UsageError, StateError, HostError) as error:
             log.record(PersonRefusal(printable(str(error), _SAID_CHARS)))
             raise StateError(printable(str(error), _SAID_CHARS)) from error
@@ -201,7 +201,7 @@ class Station:
         finally:
             if (case.folder / EVIDENCE_FILE).exists():
                 self._folders.append(case.folder)
-        self._boot = _Boot(held, Hands(held), leave, task)
+        self._boot = _RunningBoot(held, MachineControls(held), leave, task)
 
     async def _hold(
         self, case: Case, variant: BootVariant, up: asyncio.Future[Live], leave: asyncio.Event

@@ -13,16 +13,16 @@ from textual.widgets import Static, TabbedContent, TabPane
 
 from harness.console import panels
 from harness.console.actions import ACTIONS, SWAPS
-from harness.console.dialogs import AskChoice, AskText
+from harness.console.dialogs import ChoiceDialog, TextDialog
 from harness.console.keys import PREFIX, PREFIX_BYTE, key_bytes
-from harness.console.picture_pane import PICTURE_ID, Pictures, picture_pane
+from harness.console.picture_pane import PICTURE_ID, PictureUpdater, picture_pane
 from harness.console.player import Player
 from harness.console.serial_pane import SerialPane
 from harness.console.station import Station
 from harness.errors import HarnessError, StateError
 from harness.evidence.guest_text import printable
 
-Left = Literal["end", "keep"]
+ExitChoice = Literal["end", "keep"]
 
 _TABS = ("serial", "screen", "log", "rules")
 _TITLES = ("1 Serial", "2 Screen", "3 QMP log", "4 Rules")
@@ -33,7 +33,7 @@ _PLACEHOLDERS = {"keys": "ret, ctrl-alt-f2, a ...", "text": "query-status"}
 _LEAVE = (("q", "Leave"), ("Q", "Leave, machine kept"))
 
 
-class ConsoleApp(App[Left], inherit_bindings=False):
+class ConsoleApp(App[ExitChoice], inherit_bindings=False):
     """Every key goes to the guest, but the one after Ctrl-]; to a recorded run none does.
 
     What it returns says whether the machine is to be kept.
@@ -49,7 +49,7 @@ class ConsoleApp(App[Left], inherit_bindings=False):
         self.serial = SerialPane()
         self._waits = False
         self._dirty = True
-        self._pictures = Pictures()
+        self._pictures = PictureUpdater()
         self._stop_watching: list[Callable[[], None]] = []
 
     def compose(self) -> ComposeResult:
@@ -236,7 +236,7 @@ class ConsoleApp(App[Left], inherit_bindings=False):
             if text:
                 self.act(name, **{argument: text})
 
-        self.push_screen(AskText(label, _PLACEHOLDERS[argument]), answered)
+        self.push_screen(TextDialog(label, _PLACEHOLDERS[argument]), answered)
 
     def _ask_what_to_swap(self) -> None:
         choices = [
@@ -251,7 +251,7 @@ class ConsoleApp(App[Left], inherit_bindings=False):
                 self.act("swap", what=what, value=value)
 
         title = "Boot again with one thing other than the provider has it"
-        self.push_screen(AskChoice(title, choices), chosen)
+        self.push_screen(ChoiceDialog(title, choices), chosen)
 
     def act(self, name: str, **arguments: str) -> None:
         """Do something to the machine, and say what came of it."""
@@ -313,7 +313,7 @@ class ConsoleApp(App[Left], inherit_bindings=False):
                 player.seek(stage)
                 self._mark()
 
-        self.push_screen(AskChoice("Go to", choices), chosen)
+        self.push_screen(ChoiceDialog("Go to", choices), chosen)
 
 
 def _keys(width: int) -> Text:

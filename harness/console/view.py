@@ -10,8 +10,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from harness.console.fired import Fired, FiredRules
-from harness.console.words import event_words, frame_words, person_words, standing
+from harness.console.event_words import diagnosis_sentence, event_words, frame_words, person_words
+from harness.console.rule_hits import RuleHit, RuleHits
 from harness.diagnose.diagnosis import Diagnosis
 from harness.diagnose.judge import Verdict
 from harness.diagnose.updates import RuleUpdate, Update
@@ -39,7 +39,7 @@ from harness.model.finding import Finding
 from harness.model.image import Medium
 from harness.model.outcome import Outcome
 from harness.model.stages import DISK_LADDER, ISO_LADDER, Stage
-from harness.report.findings import VIEW, show
+from harness.report.findings import VIEW, shown_finding
 
 State = Literal["off", "running", "frozen"]
 
@@ -51,7 +51,7 @@ _LINE_CHARS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class TimedLine:
     """A line with the second at which it came."""
 
     at_s: float
@@ -59,7 +59,7 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Rung:
+class LadderStep:
     """A stage, and the second at which it was reached; None where it was not."""
 
     stage: Stage
@@ -67,18 +67,18 @@ class Rung:
 
 
 @dataclass(slots=True)
-class Traffic:
+class TrafficTotals:
     """What went through disk and NIC since power-on. Bytes are totals, ``frames`` the guest's."""
 
     read_bytes: int = 0
     written_bytes: int = 0
     iso_read_bytes: int = 0
     frames: int = 0
-    last_frames: deque[Said] = field(default_factory=lambda: deque(maxlen=_FRAMES))
+    last_frames: deque[TimedLine] = field(default_factory=lambda: deque(maxlen=_FRAMES))
 
 
 @dataclass(slots=True)
-class Boot:
+class BootSummary:
     """A machine that was switched on: what was special about it, and what came of it."""
 
     title: str
@@ -93,9 +93,9 @@ class View:
     """Takes every observation of a run in order; a new ``start`` in it begins the next machine."""
 
     def __init__(self) -> None:
-        self.boots: list[Boot] = []
+        self.boots: list[BootSummary] = []
         """The machines so far; the last one is at work."""
-        self.log: deque[Said] = deque(maxlen=_LOG_LINES)
+        self.log: deque[TimedLine] = deque(maxlen=_LOG_LINES)
         """Events of QEMU and what a person did, the last ones."""
         self.provider = self.image = self.firmware = ""
         self.medium: Medium = "disk"
@@ -106,7 +106,7 @@ class View:
     def _begin(self) -> None:
         self.now_s = 0.0
         self.state: State = "off"
-        self.traffic = Traffic()
+        self.traffic = TrafficTotals()
         self.screen: tuple[str, ...] = ()
         self.screen_at_s: float | None = None
         self.screenshot = ""
@@ -115,7 +115,7 @@ class View:
         self.started_s = 0.0
         """When a person started the machine over; stages count from there."""
         self._is_over = False
-        self._fired = FiredRules()
+        self._fired = RuleHits()
 
     def take(self, observation: Observation, diagnosis: Diagnosis) -> None:
         """Take the next observation, and the diagnosis of its boot, which has taken it already."""
@@ -142,7 +142,7 @@ class View:
         self.image = printable(start.image.location, _LINE_CHARS)
         self.medium = start.medium
         title = printable(start.change or start.part, 120)
-        self.boots = [*self.boots[-_BOOTS:], Boot(title)]
+        self.boots = [*self.boots[-_BOOTS:], BootSummary(title)]
 
     # What a person does
 
@@ -194,7 +194,7 @@ class View:
         self._say("QEMU ended." if status is None else f"QEMU ended with the status {status}.")
 
     def _say(self, text: str) -> None:
-        self.log.append(Said(self.now_s, text))
+        self.log.append(TimedLine(self.now_s, text))
 
     @handlers.on(DiskReads)
     def _on_reads(self, event: DiskReads) -> None:
@@ -215,7 +215,7 @@ class View:
     @handlers.on(Frame)
     def _on_frame(self, event: Frame) -> None:
         self.traffic.frames = max(self.traffic.frames, event.number)
-        self.traffic.last_frames.append(Said(self.now_s, frame_words(event)))
+        self.traffic.last_frames.append(TimedLine(self.now_s, frame_words(event)))
 
     @handlers.on(ScreenText)
     def _on_screen(self, event: ScreenText) -> None:
@@ -243,7 +243,7 @@ class View:
     @property
     def sentence(self) -> str:
         """The diagnosis as it stands now."""
-        return standing(self.diagnosis, self.provider)
+        return diagnosis_sentence(self.diagnosis, self.provider)
 
     @property
     def stage(self) -> Stage | None:
@@ -252,17 +252,17 @@ class View:
         return timeline.furthest if timeline.reached_s else None
 
     @property
-    def ladder(self) -> tuple[Rung, ...]:
+    def ladder(self) -> tuple[LadderStep, ...]:
         """The stages of the medium with the seconds since the machine was switched on."""
         stages = ISO_LADDER if self.medium == "iso" else DISK_LADDER
         reached_s = self.diagnosis.tracker.climb.reached_s
         return tuple(
-            Rung(stage, reached_s[stage] - self.started_s if stage in reached_s else None)
+            LadderStep(stage, reached_s[stage] - self.started_s if stage in reached_s else None)
             for stage in stages
         )
 
     @property
-    def rules(self) -> tuple[Fired, ...]:
+    def rules(self) -> tuple[RuleHit, ...]:
         """The rules that fired, in the order in which they first did."""
         return tuple(self._fired.rows.values())
 
@@ -302,7 +302,7 @@ class View:
 
 
 def _finding(row: Finding) -> dict[str, Any]:
-    shown = show(row, VIEW)
+    shown = shown_finding(row, VIEW)
     return {
         "id": shown.id,
         "severity": shown.severity,

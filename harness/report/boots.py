@@ -1,4 +1,4 @@
-"""The boots that a run folder holds, each with its log and its pictures, within a page's room."""
+"""The boots that a run folder holds, each with its log and its pictures, within a page's limits."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from harness.model.stages import STAGES
-from harness.report.charts import stages_of
-from harness.report.consoles import MAX_LINES, Heard, Line, heard_in, lines_to_show
-from harness.report.pictures import Embedded, embed
+from harness.report.charts import stage_times
+from harness.report.console_lines import (
+    MAX_LINES,
+    RecordedConsoles,
+    ReportLine,
+    lines_to_show,
+    read_consoles,
+)
+from harness.report.pictures import EmbeddedPicture, embed
 from harness.trial.result import RESULT_FILE, Result
 
 MAX_PICTURES = 6
@@ -32,7 +38,7 @@ _LOGS = {"serial": "serial console", "firmware": "firmware log", "screen": "last
 
 
 @dataclass(slots=True)
-class Room:
+class PageBudget:
     """What a page has left for pictures (bytes) and logs (characters). Boots take from it."""
 
     pictures_bytes: int = 12_000_000
@@ -42,40 +48,40 @@ class Room:
 
 
 @dataclass(frozen=True, slots=True)
-class Log:
+class ConsoleLog:
     """A console of a boot, by what a person calls it."""
 
     name: str
-    lines: tuple[Line, ...]
+    lines: tuple[ReportLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Shot:
+class BootScreenshot:
     """A screenshot: at which stages it was taken, and when first. ``text`` is what it shows."""
 
     stages: str
     t_s: float | None
-    picture: Embedded
+    picture: EmbeddedPicture
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Boot:
+class BootSection:
     """One boot. ``title`` is "" for the one that the verdict is of."""
 
     title: str
-    logs: tuple[Log, ...]
-    shots: tuple[Shot, ...]
+    logs: tuple[ConsoleLog, ...]
+    shots: tuple[BootScreenshot, ...]
 
 
-def boots_of(run_dir: Path, result: Result, room: Room) -> tuple[Boot, ...]:
+def boot_sections(run_dir: Path, result: Result, budget: PageBudget) -> tuple[BootSection, ...]:
     """The boots in ``run_dir`` that left anything to show, the one of ``result`` first."""
-    boots = [_boot(run_dir, result, "", room)]
+    boots = [_boot(run_dir, result, "", budget)]
     change = result.counterfactual.change if result.counterfactual else "one thing changed"
     for name, title in _PARTS.items():
         folder = run_dir / name
         if folder.is_dir():
-            boots.append(_boot(folder, _result_in(folder), title.format(change=change), room))
+            boots.append(_boot(folder, _result_in(folder), title.format(change=change), budget))
     return tuple(boot for boot in boots if boot.logs or boot.shots)
 
 
@@ -86,31 +92,33 @@ def _result_in(folder: Path) -> Result | None:
         return None
 
 
-def _boot(folder: Path, result: Result | None, title: str, room: Room) -> Boot:
-    heard = heard_in(folder)
-    shots = tuple(_shots(folder, heard, room))
-    return Boot(title, tuple(_logs(heard, result, room, has_pictures=bool(shots))), shots)
+def _boot(folder: Path, result: Result | None, title: str, budget: PageBudget) -> BootSection:
+    heard = read_consoles(folder)
+    shots = tuple(_shots(folder, heard, budget))
+    return BootSection(title, tuple(_logs(heard, result, budget, has_pictures=bool(shots))), shots)
 
 
-def _logs(heard: Heard, result: Result | None, room: Room, *, has_pictures: bool) -> Iterator[Log]:
+def _logs(
+    heard: RecordedConsoles, result: Result | None, budget: PageBudget, *, has_pictures: bool
+) -> Iterator[ConsoleLog]:
     """The serial console; of the rest what speaks where that does not."""
     cause = result.cause_finding if result else None
     evidence = cause.evidence if cause else ()
-    stages_s = stages_of(result) if result else {}
+    stages_s = stage_times(result) if result else {}
     for channel, name in _LOGS.items():
         said = heard.said.get(channel, [])
-        limit = MAX_LINES if room.log_characters > 0 else SHORT_LINES
+        limit = MAX_LINES if budget.log_characters > 0 else SHORT_LINES
         lines = lines_to_show(said, evidence, {} if channel == "screen" else stages_s, limit)
         decides = any(line.decisive for line in lines)
         mute = not heard.said.get("serial")
         if not lines or not (channel == "serial" or decides or (mute and not has_pictures)):
             continue
-        room.log_characters -= sum(len(line.text) for line in lines)
-        room.logs_shortened += limit == SHORT_LINES < len(said)
-        yield Log(name, lines)
+        budget.log_characters -= sum(len(line.text) for line in lines)
+        budget.logs_shortened += limit == SHORT_LINES < len(said)
+        yield ConsoleLog(name, lines)
 
 
-def _shots(folder: Path, heard: Heard, room: Room) -> Iterator[Shot]:
+def _shots(folder: Path, heard: RecordedConsoles, budget: PageBudget) -> Iterator[BootScreenshot]:
     """The last screenshots that differ, in the order in which they were taken."""
     by_digest: dict[bytes, list[Path]] = {}
     for path in sorted(folder.glob(_SCREENS), key=lambda path: _taken(path, heard)):
@@ -119,11 +127,11 @@ def _shots(folder: Path, heard: Heard, room: Room) -> Iterator[Shot]:
     alike = list(by_digest.values())[-MAX_PICTURES:]
     for paths in alike:
         picture = embed(paths[0])
-        if picture is None or picture.size_bytes > room.pictures_bytes:
-            room.pictures_left_out += 1
+        if picture is None or picture.size_bytes > budget.pictures_bytes:
+            budget.pictures_left_out += 1
             continue
-        room.pictures_bytes -= picture.size_bytes
-        yield Shot(
+        budget.pictures_bytes -= picture.size_bytes
+        yield BootScreenshot(
             stages=", ".join(_stage_of(path) for path in paths),
             t_s=heard.shots_s.get(paths[0].name),
             picture=picture,
@@ -132,7 +140,7 @@ def _shots(folder: Path, heard: Heard, room: Room) -> Iterator[Shot]:
         )
 
 
-def _taken(path: Path, heard: Heard) -> tuple[float, int, str]:
+def _taken(path: Path, heard: RecordedConsoles) -> tuple[float, int, str]:
     """The moment of a screenshot; of one that is in no record, the place of its stage, its name."""
     stage = _stage_of(path)
     place = next((number for number, name in enumerate(STAGES) if name == stage), len(STAGES))

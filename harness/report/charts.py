@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness.matrix.record import Past, Tried
 from harness.model.stages import DISK_LADDER, ISO_LADDER
-from harness.report.words import duration, moment, what_came_before
+from harness.report.row_words import duration, earlier_outcome_text, moment
 from harness.trial.result import Result
 
 MAX_POINTS = 60
@@ -21,7 +21,7 @@ _LEAST_PERCENT = 0.4
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class StageBar:
     """A stage and its share of a time scale, in percent; one that was not seen has no ``at_s``.
 
     ``passed`` is one that the boot must have come through, as it came further.
@@ -35,7 +35,7 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class ChartPoint:
     """A result among others: a place in the chart, and its text."""
 
     x: float
@@ -45,26 +45,26 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Spark:
+class Sparkline:
     """The verdicts of an image over the nights. ``path`` joins the points; the last is of now."""
 
-    points: tuple[Point, ...]
+    points: tuple[ChartPoint, ...]
     path: str
     slowest: str
     first: str
     last: str
 
 
-def stages_of(result: Result) -> dict[str, float]:
+def stage_times(result: Result) -> dict[str, float]:
     """When each stage was reached, in seconds since power-on, in the order of the ladder."""
     ladder = ISO_LADDER if result.image.format == "iso" else DISK_LADDER
     return {stage: result.timings_s[stage] for stage in ladder if stage in result.timings_s}
 
 
-def timeline(result: Result, scale_s: float) -> tuple[Bar, ...]:
+def timeline(result: Result, scale_s: float) -> tuple[StageBar, ...]:
     """Every stage of the ladder; those reached last until the next, or the verdict."""
     ladder = ISO_LADDER if result.image.format == "iso" else DISK_LADDER
-    reached = stages_of(result)
+    reached = stage_times(result)
     end_s = max([result.timings_s.get("verdict", 0.0), *reached.values()])
     # By time: a stage that is seen late (a reset, a lost line) is not drawn backwards.
     starts = sorted(reached.values())
@@ -72,12 +72,14 @@ def timeline(result: Result, scale_s: float) -> tuple[Bar, ...]:
     bars = []
     for stage in ladder:
         if stage not in reached:
-            bars.append(Bar(stage, None, passed=ladder.index(stage) < furthest))
+            bars.append(StageBar(stage, None, passed=ladder.index(stage) < furthest))
             continue
         at_s = reached[stage]
         until_s = next((start for start in starts if start > at_s), end_s)
         width = max(_LEAST_PERCENT, _percent(until_s - at_s, scale_s))
-        bars.append(Bar(stage, at_s, min(_percent(at_s, scale_s), 100 - _LEAST_PERCENT), width))
+        bars.append(
+            StageBar(stage, at_s, min(_percent(at_s, scale_s), 100 - _LEAST_PERCENT), width)
+        )
     return tuple(bars)
 
 
@@ -85,7 +87,7 @@ def _percent(seconds: float, scale_s: float) -> float:
     return round(100 * seconds / scale_s, 2) if scale_s > 0 else 0.0
 
 
-def sparkline(row: Tried, history: Sequence[Past]) -> Spark | None:
+def sparkline(row: Tried, history: Sequence[Past]) -> Sparkline | None:
     """The verdicts of ``row`` and of what came before it; None where it is the first.
 
     The time begins at 0 below, and a result that was not booted is left out.
@@ -96,11 +98,11 @@ def sparkline(row: Tried, history: Sequence[Past]) -> Spark | None:
         return None
     times = [*(past.verdict_s for past in earlier), now_s]
     judgements = [*(past.judgement for past in earlier), row.judgement]
-    texts = [f"{moment(past.at)}: {what_came_before(past)}" for past in earlier]
+    texts = [f"{moment(past.at)}: {earlier_outcome_text(past)}" for past in earlier]
     texts.append(f"{moment(row.started_at)}: this one")
     top_s, step = max(times), (_WIDTH - 2 * _MARGIN) / (len(times) - 1)
     points = tuple(
-        Point(
+        ChartPoint(
             x=round(_MARGIN + number * step, 1),
             y=round(_HEIGHT - _MARGIN - (_HEIGHT - 2 * _MARGIN) * time_s / top_s, 1),
             judgement=judgement,
@@ -111,4 +113,4 @@ def sparkline(row: Tried, history: Sequence[Past]) -> Spark | None:
         )
     )
     path = "M" + " L".join(f"{point.x} {point.y}" for point in points)
-    return Spark(points, path, duration(top_s), moment(earlier[0].at), duration(now_s))
+    return Sparkline(points, path, duration(top_s), moment(earlier[0].at), duration(now_s))

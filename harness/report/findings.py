@@ -15,7 +15,7 @@ _SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class FindingLimits:
     """How much of a finding is shown: of its evidence the last lines, of each text the start."""
 
     evidence_lines: int = 8
@@ -24,15 +24,15 @@ class Limits:
     remedy_chars: int = 1000
 
 
-REPORT = Limits()
+REPORT = FindingLimits()
 """On a terminal, and where plain lines are printed."""
-PAGE = Limits(line_chars=1000)
+PAGE = FindingLimits(line_chars=1000)
 """On a page that wraps by itself."""
-PANEL = Limits(evidence_lines=3, statement_chars=300, remedy_chars=300)
+PANEL = FindingLimits(evidence_lines=3, statement_chars=300, remedy_chars=300)
 """Beside other panels."""
-VIEW = Limits(line_chars=200)
+VIEW = FindingLimits(line_chars=200)
 """For a console in a browser, which shows it beside other panels."""
-FULL = Limits(evidence_lines=40, line_chars=1000)
+FULL = FindingLimits(evidence_lines=40, line_chars=1000)
 """For a file that a person searches."""
 
 
@@ -66,7 +66,9 @@ class ShownFinding:
         return COLOURS[self.severity]
 
 
-def show(row: Finding, limits: Limits = REPORT, cause: str | None = None) -> ShownFinding:
+def shown_finding(
+    row: Finding, limits: FindingLimits = REPORT, cause: str | None = None
+) -> ShownFinding:
     """``row`` as it is shown within ``limits``."""
     return ShownFinding(
         id=row.id,

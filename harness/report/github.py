@@ -10,8 +10,8 @@ from pathlib import Path
 
 from harness.errors import NoSpaceError
 from harness.matrix.record import Matrix, Tried
-from harness.report import words
-from harness.report.findings import show
+from harness.report import row_words
+from harness.report.findings import shown_finding
 from harness.report.markdown import MAX_BYTES, markdown
 
 MAX_ANNOTATIONS = 10
@@ -20,7 +20,7 @@ MAX_ANNOTATIONS = 10
 _SUMMARY_LIMIT_BYTES = 1 << 20
 
 
-def for_github(matrix: Matrix, environ: Mapping[str, str]) -> tuple[str, ...]:
+def report_to_github(matrix: Matrix, environ: Mapping[str, str]) -> tuple[str, ...]:
     """Append the summary where GitHub asks for one; the annotations to print on stdout.
 
     Both are nothing outside of GitHub Actions. Raises HostError where the summary cannot be
@@ -46,10 +46,10 @@ def _append_summary(matrix: Matrix, path: Path) -> None:
 
 def workflow_commands(matrix: Matrix) -> Iterator[str]:
     """A workflow command for each image that is not right, as many as GitHub shows."""
-    bad = [row for row in words.worst_first(matrix) if row.judgement != "right"]
+    bad = [row for row in row_words.worst_first(matrix) if row.judgement != "right"]
     shown = bad if len(bad) <= MAX_ANNOTATIONS else bad[: MAX_ANNOTATIONS - 1]
     for row in shown:
-        yield _command(f"{row.name}: {words.what_came(row.result)}", _message(row))
+        yield _command(f"{row.name}: {row_words.outcome_text(row.result)}", _message(row))
     if len(shown) < len(bad):
         yield _command("harness", f"{len(bad) - len(shown)} images more are not right.")
 
@@ -57,14 +57,14 @@ def workflow_commands(matrix: Matrix) -> Iterator[str]:
 def _message(row: Tried) -> str:
     """Lines: why, what was expected, what mends it."""
     cause = row.result.cause_finding
-    lines = [words.in_few_words(row), f"expected: {words.what_is_right(row.expected)}"]
-    if cause and (advice := show(cause).advice):
+    lines = [row_words.reason_text(row), f"expected: {row_words.expectation_text(row.expected)}"]
+    if cause and (advice := shown_finding(cause).advice):
         lines.append(f"remedy: {advice}")
-    return "\n".join(words.shown(line) for line in lines)
+    return "\n".join(row_words.safe_line(line) for line in lines)
 
 
 def _command(title: str, message: str) -> str:
-    return f"::error title={_property(words.shown(title, 200))}::{_data(message)}"
+    return f"::error title={_property(row_words.safe_line(title, 200))}::{_data(message)}"
 
 
 def _data(text: str) -> str:

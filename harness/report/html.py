@@ -20,11 +20,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.matrix.record import Matrix, Tried
-from harness.report import words
-from harness.report.boots import Boot, Room, boots_of
-from harness.report.charts import Bar, Spark, sparkline, timeline
-from harness.report.findings import PAGE, ShownFinding, by_weight, show
-from harness.report.text import size_text
+from harness.report import row_words
+from harness.report.boots import BootSection, PageBudget, boot_sections
+from harness.report.charts import Sparkline, StageBar, sparkline, timeline
+from harness.report.findings import PAGE, ShownFinding, by_weight, shown_finding
+from harness.report.result_text import size_text
 from harness.trial.result import Result
 
 MAX_ROWS = 2000
@@ -51,10 +51,10 @@ class RowView:
     came: str
     right: str
     why: str
-    bars: tuple[Bar, ...]
-    own_bars: tuple[Bar, ...]
-    spark: Spark | None
-    boots: tuple[Boot, ...]
+    bars: tuple[StageBar, ...]
+    own_bars: tuple[StageBar, ...]
+    spark: Sparkline | None
+    boots: tuple[BootSection, ...]
     facts: tuple[tuple[str, str], ...]
     took: str
     search: str
@@ -64,13 +64,13 @@ def html_page(matrix: Matrix, folder: Path) -> str:
     """The page; ``folder`` is what the ``run_dir`` of the rows are relative to.
 
     Where all pictures and logs would make the page too large, those of the first rows, which are
-    not right, have the room: see ``Room``.
+    not right, come first: see ``PageBudget``.
     """
-    rows = words.worst_first(matrix)
+    rows = row_words.worst_first(matrix)
     scale_s = max((_verdict_s(row) for row in rows), default=0.0)
-    room = Room()
+    budget = PageBudget()
     views = [
-        _view(f"image-{number}", row, matrix, folder, scale_s, room)
+        _view(f"image-{number}", row, matrix, folder, scale_s, budget)
         for number, row in enumerate(rows[:MAX_ROWS], start=1)
     ]
     anchors = {view.row.name: view.anchor for view in views}
@@ -80,17 +80,17 @@ def html_page(matrix: Matrix, folder: Path) -> str:
         .get_template("page.html")
         .render(
             matrix=matrix,
-            headline=words.headline(matrix),
-            counts=words.counts(matrix),
-            news=words.news_of(matrix),
+            headline=row_words.headline(matrix),
+            counts=row_words.counts(matrix),
+            news=row_words.listed_news(matrix),
             groups=list(_grouped(views)),
             left_out=len(rows) - len(views),
             anchors=anchors,
             tags=sorted({tag for view in views for tag in view.row.tags}),
             outcomes=sorted({view.row.result.outcome for view in views}),
-            began=words.moment(matrix.started_at),
+            began=row_words.moment(matrix.started_at),
             took=_took(matrix),
-            room=room,
+            budget=budget,
             style=style,
             script=script,
             policy=policy(style, script),
@@ -127,7 +127,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_harmless,
     )
-    environment.filters.update(duration=words.duration, moment=words.moment)
+    environment.filters.update(duration=row_words.duration, moment=row_words.moment)
     environment.globals.update(findings_of=_findings_of)
     return environment
 
@@ -135,17 +135,17 @@ def _environment() -> Environment:
 def _findings_of(result: Result) -> list[ShownFinding]:
     """The findings as the page shows them, the heaviest first."""
     heaviest = by_weight(result.findings, result.cause)[:_MAX_FINDINGS]
-    return [show(row, PAGE, result.cause) for row in heaviest]
+    return [shown_finding(row, PAGE, result.cause) for row in heaviest]
 
 
 def _why(row: Tried) -> str:
     told = row.judgement != "right" or row.result.cause
-    return words.shown(words.in_few_words(row)) if told else ""
+    return row_words.safe_line(row_words.reason_text(row)) if told else ""
 
 
 def _harmless(value: Any) -> Any:
     """What the template writes: each text a harmless line; what is Markup is ours."""
-    return words.shown(value) if type(value) is str else value
+    return row_words.safe_line(value) if type(value) is str else value
 
 
 def _grouped(views: Iterable[RowView]) -> Iterator[tuple[str, str, list[RowView]]]:
@@ -158,22 +158,22 @@ def _grouped(views: Iterable[RowView]) -> Iterator[tuple[str, str, list[RowView]
 
 
 def _view(
-    anchor: str, row: Tried, matrix: Matrix, folder: Path, scale_s: float, room: Room
+    anchor: str, row: Tried, matrix: Matrix, folder: Path, scale_s: float, budget: PageBudget
 ) -> RowView:
     result = row.result
-    searched = [row.name, row.description, row.catalog, row.source, words.what_came(result)]
+    searched = [row.name, row.description, row.catalog, row.source, row_words.outcome_text(result)]
     return RowView(
         anchor=anchor,
         row=row,
-        came=words.what_came(result),
-        right=words.what_is_right(row.expected),
+        came=row_words.outcome_text(result),
+        right=row_words.expectation_text(row.expected),
         why=_why(row),
         bars=timeline(result, scale_s),
         own_bars=timeline(result, _verdict_s(row)),
         spark=sparkline(row, matrix.history.get(row.name, ())),
-        boots=boots_of(folder / row.run_dir, result, room) if row.run_dir else (),
+        boots=boot_sections(folder / row.run_dir, result, budget) if row.run_dir else (),
         facts=tuple(_facts(row)),
-        took=words.duration(_verdict_s(row)) if result.stage else "not booted",
+        took=row_words.duration(_verdict_s(row)) if result.stage else "not booted",
         search=" ".join([*searched, *row.tags]).lower(),
     )
 
@@ -198,12 +198,12 @@ def _facts(row: Tried) -> Iterator[tuple[str, str]]:
         yield "sha256", image.sha256
     machine = f"QEMU {tool.qemu}, {tool.accel}, {tool.firmware}" if tool.qemu else "not booted"
     yield "machine", f"{row.result.provider}: {machine}" + (f", on {row.worker}" * bool(row.worker))
-    waited = f", after {words.duration(row.wait_s)} of building or download" * bool(row.wait_s)
-    yield "took", f"{words.duration(row.wall_s)}{waited}"
+    waited = f", after {row_words.duration(row.wait_s)} of building or download" * bool(row.wait_s)
+    yield "took", f"{row_words.duration(row.wall_s)}{waited}"
     if row.attempts > 1:
         yield "attempts", str(row.attempts)
     if row.reused:
-        yield "reused", f"a result of {words.moment(row.started_at)}"
+        yield "reused", f"a result of {row_words.moment(row.started_at)}"
     if row.catalog:
         yield "catalog", row.catalog
     if row.run_dir:
@@ -214,4 +214,4 @@ def _took(matrix: Matrix) -> str:
     """How long all of it took; "" where it has not ended."""
     if matrix.ended_at is None:
         return ""
-    return words.duration((matrix.ended_at - matrix.started_at).total_seconds())
+    return row_words.duration((matrix.ended_at - matrix.started_at).total_seconds())

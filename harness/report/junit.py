@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from harness.matrix.record import Matrix, Tried
-from harness.report import words
-from harness.report.charts import stages_of
-from harness.report.consoles import Line, heard_in, lines_to_show
-from harness.report.findings import FULL, ShownFinding, show
+from harness.report import row_words
+from harness.report.charts import stage_times
+from harness.report.console_lines import ReportLine, lines_to_show, read_consoles
+from harness.report.findings import FULL, ShownFinding, shown_finding
 
 MAX_OUTPUT_CHARACTERS = 20_000
 """How much of the log of one image is handed on: its end."""
@@ -48,7 +48,7 @@ def junit_xml(matrix: Matrix, folder: Path) -> str:
 
 
 def _suite_name(row: Tried) -> str:
-    return words.shown(row.catalog or row.result.provider, 200)
+    return row_words.safe_line(row.catalog or row.result.provider, 200)
 
 
 def _count(element: ET.Element, cases: list[ET.Element]) -> None:
@@ -65,7 +65,7 @@ def _case(row: Tried, folder: Path) -> ET.Element:
         tag = "error" if row.judgement == "error" else "failure"
         said = ET.SubElement(case, tag)
         said.set("type", _legal(row.result.cause or row.result.outcome))
-        said.set("message", _legal(words.in_few_words(row)))
+        said.set("message", _legal(row_words.reason_text(row)))
         said.text = _legal_text(_what_is_wrong(row))
     output = ET.SubElement(case, "system-out")
     output.text = _legal_text(_output(row, folder))
@@ -89,7 +89,7 @@ def _add_properties(case: ET.Element, row: Tried) -> None:
     values = {
         "judgement": row.judgement,
         "outcome": result.outcome,
-        "expected": words.what_is_right(row.expected),
+        "expected": row_words.expectation_text(row.expected),
         "stage": result.stage,
         "cause": result.cause,
         "provider": result.provider,
@@ -108,8 +108,8 @@ def _add_properties(case: ET.Element, row: Tried) -> None:
 
 
 def _what_is_wrong(row: Tried) -> Iterator[str]:
-    yield f"expected: {words.what_is_right(row.expected)}"
-    yield f"seen:     {words.what_came(row.result)}"
+    yield f"expected: {row_words.expectation_text(row.expected)}"
+    yield f"seen:     {row_words.outcome_text(row.result)}"
     if row.differs:
         yield f"another {', '.join(row.differs)} than expected"
     if row.result.counterfactual:
@@ -117,7 +117,7 @@ def _what_is_wrong(row: Tried) -> Iterator[str]:
     cause = row.result.cause_finding
     if cause:
         yield ""
-        yield from _in_words(show(cause, FULL))
+        yield from _in_words(shown_finding(cause, FULL))
 
 
 def _in_words(cause: ShownFinding) -> Iterator[str]:
@@ -131,13 +131,13 @@ def _in_words(cause: ShownFinding) -> Iterator[str]:
 def _output(row: Tried, folder: Path) -> Iterator[str]:
     """Where and how long; the end of what the guest said, which is short where all is right."""
     yield f"image: {row.source}"
-    stages = [f"{stage} {at_s:.1f} s" for stage, at_s in stages_of(row.result).items()]
+    stages = [f"{stage} {at_s:.1f} s" for stage, at_s in stage_times(row.result).items()]
     if stages:
         yield f"stages: {', '.join(stages)}"
     if not row.run_dir:
         return
     yield f"run: {row.run_dir}"
-    said = heard_in(folder / row.run_dir).said
+    said = read_consoles(folder / row.run_dir).said
     # A screen is read where nobody speaks on the serial port.
     channel = "serial" if said.get("serial") else "screen"
     lines = lines_to_show(said.get(channel, []), (), {})
@@ -147,7 +147,7 @@ def _output(row: Tried, folder: Path) -> Iterator[str]:
     yield from _end_of(lines, _SHORT_OUTPUT_CHARACTERS if right else MAX_OUTPUT_CHARACTERS)
 
 
-def _end_of(lines: Iterable[Line], limit: int) -> list[str]:
+def _end_of(lines: Iterable[ReportLine], limit: int) -> list[str]:
     """The last of ``lines``, ``limit`` characters at most."""
     end: list[str] = []
     for line in reversed(list(lines)):
@@ -161,7 +161,7 @@ def _end_of(lines: Iterable[Line], limit: int) -> list[str]:
 
 def _legal(text: str) -> str:
     """``text`` as one line that XML can hold."""
-    return _ILLEGAL.sub("\u00b7", words.shown(text))
+    return _ILLEGAL.sub("\u00b7", row_words.safe_line(text))
 
 
 def _legal_text(lines: Iterable[str]) -> str:

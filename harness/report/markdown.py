@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from harness.matrix.record import Matrix, Tried
-from harness.report import words
-from harness.report.findings import show
+from harness.report import row_words
+from harness.report.findings import shown_finding
 
 MAX_BYTES = 900_000
 """The size of a summary at most; GitHub refuses one of more than a MiB."""
@@ -25,10 +25,10 @@ def markdown(matrix: Matrix, max_bytes: int = MAX_BYTES) -> str:
 
     Where it would take more than ``max_bytes`` in UTF-8, rows are left out, and their number said.
     """
-    rows = words.worst_first(matrix)
+    rows = row_words.worst_first(matrix)
     bad = [row for row in rows if row.judgement != "right"]
     page = _Page(max_bytes)
-    page.add([f"## {_safe(words.headline(matrix))}", ""])
+    page.add([f"## {_safe(row_words.headline(matrix))}", ""])
     page.add(_news(matrix))
     page.add_rows(_BAD_HEAD, [_bad_row(row) for row in bad], (), "images that are not right")
     page.add(_missing(matrix))
@@ -77,13 +77,13 @@ class _Page:
 
 
 def _news(matrix: Matrix) -> Iterator[str]:
-    news = words.news_of(matrix)
+    news = row_words.listed_news(matrix)
     if not news:
         return
     yield "### What is new"
     yield ""
     for row in news[:_MAX_NEWS]:
-        since = f" (since {words.moment(row.since)})" if row.since else ""
+        since = f" (since {row_words.moment(row.since)})" if row.since else ""
         yield f"- **{row.kind}** {_code(row.name)} {_safe(row.statement)}{_safe(since)}"
     if len(news) > _MAX_NEWS:
         yield f"- and {len(news) - _MAX_NEWS} more"
@@ -101,12 +101,12 @@ def _missing(matrix: Matrix) -> Iterator[str]:
 
 def _bad_row(row: Tried) -> str:
     cause = row.result.cause_finding
-    remedy = show(cause).advice if cause else ""
+    remedy = shown_finding(cause).advice if cause else ""
     return _cells(
         f"{_MARKS[row.judgement]} {_code(row.name)}",
-        _safe(words.what_came(row.result)),
-        _safe(words.what_is_right(row.expected)),
-        _safe(words.in_few_words(row)),
+        _safe(row_words.outcome_text(row.result)),
+        _safe(row_words.expectation_text(row.expected)),
+        _safe(row_words.reason_text(row)),
         _safe(remedy),
     )
 
@@ -116,9 +116,9 @@ def _row(row: Tried) -> str:
     return _cells(
         _MARKS[row.judgement],
         _code(row.name),
-        _safe(words.what_came(row.result)),
-        _safe(words.what_is_right(row.expected)),
-        words.duration(verdict_s) if row.result.stage else "not booted",
+        _safe(row_words.outcome_text(row.result)),
+        _safe(row_words.expectation_text(row.expected)),
+        row_words.duration(verdict_s) if row.result.stage else "not booted",
     )
 
 
@@ -127,13 +127,13 @@ def _cells(*cells: str) -> str:
 
 
 def _last_line(matrix: Matrix) -> str:
-    ended = f", ended {words.moment(matrix.ended_at)}" if matrix.ended_at else ", has not ended"
-    return f"harness {matrix.version}, began {words.moment(matrix.started_at)}{ended}"
+    ended = f", ended {row_words.moment(matrix.ended_at)}" if matrix.ended_at else ", has not ended"
+    return f"harness {matrix.version}, began {row_words.moment(matrix.started_at)}{ended}"
 
 
 def _safe(text: str) -> str:
     """``text`` that Markdown shows as it is: one line, no markup, no link."""
-    return _SPECIAL.sub(_reference, words.shown(text, _CELL_LIMIT))
+    return _SPECIAL.sub(_reference, row_words.safe_line(text, _CELL_LIMIT))
 
 
 def _reference(match: re.Match[str]) -> str:

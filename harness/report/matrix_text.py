@@ -10,9 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.matrix.record import Judgement, Matrix, News, Tried
-from harness.report import words
-from harness.report.findings import show
-from harness.report.text import OUTCOME_STYLES
+from harness.report import row_words
+from harness.report.findings import shown_finding
+from harness.report.result_text import OUTCOME_STYLES
 
 _MAX_ROWS = 50
 _MARKS: dict[Judgement, tuple[str, str]] = {
@@ -42,12 +42,12 @@ def print_matrix(
 
     Fifty rows at most. With ``all_rows`` also those that are right.
     """
-    news = words.news_of(matrix)[:_MAX_ROWS]
+    news = row_words.listed_news(matrix)[:_MAX_ROWS]
     for row in news:
         console.print(_news(row))
     if news:
         console.print()
-    rows = words.worst_first(matrix)
+    rows = row_words.worst_first(matrix)
     listed = rows if all_rows else [row for row in rows if row.judgement != "right"]
     if listed:
         console.print(_table(listed[:_MAX_ROWS]))
@@ -55,26 +55,28 @@ def print_matrix(
         console.print(Text(f"  and {len(listed) - _MAX_ROWS} more", "dim"))
     for name in matrix.missing[:_MAX_ROWS]:
         console.print(
-            Text.assemble(("  \u2013 ", "yellow"), words.shown(name), ("  not tried", "dim"))
+            Text.assemble(
+                ("  \u2013 ", "yellow"), row_words.safe_line(name), ("  not tried", "dim")
+            )
         )
     if listed or matrix.missing:
         console.print()
     bad = len(matrix.missing) + sum(row.judgement != "right" for row in rows)
-    console.print(Text(f"{words.headline(matrix)}.", "bold red" if bad else "bold green"))
+    console.print(Text(f"{row_words.headline(matrix)}.", "bold red" if bad else "bold green"))
     for kind, path in (reports or {}).items():
         # Not wrapped: a path is there to be copied.
-        where = Text.assemble((f"  {kind:<9}", "dim"), words.shown(str(path)))
+        where = Text.assemble((f"  {kind:<9}", "dim"), row_words.safe_line(str(path)))
         console.print(where, soft_wrap=True)
 
 
 def _news(row: News) -> Text:
     line = Text.assemble(
         (f"  {row.kind:<9}", _NEWS_STYLES[row.kind]),
-        (words.shown(row.name, 100), "bold"),
-        f"  {words.shown(row.statement)}",
+        (row_words.safe_line(row.name, 100), "bold"),
+        f"  {row_words.safe_line(row.statement)}",
     )
     if row.since:
-        line.append(f"  since {words.moment(row.since)}", "dim")
+        line.append(f"  since {row_words.moment(row.since)}", "dim")
     return line
 
 
@@ -87,24 +89,24 @@ def _table(rows: list[Tried]) -> Table:
         table.add_row(Text(*_MARKS[row.judgement]), _line(row))
         if row.judgement == "right":
             continue
-        table.add_row("", Text(words.shown(words.in_few_words(row))))
+        table.add_row("", Text(row_words.safe_line(row_words.reason_text(row))))
         cause = row.result.cause_finding
-        advice = show(cause).advice if cause else ""
+        advice = shown_finding(cause).advice if cause else ""
         if advice:
-            table.add_row("", Text.assemble(("\u2192 ", "green"), words.shown(advice)))
+            table.add_row("", Text.assemble(("\u2192 ", "green"), row_words.safe_line(advice)))
     return table
 
 
 def _line(row: Tried) -> Text:
     result = row.result
     line = Text.assemble(
-        (words.shown(row.name, 100), "bold"),
+        (row_words.safe_line(row.name, 100), "bold"),
         "  ",
         (result.outcome.upper(), OUTCOME_STYLES[result.outcome]),
-        f" {words.shown(result.cause or result.stage or '')}".rstrip(),
+        f" {row_words.safe_line(result.cause or result.stage or '')}".rstrip(),
     )
     if result.stage:
-        line.append(f"  {words.duration(result.timings_s.get('verdict', 0.0))}", "cyan")
+        line.append(f"  {row_words.duration(result.timings_s.get('verdict', 0.0))}", "cyan")
     if row.judgement != "right":
-        line.append(f"  expected {words.what_is_right(row.expected)}", "dim")
+        line.append(f"  expected {row_words.expectation_text(row.expected)}", "dim")
     return line

@@ -20,7 +20,7 @@ _SMALLEST_WIDTH = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Embedded:
+class EmbeddedPicture:
     """A PNG in the page itself, with its size in pixels."""
 
     source: str
@@ -29,7 +29,7 @@ class Embedded:
     size_bytes: int
 
 
-def embed(path: Path) -> Embedded | None:
+def embed(path: Path) -> EmbeddedPicture | None:
     """The PNG at ``path``, 800 x 600 pixels of 32 colours at most; None where it is no such file.
 
     Nothing of the file itself is handed on but its pixels.
@@ -49,7 +49,7 @@ def embed(path: Path) -> Embedded | None:
         data = _encoded(pixels)
         if len(data) <= MAX_PICTURE_BYTES:
             source = "data:image/png;base64," + base64.b64encode(data).decode("ascii")
-            return Embedded(source, pixels.width, pixels.height, len(source))
+            return EmbeddedPicture(source, pixels.width, pixels.height, len(source))
         pixels = pixels.resize((pixels.width * 2 // 3, max(1, pixels.height * 2 // 3)))
     return None
 

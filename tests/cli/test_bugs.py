@@ -34,7 +34,7 @@ def tracebacks(folder: Path) -> list[Path]:
 @pytest.mark.parametrize(
     ("module", "name", "words"),
     [
-        ("harness.report.explain", "explain", ("explain", "boot.hung")),
+        ("harness.report.findings_page", "find_explanation", ("explain", "boot.hung")),
         ("harness.machine.doctor", "examine_host", ("doctor",)),
         ("harness.provider.profile", "shipped_profiles", ("providers",)),
         ("harness.report.gather", "gather", ("report", "RUN")),
@@ -128,7 +128,7 @@ def test_a_bug_in_the_child_is_that_of_the_run(tmp_path: Path) -> None:
         # An observer, what starts the machine, and who shows the progress.
         ("harness.trial.observers", "read_screens"),
         ("harness.trial.boot", "write_seed"),
-        ("harness.report.live", "printable"),
+        ("harness.report.run_progress", "printable"),
     ],
 )
 def test_a_bug_during_a_boot_is_in_its_record(

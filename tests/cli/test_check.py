@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.model.finding import finding_catalog
-from harness.report.explain import markdown
+from harness.model.finding import catalog
+from harness.report.findings_page import findings_page
 from tests.image.isos import bios_loader, tree, xorriso
 from tests.program import HARNESS, harness
 from tests.server import Server, serving
@@ -221,12 +221,12 @@ def test_no_other_file_of_the_host_is_opened(tmp_path: Path, how: str) -> None:
 # Findings are explained
 
 
-@pytest.mark.parametrize("finding_id", finding_catalog())
+@pytest.mark.parametrize("finding_id", catalog())
 def test_every_finding_is_explained(finding_id: str) -> None:
-    entry = finding_catalog()[finding_id]
+    entry = catalog()[finding_id]
     for text in (entry.meaning, entry.seen, entry.remedy, entry.source):
         assert len(text) > 5
-    assert f"### {finding_id}\n" in markdown()
+    assert f"### {finding_id}\n" in findings_page()
 
 
 def test_explain_prints_all_parts() -> None:
@@ -234,18 +234,18 @@ def test_explain_prints_all_parts() -> None:
     for part in ("error", "seen", "remedy", "qemu-img convert", "source", "CVE-2015-5163"):
         assert part in shown
     every = harness("explain").stdout
-    assert all(finding_id in every for finding_id in finding_catalog())
+    assert all(finding_id in every for finding_id in catalog())
 
 
 def test_the_page_of_findings_is_what_the_catalog_makes() -> None:
     page = (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")
-    assert page == markdown(), "run: harness explain --markdown > docs/findings.md"
+    assert page == findings_page(), "run: harness explain --markdown > docs/findings.md"
 
 
 def test_something_produces_every_finding() -> None:
     sources = [*(ROOT / "harness").rglob("*.py"), ROOT / "harness/diagnose/rules.toml"]
     text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
-    for finding_id in finding_catalog():
+    for finding_id in catalog():
         assert f'"{finding_id}"' in text or finding_id in _BY_KIND, finding_id
 
 

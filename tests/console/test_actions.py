@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.console.actions import ACTIONS, SWAPS, key_codes, swap_of
-from harness.console.hands import read_qmp
+from harness.console.controls import read_qmp
 from harness.console.keys import key_bytes
 from harness.errors import UsageError
 from harness.provider.profile import load_profile

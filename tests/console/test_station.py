@@ -38,7 +38,7 @@ def own_scratch(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(scratch))
 
 
-class Heard:
+class RecordedConsoles:
     """What the serial line says, and the wait for it."""
 
     def __init__(self, station: Station) -> None:
@@ -60,12 +60,12 @@ class Heard:
 
 
 @asynccontextmanager
-async def opened(image: Path, folder: Path) -> AsyncIterator[tuple[Station, Heard]]:
+async def opened(image: Path, folder: Path) -> AsyncIterator[tuple[Station, RecordedConsoles]]:
     profile = load_profile("contabo")
     facts = examine(str(image), profile)
     case = Case(image=facts, profile=profile, run_dir=folder, counterfactual=False)
     async with open_station(case, choose_acceleration("tcg"), vnc=True) as station:
-        yield station, Heard(station)
+        yield station, RecordedConsoles(station)
 
 
 def run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -163,8 +163,8 @@ def test_another_machine_in_its_place(tiny: Path, tmp_path: Path, scratch: Path)
                 "an IDE disk in place of virtio-scsi",
             ]
             assert station.view.state == "running"
-            assert isinstance(station.held.run.machine, ProcessMachine)
-            station.held.run.machine.process.kill()
+            assert isinstance(station.live_run.run.machine, ProcessMachine)
+            station.live_run.run.machine.process.kill()
             await station.decided()
             assert station.view.state == "off"
             with pytest.raises(UsageError, match="QEMU has ended"):

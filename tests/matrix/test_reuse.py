@@ -131,7 +131,7 @@ def key_of_a_copy(folder: Path, name: str, change: tuple[str, str]) -> str:
 @pytest.mark.parametrize(
     ("name", "change", "is_same"),
     [
-        ("report/text.py", ("", "# shown otherwise\n"), True),
+        ("report/result_text.py", ("", "# shown otherwise\n"), True),
         ("provider/nimbus.toml", ("", "# another provider\n"), True),
         ("provider/contabo.toml", ("", "# a remark\n"), True),
         ("provider/contabo.toml", ("value = 2048", "value = 4096"), False),

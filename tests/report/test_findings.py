@@ -1,7 +1,7 @@
 """A finding is cut and made harmless in one place, within the limits of each report."""
 
 from harness.model.finding import Finding
-from harness.report.findings import PANEL, REPORT, by_weight, show
+from harness.report.findings import PANEL, REPORT, by_weight, shown_finding
 
 
 def made(finding_id: str, severity: str = "error", **more: object) -> Finding:
@@ -11,27 +11,29 @@ def made(finding_id: str, severity: str = "error", **more: object) -> Finding:
 
 def test_of_the_evidence_the_end_is_shown() -> None:
     row = made("boot.hung", evidence=[f"line {number}" for number in range(20)])
-    assert show(row, REPORT).evidence == tuple(f"line {number}" for number in range(12, 20))
-    assert show(row, PANEL).evidence == ("line 17", "line 18", "line 19")
+    assert shown_finding(row, REPORT).evidence == tuple(
+        f"line {number}" for number in range(12, 20)
+    )
+    assert shown_finding(row, PANEL).evidence == ("line 17", "line 18", "line 19")
 
 
 def test_nothing_of_a_guest_reaches_a_terminal_as_it_is() -> None:
     row = made("boot.hung", statement="a\x1b[2Jb", evidence=["c\x07d"], remedy="e\rf")
-    shown = show(row)
+    shown = shown_finding(row)
     assert all(text.isprintable() for text in (shown.statement, *shown.evidence, shown.remedy))
 
 
 def test_texts_are_cut() -> None:
     row = made("boot.hung", statement="s" * 5000, evidence=["e" * 5000], remedy="r" * 5000)
-    shown = show(row, PANEL)
+    shown = shown_finding(row, PANEL)
     assert len(shown.statement) <= PANEL.statement_chars
     assert len(shown.evidence[0]) <= PANEL.line_chars
     assert len(shown.remedy) <= PANEL.remedy_chars
 
 
 def test_a_note_has_nothing_to_mend() -> None:
-    assert show(made("iso.hybrid", "info", remedy="Nothing.")).advice == ""
-    assert show(made("boot.hung", remedy="Look.")).advice == "Look."
+    assert shown_finding(made("iso.hybrid", "info", remedy="Nothing.")).advice == ""
+    assert shown_finding(made("boot.hung", remedy="Look.")).advice == "Look."
 
 
 def test_the_cause_comes_first_then_what_weighs_most() -> None:

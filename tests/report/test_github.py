@@ -7,21 +7,21 @@ from pathlib import Path
 import pytest
 
 from harness.errors import HostError
-from harness.report.github import MAX_ANNOTATIONS, for_github, workflow_commands
+from harness.report.github import MAX_ANNOTATIONS, report_to_github, workflow_commands
 from tests.report.samples import hostile, matrix, nightly, panic, result, tried
 
 
 def test_nothing_elsewhere() -> None:
-    assert for_github(nightly(), {}) == ()
+    assert report_to_github(nightly(), {}) == ()
 
 
 def test_the_summary_is_appended(tmp_path: Path) -> None:
     file = tmp_path / "summary.md"
     file.write_text("before")
-    for_github(nightly(), {"GITHUB_STEP_SUMMARY": str(file)})
+    report_to_github(nightly(), {"GITHUB_STEP_SUMMARY": str(file)})
     text = file.read_text()
     assert text.startswith("before\n## 2 of 5 images")
-    for_github(nightly(), {"GITHUB_STEP_SUMMARY": str(file)})
+    report_to_github(nightly(), {"GITHUB_STEP_SUMMARY": str(file)})
     assert file.read_text().count("## 2 of 5 images") == 2
 
 
@@ -30,18 +30,18 @@ def test_a_step_never_has_more_than_a_mebibyte(tmp_path: Path, written: int) -> 
     file = tmp_path / "summary.md"
     file.write_text("x" * written)
     rows = [tried(f"image-{number}", panic()) for number in range(2000)]
-    for_github(matrix(*rows), {"GITHUB_STEP_SUMMARY": str(file)})
+    report_to_github(matrix(*rows), {"GITHUB_STEP_SUMMARY": str(file)})
     assert file.stat().st_size <= max(written, 1 << 20)
     assert (file.stat().st_size > written) == (written == 1_000_000)
 
 
 def test_a_summary_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(HostError, match="cannot be written"):
-        for_github(nightly(), {"GITHUB_STEP_SUMMARY": str(tmp_path / "none" / "summary.md")})
+        report_to_github(nightly(), {"GITHUB_STEP_SUMMARY": str(tmp_path / "none" / "summary.md")})
 
 
 def test_an_annotation_for_each_that_is_not_right() -> None:
-    lines = for_github(nightly(), {"GITHUB_ACTIONS": "true"})
+    lines = report_to_github(nightly(), {"GITHUB_ACTIONS": "true"})
     assert [line.split("::")[1] for line in lines] == [
         "error title=bad%3A fail%2C initrd%2C boot.kernel-panic",
         "error title=spoiled%3A error%2C host.no-space",

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from harness.report.boots import MAX_PICTURES, SHORT_LINES, Room, boots_of
-from harness.report.consoles import MAX_LINES
+from harness.report.boots import MAX_PICTURES, SHORT_LINES, PageBudget, boot_sections
+from harness.report.console_lines import MAX_LINES
 from harness.report.gather import gather
 from harness.report.html import html_page
 from tests.report.samples import (
@@ -143,16 +143,16 @@ def screenshots(folder: Path, count: int) -> None:
 def test_the_last_screens_that_differ(tmp_path: Path) -> None:
     screenshots(tmp_path, 20)
     (tmp_path / "screen-end.png").write_bytes((tmp_path / "screen-19.png").read_bytes())
-    (boot,) = boots_of(tmp_path, result(), Room())
+    (boot,) = boot_sections(tmp_path, result(), PageBudget())
     assert len(boot.shots) == MAX_PICTURES
     assert boot.shots[-1].stages == "19, end"
 
 
 def test_pictures_beyond_the_room_are_counted(tmp_path: Path) -> None:
     screenshots(tmp_path, 3)
-    room = Room(pictures_bytes=0)
-    assert boots_of(tmp_path, result(), room) == ()
-    assert room.pictures_left_out == 3
+    budget = PageBudget(pictures_bytes=0)
+    assert boot_sections(tmp_path, result(), budget) == ()
+    assert budget.pictures_left_out == 3
     text = html_page(matrix(tried("bad", panic(), run_dir=".")), tmp_path)
     assert text.count("data:image/png") == 3
     assert "screenshots are left out" not in text
@@ -160,18 +160,18 @@ def test_pictures_beyond_the_room_are_counted(tmp_path: Path) -> None:
 
 def test_logs_beyond_the_room_are_short(tmp_path: Path) -> None:
     write_evidence(tmp_path, serial(*(f"line {number}" for number in range(1000))))
-    room = Room()
-    (boot,) = boots_of(tmp_path, result(), room)
+    budget = PageBudget()
+    (boot,) = boot_sections(tmp_path, result(), budget)
     assert len(boot.logs[0].lines) == MAX_LINES
-    (boot,) = boots_of(tmp_path, result(), Room(log_characters=0))
+    (boot,) = boot_sections(tmp_path, result(), PageBudget(log_characters=0))
     assert len(boot.logs[0].lines) == SHORT_LINES
-    assert room.log_characters < Room().log_characters
+    assert budget.log_characters < PageBudget().log_characters
 
 
 def test_every_boot_of_a_run_is_shown(tmp_path: Path) -> None:
     for name in (".", "counterfactual", "installation"):
         write_evidence(tmp_path / name, serial(f"in {name}"))
-    titles = [boot.title for boot in boots_of(tmp_path, result(), Room())]
+    titles = [boot.title for boot in boot_sections(tmp_path, result(), PageBudget())]
     assert titles == ["", "The installation", "Once more, with one thing changed"]
 
 
@@ -182,7 +182,7 @@ def test_the_screen_speaks_where_the_serial_port_does_not(
     shown = {"t_s": 9, "channel": "screen", "kind": "text", "lines": ["something else"]}
     shown |= {"how": "ocr", "share": 1, "background": "#000000"}
     write_evidence(tmp_path, [*(serial("words") if serial_speaks else []), shown])
-    (boot,) = boots_of(tmp_path, panic(), Room())
+    (boot,) = boot_sections(tmp_path, panic(), PageBudget())
     names = [log.name for log in boot.logs]
     assert names == (["serial console"] if serial_speaks else ["last screen, as text"])
 

@@ -28,7 +28,7 @@ class Viewer:
 
 
 @dataclass(slots=True)
-class Door:
+class AccessControl:
     """The links that are open, the viewers that came in, and which of them types.
 
     Only digests of tokens and sessions are kept.
@@ -101,12 +101,12 @@ def is_loopback(address: str) -> bool:
     return ipaddress.ip_address(address).is_loopback
 
 
-def host_of(address: str, port: int) -> str:
+def host_header(address: str, port: int) -> str:
     """What a browser that was led to ``address`` and ``port`` says in ``Host``."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
-def comes_from_us(host: str, expected_host: str, origin: str | None, *, changes: bool) -> bool:
+def is_same_origin(host: str, expected_host: str, origin: str | None, *, changes: bool) -> bool:
     """Whether a request was sent by a page of ours, or by somebody who followed the link.
 
     A name that was made to point here (DNS rebinding) is another ``Host`` than the address. What

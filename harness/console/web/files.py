@@ -19,14 +19,14 @@ _BUNDLE = ("xterm.js", "xterm.css", "novnc.js", "LICENSES.txt")
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class PageFile:
     """What a browser is sent."""
 
     body: bytes
     content_type: str
 
 
-def page_files() -> dict[str, File]:
+def page_files() -> dict[str, PageFile]:
     """The files by the name below ``/static/``. Raises UsageError where the bundle is not made."""
     folder = resources.files(__package__) / "static"
     bundle = folder / "bundle"
@@ -38,6 +38,6 @@ def page_files() -> dict[str, File]:
     }
 
 
-def _file(entry: Traversable) -> File:
+def _file(entry: Traversable) -> PageFile:
     suffix = entry.name[entry.name.rindex(".") :]
-    return File(entry.read_bytes(), _TYPES[suffix])
+    return PageFile(entry.read_bytes(), _TYPES[suffix])

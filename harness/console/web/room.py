@@ -8,29 +8,29 @@ from typing import Any, ClassVar, Protocol
 
 from aiohttp import web
 
-from harness.console.web.access import Door, Viewer
+from harness.console.web.access import AccessControl, Viewer
 from harness.console.web.feed import Feed
 from harness.errors import StateError, UsageError
 from harness.trial.recorder import Listener as EventListener
 
 # QEMU opens any file of the one who runs it, when it is told to.
-_OF_THE_FIRST = frozenset({"qmp"})
+_FIRST_VIEWER_ONLY = frozenset({"qmp"})
 
 Unwatch = Callable[[], None]
 
 
-class Shown(Protocol):
+class SnapshotSource(Protocol):
     """What a page shows of a machine."""
 
     def snapshot(self) -> dict[str, Any]:
         """JSON values; all text of the guest is printable."""
 
 
-class Guest(Protocol):
+class ConsoleMachine(Protocol):
     """A machine as a page needs it: a station, or the player of a recorded run."""
 
     @property
-    def view(self) -> Shown:
+    def view(self) -> SnapshotSource:
         """What is known of it."""
 
     @property
@@ -57,13 +57,13 @@ class Room:
 
     def __init__(
         self,
-        guest: Guest,
-        door: Door,
+        guest: ConsoleMachine,
+        access: AccessControl,
         actions: tuple[Mapping[str, Any], ...],
         link: Callable[[], str],
     ) -> None:
         self.guest = guest
-        self.door = door
+        self.access = access
         self.actions = actions
         self.feed = Feed(self._snapshot)
         self.sockets: set[web.WebSocketResponse] = set()
@@ -71,8 +71,8 @@ class Room:
         guest.watch(lambda *_: self.feed.change())
 
     def _snapshot(self) -> dict[str, Any]:
-        typist = self.door.typist
-        here = [viewer.name for viewer in self.door.viewers if viewer.sockets]
+        typist = self.access.typist
+        here = [viewer.name for viewer in self.access.viewers if viewer.sockets]
         return {
             "kind": "view",
             "view": self.guest.view.snapshot(),
@@ -81,13 +81,13 @@ class Room:
             "has_screen": self.guest.vnc_socket is not None,
         }
 
-    def came(self, viewer: Viewer, socket: web.WebSocketResponse) -> None:
+    def add_socket(self, viewer: Viewer, socket: web.WebSocketResponse) -> None:
         """Note a websocket of ``viewer``."""
         viewer.sockets += 1
         self.sockets.add(socket)
         self.feed.change()
 
-    def left(self, viewer: Viewer, socket: web.WebSocketResponse) -> None:
+    def remove_socket(self, viewer: Viewer, socket: web.WebSocketResponse) -> None:
         """Note that it is over."""
         viewer.sockets -= 1
         self.sockets.discard(socket)
@@ -96,14 +96,14 @@ class Room:
     async def do(self, viewer: Viewer, name: str, arguments: Mapping[str, str]) -> str:
         """What ``viewer`` asks for, in a sentence of what came of it. Raises UsageError."""
         if name == "take-over":
-            self.door.take_over(viewer)
+            self.access.take_over(viewer)
             self.feed.change()
             return ""
-        if self.door.typist is not viewer:
+        if self.access.typist is not viewer:
             raise StateError("Somebody else types: take over first.")
         if name == "invite":
             return self._link()
-        if name in _OF_THE_FIRST and self.door.viewers[0] is not viewer:
+        if name in _FIRST_VIEWER_ONLY and self.access.viewers[0] is not viewer:
             raise StateError("Only who came in first gives QEMU commands: they reach its host.")
         if name not in {action["name"] for action in self.actions}:
             raise UsageError(f"There is no action {name!r}.")

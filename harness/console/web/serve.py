@@ -10,10 +10,10 @@ from pathlib import Path
 from harness.console.player import Player
 from harness.console.station import open_station
 from harness.console.web.access import bind_address
+from harness.console.web.action_rows import action_rows
 from harness.console.web.files import page_files
-from harness.console.web.offered import offered
-from harness.console.web.replayed import Replayed, offered_of
-from harness.console.web.serving import Served, serving, warning_of
+from harness.console.web.page_server import PageServer, address_warning, serving
+from harness.console.web.recorded_run import RecordedRun, replay_action_rows
 from harness.host.signals import on_signals
 from harness.machine.acceleration import Acceleration
 from harness.trial.request import Case
@@ -40,7 +40,7 @@ def serve_machine(case: Case, acceleration: Acceleration, address: str, say: Say
         with _ended() as ended:
             async with (
                 open_station(case, acceleration, vnc=True) as station,
-                serving(station, offered(), address) as served,
+                serving(station, action_rows(), address) as served,
             ):
                 _tell(served, address, say)
                 await ended.wait()
@@ -56,9 +56,9 @@ def serve_run(run_dir: Path, address: str, say: Say) -> None:
 
     async def run() -> None:
         player = Player(run_dir)
-        replayed = Replayed(player)
+        replayed = RecordedRun(player)
         with _ended() as ended:
-            async with serving(replayed, offered_of(player), address) as served:
+            async with serving(replayed, replay_action_rows(player), address) as served:
                 moving = asyncio.create_task(replayed.move())
                 _tell(served, address, say)
                 await ended.wait()
@@ -68,8 +68,8 @@ def serve_run(run_dir: Path, address: str, say: Say) -> None:
     asyncio.run(run())
 
 
-def _tell(served: Served, address: str, say: Say) -> None:
-    if warning := warning_of(address):
+def _tell(served: PageServer, address: str, say: Say) -> None:
+    if warning := address_warning(address):
         say(warning)
     say(f"The console is at {served.new_link()}")
     say("The link opens once; in the page, Invite makes another. Ctrl-C ends the console.")

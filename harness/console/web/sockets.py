@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from harness.console.web.access import Viewer
-from harness.console.web.asking import let_in
+from harness.console.web.identity import require_viewer
 from harness.console.web.outbox import Outbox, TooSlowError, send_bytes, send_text
 from harness.console.web.rfb import ClientFilter, NotRfbError
 from harness.console.web.room import Room
@@ -20,13 +20,13 @@ from harness.host.racing import first_of
 
 MAX_BEHIND_BYTES = 16 << 20
 """How much of the serial line may wait for one browser."""
-_MAX_SAID_BYTES = 2 << 20
+_MAX_MESSAGE_BYTES = 2 << 20
 _SCREEN_BYTES = 64 << 10
 
 
 async def serial(request: web.Request) -> web.WebSocketResponse:
     """The serial line: what was said comes first; keys of the typist go to the guest."""
-    room, viewer = request.app[Room.KEY], let_in(request)
+    room, viewer = request.app[Room.KEY], require_viewer(request)
     async with _opened(request, room, viewer) as socket:
         outbox = Outbox(MAX_BEHIND_BYTES)
         unwatch = room.guest.watch_serial(outbox.put)
@@ -47,13 +47,13 @@ async def _type(socket: web.WebSocketResponse, room: Room, viewer: Viewer) -> No
     async for message in socket:
         if message.type is not WSMsgType.BINARY:
             return
-        if room.door.typist is viewer:
+        if room.access.typist is viewer:
             room.guest.type(message.data)
 
 
 async def screen(request: web.Request) -> web.WebSocketResponse:
     """The screen: RFB between the browser and QEMU. Who does not type only asks for pictures."""
-    room, viewer = request.app[Room.KEY], let_in(request)
+    room, viewer = request.app[Room.KEY], require_viewer(request)
     path = room.guest.vnc_socket
     async with _opened(request, room, viewer) as socket:
         if path is None:
@@ -63,7 +63,7 @@ async def screen(request: web.Request) -> web.WebSocketResponse:
         except OSError:
             # The machine is off, or is just being changed: the page asks again.
             return socket
-        client = ClientFilter(lambda: room.door.typist is viewer)
+        client = ClientFilter(lambda: room.access.typist is viewer)
         try:
             await _until_one_ends(
                 request, socket, _to_browser(reader, socket), _to_qemu(socket, client, writer)
@@ -93,7 +93,7 @@ async def _to_qemu(
 
 async def events(request: web.Request) -> web.WebSocketResponse:
     """What is known of the machine, and who is here; nothing is taken from the browser."""
-    room, viewer = request.app[Room.KEY], let_in(request)
+    room, viewer = request.app[Room.KEY], require_viewer(request)
     async with _opened(request, room, viewer) as socket:
         about = {"kind": "about", "you": viewer.name, "actions": room.actions}
         with suppress(ConnectionError, TooSlowError):
@@ -118,13 +118,13 @@ async def _wait_for_end(socket: web.WebSocketResponse) -> None:
 async def _opened(
     request: web.Request, room: Room, viewer: Viewer
 ) -> AsyncIterator[web.WebSocketResponse]:
-    socket = web.WebSocketResponse(max_msg_size=_MAX_SAID_BYTES, heartbeat=20.0, compress=False)
+    socket = web.WebSocketResponse(max_msg_size=_MAX_MESSAGE_BYTES, heartbeat=20.0, compress=False)
     await socket.prepare(request)
-    room.came(viewer, socket)
+    room.add_socket(viewer, socket)
     try:
         yield socket
     finally:
-        room.left(viewer, socket)
+        room.remove_socket(viewer, socket)
         await socket.close()
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.console.web.serving import Served, serving
+from harness.console.web.page_server import PageServer, serving
 from harness.errors import UsageError
 from harness.evidence.log import Observation
 from harness.model.stages import DISK_LADDER
@@ -125,7 +125,7 @@ ACTIONS: tuple[dict[str, Any], ...] = (
 @dataclass(frozen=True)
 class Console:
     guest: StandIn
-    served: Served
+    served: PageServer
 
 
 @asynccontextmanager

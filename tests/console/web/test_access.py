@@ -6,58 +6,58 @@ import pytest
 
 from harness.console.web.access import (
     MAX_VIEWERS,
-    Door,
+    AccessControl,
     bind_address,
-    comes_from_us,
-    host_of,
+    host_header,
     is_loopback,
+    is_same_origin,
 )
 from harness.errors import StateError, UsageError
 
 
 def test_a_link_opens_once() -> None:
-    door = Door()
-    token = door.new_link()
-    session = door.enter(token)
+    access = AccessControl()
+    token = access.new_link()
+    session = access.enter(token)
     assert session
-    assert door.enter(token) is None
-    assert door.viewer(session) is door.typist
+    assert access.enter(token) is None
+    assert access.viewer(session) is access.typist
 
 
 @pytest.mark.parametrize("token", ["", "no", "ä", "\udc80"])
 def test_another_token_opens_nothing_and_ends_nothing(token: str) -> None:
-    door = Door()
-    right = door.new_link()
-    assert door.enter(token) is None
-    assert door.viewer(token) is None
-    assert door.enter(right)
+    access = AccessControl()
+    right = access.new_link()
+    assert access.enter(token) is None
+    assert access.viewer(token) is None
+    assert access.enter(right)
 
 
 def test_each_link_is_for_one_and_the_first_to_come_types() -> None:
-    door = Door()
-    links = [door.new_link() for _ in range(3)]
-    viewers = [door.viewer(door.enter(link) or "") for link in reversed(links)]
+    access = AccessControl()
+    links = [access.new_link() for _ in range(3)]
+    viewers = [access.viewer(access.enter(link) or "") for link in reversed(links)]
     assert [viewer.name for viewer in viewers if viewer] == ["viewer 1", "viewer 2", "viewer 3"]
-    assert door.typist is viewers[0]
+    assert access.typist is viewers[0]
     assert viewers[2]
-    door.take_over(viewers[2])
-    assert door.typist is viewers[2]
+    access.take_over(viewers[2])
+    assert access.typist is viewers[2]
 
 
 def test_links_that_nobody_used_do_not_pile_up() -> None:
-    door = Door()
-    first = door.new_link()
-    last = [door.new_link() for _ in range(32)][-1]
-    assert door.enter(first) is None
-    assert door.enter(last)
+    access = AccessControl()
+    first = access.new_link()
+    last = [access.new_link() for _ in range(32)][-1]
+    assert access.enter(first) is None
+    assert access.enter(last)
 
 
 def test_a_console_takes_so_many_and_no_more() -> None:
-    door = Door()
+    access = AccessControl()
     for _ in range(MAX_VIEWERS):
-        assert door.enter(door.new_link())
+        assert access.enter(access.new_link())
     with pytest.raises(StateError, match="takes no more"):
-        door.enter(door.new_link())
+        access.enter(access.new_link())
 
 
 OURS = "127.0.0.1:4000"
@@ -83,11 +83,11 @@ OURS = "127.0.0.1:4000"
 def test_where_a_request_comes_from(
     host: str, origin: str | None, changes: bool, allowed: bool
 ) -> None:
-    assert comes_from_us(host, OURS, origin, changes=changes) is allowed
+    assert is_same_origin(host, OURS, origin, changes=changes) is allowed
 
 
 def test_addresses() -> None:
-    assert host_of("::1", 80) == "[::1]:80"
+    assert host_header("::1", 80) == "[::1]:80"
     assert is_loopback(bind_address("127.0.0.2"))
     assert is_loopback(bind_address("::1"))
     assert not is_loopback(bind_address("192.0.2.1"))

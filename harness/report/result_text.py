@@ -13,7 +13,7 @@ from harness.evidence.guest_text import printable
 from harness.model.finding import Finding
 from harness.model.outcome import Outcome
 from harness.model.stages import DISK_LADDER, ISO_LADDER
-from harness.report.findings import ShownFinding, by_weight, show
+from harness.report.findings import ShownFinding, by_weight, shown_finding
 from harness.trial.result import CONSOLE_LOG, LAST_SCREEN_FILE, Counterfactual, Guest, Result
 
 OUTCOME_STYLES: dict[Outcome, str] = {
@@ -81,7 +81,7 @@ def render(result: Result) -> RenderableType:
     if result.counterfactual:
         parts += [Text(), _proof(result.counterfactual)]
     for row in by_weight(sorted(result.findings, key=_topic), result.cause):
-        parts += [Text(), _finding(show(row, cause=result.cause))]
+        parts += [Text(), _finding(shown_finding(row, cause=result.cause))]
     if result.inside:
         parts += [Text(), _inside(result)]
     parts += [Text(), _facts(result)]

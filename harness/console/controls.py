@@ -20,7 +20,7 @@ _ANSWER_CHARS = 2000
 _QMP_NAME = re.compile(r"[a-z_][\w-]*", re.IGNORECASE)
 
 
-class Hands:
+class MachineControls:
     """What can be done to the machine of ``held``; each call says what came of it."""
 
     def __init__(self, held: Live) -> None:

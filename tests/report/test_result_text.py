@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from harness.model.finding import finding
-from harness.report.text import print_result, size_text
+from harness.report.result_text import print_result, size_text
 from harness.trial.result import Image, Result, Tool
 
 _IMAGE = Image(location="disk.qcow2", format="qcow2", file_size_bytes=5, virtual_size_bytes=7)

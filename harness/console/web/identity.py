@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from harness.console.web.access import Viewer, host_of
+from harness.console.web.access import Viewer, host_header
 from harness.console.web.room import Room
 
 
@@ -12,7 +12,7 @@ def own_host(request: web.Request) -> str:
     """The address and port that the connection of ``request`` came to."""
     transport = request.transport
     address, port = transport.get_extra_info("sockname")[:2] if transport else ("", 0)
-    return host_of(address, port)
+    return host_header(address, port)
 
 
 def cookie_name(request: web.Request) -> str:
@@ -21,15 +21,15 @@ def cookie_name(request: web.Request) -> str:
     return f"harness-console-{own_host(request).rpartition(':')[2]}"
 
 
-def viewer_of(request: web.Request) -> Viewer | None:
+def find_viewer(request: web.Request) -> Viewer | None:
     """Who sent ``request``; None where its cookie is no session."""
     session = request.cookies.get(cookie_name(request), "")
-    return request.app[Room.KEY].door.viewer(session)
+    return request.app[Room.KEY].access.viewer(session)
 
 
-def let_in(request: web.Request) -> Viewer:
+def require_viewer(request: web.Request) -> Viewer:
     """Who sent ``request``, which went through the guard: raises HTTPUnauthorized else."""
-    viewer = viewer_of(request)
+    viewer = find_viewer(request)
     if viewer is None:
         raise web.HTTPUnauthorized
     return viewer

@@ -7,14 +7,14 @@ import datetime
 import pytest
 
 from harness.matrix.record import News
-from harness.report.words import (
+from harness.report.row_words import (
     counts,
     duration,
     headline,
-    in_few_words,
+    listed_news,
     moment,
-    news_of,
-    shown,
+    reason_text,
+    safe_line,
     worst_first,
 )
 from tests.report.samples import matrix, panic, result, tried
@@ -42,7 +42,7 @@ def test_a_moment_is_in_utc() -> None:
 
 
 def test_any_text_becomes_one_line_that_any_encoding_holds() -> None:
-    line = shown("a\nb\x1b[31m \ud800" + "x" * 5000, 50)
+    line = safe_line("a\nb\x1b[31m \ud800" + "x" * 5000, 50)
     assert len(line) <= 50
     assert "\n" not in line
     assert "\x1b" not in line
@@ -73,14 +73,14 @@ def test_the_headline_of_few() -> None:
 def test_many_images_without_an_earlier_result_are_one_line() -> None:
     news = [News(name=f"image-{number}", kind="new", statement="x") for number in range(7)]
     broken = News(name="b", kind="broken", statement="It passed before.")
-    few = news_of(matrix(news=(*news[:5], broken)))
+    few = listed_news(matrix(news=(*news[:5], broken)))
     assert [row.name for row in few] == ["b", *(row.name for row in news[:5])]
-    rows = news_of(matrix(news=(*news, broken)))
+    rows = listed_news(matrix(news=(*news, broken)))
     assert [row.name for row in rows] == ["b", "7 images"]
     assert rows[1].statement.endswith("image-3, image-4 and 2 more.")
 
 
 def test_why_a_row_is_not_right() -> None:
-    assert in_few_words(tried("a", panic())) == "The kernel panicked."
+    assert reason_text(tried("a", panic())) == "The kernel panicked."
     lost = result(outcome="inconclusive", stage="kernel")
-    assert in_few_words(tried("a", lost)) == "Nothing proves either; pass was expected."
+    assert reason_text(tried("a", lost)) == "Nothing proves either; pass was expected."

@@ -13,7 +13,7 @@ _EXAMPLES = {
 }
 
 
-def offered(actions: Iterable[Action] = ACTIONS) -> tuple[Mapping[str, Any], ...]:
+def action_rows(actions: Iterable[Action] = ACTIONS) -> tuple[Mapping[str, Any], ...]:
     """A row for each of ``actions``; ``choices`` stand for all arguments of theirs."""
     return tuple(
         {

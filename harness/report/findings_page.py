@@ -16,7 +16,7 @@ What every finding means, how it is seen, what mends it, and where that is known
 """
 
 
-def explain(finding_id: str) -> Explanation:
+def find_explanation(finding_id: str) -> Explanation:
     """The explanation of ``finding_id``; raises UsageError that names the nearest for others."""
     found = finding_catalog().get(finding_id)
     if found is None:
@@ -26,7 +26,7 @@ def explain(finding_id: str) -> Explanation:
     return found
 
 
-def groups() -> dict[str, list[str]]:
+def ids_by_group() -> dict[str, list[str]]:
     """All ids by the word before their dot, in the order of the catalog."""
     grouped: dict[str, list[str]] = {}
     for finding_id in finding_catalog():
@@ -34,10 +34,10 @@ def groups() -> dict[str, list[str]]:
     return grouped
 
 
-def markdown() -> str:
+def findings_page() -> str:
     """The page of the documentation."""
     parts = [PAGE_HEAD]
-    for group, ids in groups().items():
+    for group, ids in ids_by_group().items():
         parts.append(f"## {group}\n")
         parts += [_section(finding_id, finding_catalog()[finding_id]) for finding_id in ids]
     return "\n".join(parts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.console.words import event_words, frame_words, person_words
+from harness.console.event_words import event_words, frame_words, person_words
 
 
 @pytest.mark.parametrize(

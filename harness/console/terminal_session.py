@@ -17,7 +17,7 @@ from harness.host.racing import first_of
 from harness.host.signals import on_signals
 from harness.machine.acceleration import Acceleration
 from harness.machine.launch import choose_acceleration_on
-from harness.report.live import Progress
+from harness.report.run_progress import RunProgress
 from harness.trial.boot import ended_by_signals
 from harness.trial.prepare import Fetching, prepare
 from harness.trial.recorder import conclude
@@ -25,7 +25,7 @@ from harness.trial.request import Case, TrialRequest
 from harness.trial.result import EVIDENCE_FILE, RESULT_FILE, Result
 
 if TYPE_CHECKING:
-    from harness.console.terminal import Left
+    from harness.console.terminal import ExitChoice
 
 
 def check_terminal(what: str) -> None:
@@ -54,10 +54,10 @@ def open_console(case: Case, acceleration: Acceleration) -> None:
 
 async def _console(case: Case, acceleration: Acceleration) -> None:
     async with open_station(case, acceleration, vnc=True) as station:
-        await sit_at(station)
+        await run_terminal(station)
 
 
-def try_and_hold(request: TrialRequest, progress: Progress, fetching: Fetching) -> Result:
+def try_and_hold(request: TrialRequest, progress: RunProgress, fetching: Fetching) -> Result:
     """Try the image, and where that is a fail, freeze its machine and let a person at it.
 
     The result is that of the verdict, whatever the person does. There is no other boot with one
@@ -75,20 +75,20 @@ def try_and_hold(request: TrialRequest, progress: Progress, fetching: Fetching) 
     return Result.model_validate_json((case.folder / RESULT_FILE).read_bytes())
 
 
-async def _hold(case: Case, acceleration: Acceleration, progress: Progress) -> None:
+async def _hold(case: Case, acceleration: Acceleration, progress: RunProgress) -> None:
     async with open_station(case, acceleration, vnc=True) as station:
         show_no_more = station.watch(progress)
-        with ended_by_signals(station.held.recorder):
+        with ended_by_signals(station.live_run.recorder):
             await station.decided()
         if station.result().outcome == "fail":
             await station.do("freeze")
             # Its line would be drawn over the application.
             show_no_more()
             progress.__exit__()
-            await sit_at(station)
+            await run_terminal(station)
 
 
-async def sit_at(station: Station) -> None:
+async def run_terminal(station: Station) -> None:
     """The terminal application, until the person leaves; and longer where they say so.
 
     A machine that is kept runs on, without the application, until SIGINT, SIGTERM or SIGHUP, or its
@@ -98,7 +98,7 @@ async def sit_at(station: Station) -> None:
         await _keep(station)
 
 
-async def _show(station: Station | Player) -> Left | None:
+async def _show(station: Station | Player) -> ExitChoice | None:
     # Here, so that a program that needs a terminal and has none is told so at once.
     from harness.console.terminal import ConsoleApp
 
@@ -115,4 +115,4 @@ async def _keep(station: Station) -> None:
         click.echo(f"  {await station.do('ssh-command')}")
         click.echo(f"  a VNC viewer at {station.vnc_socket}")
         click.echo(f"  tail -f {station.folder_now / 'serial.log'}")
-        await first_of(station.held.run.machine.ended(), asked.wait())
+        await first_of(station.live_run.run.machine.ended(), asked.wait())

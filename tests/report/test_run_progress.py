@@ -11,13 +11,13 @@ from harness.diagnose.diagnosis import diagnose_each
 from harness.evidence import events
 from harness.evidence.events import Event
 from harness.evidence.log import Observation
-from harness.report.live import Progress
+from harness.report.run_progress import RunProgress
 from tests.evidence.samples import run_start
 
 
 def shown(*rows: tuple[float, Event]) -> str:
     console = Console(file=io.StringIO(), width=100)
-    with Progress(console) as progress:
+    with RunProgress(console) as progress:
         for row in diagnose_each(Observation(*row) for row in rows):
             progress(*row)
     return console.file.getvalue()  # type: ignore[attr-defined]
@@ -42,7 +42,7 @@ def test_each_part_of_an_installation_begins_anew() -> None:
 
 
 def test_what_an_installation_does_is_counted() -> None:
-    progress = Progress(Console(file=io.StringIO(), width=100))
+    progress = RunProgress(Console(file=io.StringIO(), width=100))
     rows = (
         start(part="installing"),
         (5.0, events.DiskWrites(123_400_000)),

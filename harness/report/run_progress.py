@@ -22,10 +22,10 @@ from harness.evidence.events import (
 )
 from harness.evidence.guest_text import printable
 from harness.evidence.log import Observation
-from harness.report.text import OUTCOME_STYLES, size_text
+from harness.report.result_text import OUTCOME_STYLES, size_text
 
 
-class Progress:
+class RunProgress:
     """Shows the stage, how long it has lasted, and the last serial line. A listener of a run.
 
     Of an installation also what it does while it says nothing: bytes written, frames sent.
@@ -44,7 +44,7 @@ class Progress:
         self.signal_number = 0
         """The signal that ended the run; 0 where none did."""
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> RunProgress:
         if self._console.is_terminal:
             self._live.start()
         return self

@@ -44,8 +44,8 @@ class Browser:
             return answer.status, await answer.text()
 
     async def do(self, name: str, **arguments: str) -> tuple[int, str]:
-        wish = {"name": name, "arguments": arguments}
-        async with self.http.post(self.url("/do"), json=wish, headers=self.origin) as answer:
+        asked = {"name": name, "arguments": arguments}
+        async with self.http.post(self.url("/do"), json=asked, headers=self.origin) as answer:
             return answer.status, (await answer.json())["said"]
 
     async def socket(self, path: str, **headers: str) -> aiohttp.ClientWebSocketResponse:
@@ -95,7 +95,7 @@ def test_without_a_cookie_there_is_the_door_alone(tmp_path: Path) -> None:
         assert status == 401
         assert "door.js" in door
         assert "page.js" not in door
-        assert not here.served.door.viewers
+        assert not here.served.access.viewers
 
     with_console(tmp_path, work)
 
@@ -139,11 +139,11 @@ def test_pages_of_others_reach_nothing(tmp_path: Path, origin: str) -> None:
         await browser.enter(here.served.new_link())
         for path in SOCKETS:
             assert await refused(browser, path, Origin=origin) == 403
-        wish = {"name": "reset", "arguments": {}}
+        asked = {"name": "reset", "arguments": {}}
         headers = {"Origin": origin}
-        async with browser.http.post(browser.url("/do"), json=wish, headers=headers) as answer:
+        async with browser.http.post(browser.url("/do"), json=asked, headers=headers) as answer:
             assert answer.status == 403
-        async with browser.http.post(browser.url("/do"), json=wish) as answer:
+        async with browser.http.post(browser.url("/do"), json=asked) as answer:
             assert answer.status == 403, "no origin at all"
         with pytest.raises(aiohttp.WSServerHandshakeError):
             await browser.http.ws_connect(browser.url("/ws/serial"))
@@ -330,15 +330,15 @@ def test_a_slow_viewer_is_dropped_and_nobody_waits_for_it(tmp_path: Path) -> Non
             await browser.enter(here.served.new_link())
         line = await quick.socket("/ws/serial")
         mute = await stalled(slow, here.served.host)
-        await until(lambda: here.served.door.viewers[0].sockets == 1)
+        await until(lambda: here.served.access.viewers[0].sockets == 1)
         total = 0
         for _ in range(64):
             await here.guest.say(bytes(1 << 20))
             total += 1 << 20
             while total:
                 total -= len(await line.receive_bytes())
-        await until(lambda: here.served.door.viewers[0].sockets == 0)
-        assert here.served.door.viewers[1].sockets == 1
+        await until(lambda: here.served.access.viewers[0].sockets == 0)
+        assert here.served.access.viewers[1].sockets == 1
         mute.close()
 
     with_console(tmp_path, work)

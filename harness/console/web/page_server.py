@@ -11,37 +11,37 @@ from typing import Any
 
 from aiohttp import WSCloseCode, web
 
-from harness.console.web.access import Door, host_of, is_loopback
+from harness.console.web.access import AccessControl, host_header, is_loopback
+from harness.console.web.app import new_app
 from harness.console.web.files import page_files
-from harness.console.web.room import Guest, Room
-from harness.console.web.server import new_app
+from harness.console.web.room import ConsoleMachine, Room
 from harness.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class PageServer:
     """``host`` is the address and port of the page."""
 
     host: str
-    door: Door
+    access: AccessControl
 
     def new_link(self) -> str:
         """A link that lets one browser in, once."""
-        return f"http://{self.host}/#{self.door.new_link()}"
+        return f"http://{self.host}/#{self.access.new_link()}"
 
 
 @asynccontextmanager
 async def serving(
-    guest: Guest, actions: tuple[Mapping[str, Any], ...], address: str = "127.0.0.1"
-) -> AsyncIterator[Served]:
+    guest: ConsoleMachine, actions: tuple[Mapping[str, Any], ...], address: str = "127.0.0.1"
+) -> AsyncIterator[PageServer]:
     """Serve ``guest`` at ``address``, at a port that is free, until the block is left.
 
     Raises UsageError where the page is not built, or nothing can be bound to ``address``.
     """
     files = page_files()
     bound = _bind(address)
-    served = Served(host_of(address, bound.getsockname()[1]), Door())
-    room = Room(guest, served.door, actions, served.new_link)
+    served = PageServer(host_header(address, bound.getsockname()[1]), AccessControl())
+    room = Room(guest, served.access, actions, served.new_link)
     runner = web.AppRunner(new_app(room, files), access_log=None, shutdown_timeout=1.0)
     feed = asyncio.create_task(room.feed.run())
     try:
@@ -70,7 +70,7 @@ def _bind(address: str) -> socket.socket:
     return bound
 
 
-def warning_of(address: str) -> str:
+def address_warning(address: str) -> str:
     """What to say about ``address`` before anybody is let in; "" where there is nothing to say."""
     if is_loopback(address):
         return ""

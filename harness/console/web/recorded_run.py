@@ -16,7 +16,7 @@ from harness.trial.recorder import Listener as EventListener
 _TICK_S = 0.1
 
 
-class Replayed:
+class RecordedRun:
     """Plays ``player`` for all who watch; one of them says where it goes."""
 
     vnc_socket: Path | None = None
@@ -64,7 +64,7 @@ class Replayed:
             await asyncio.sleep(_TICK_S)
 
 
-def offered_of(player: Player) -> tuple[Mapping[str, Any], ...]:
+def replay_action_rows(player: Player) -> tuple[Mapping[str, Any], ...]:
     """What the page offers for a recorded run."""
     labels = {"play": "Play", "pause": "Pause", "slower": "Slower", "faster": "Faster"}
     stages = [

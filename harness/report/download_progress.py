@@ -6,23 +6,21 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
+    Progress,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
-from rich.progress import (
-    Progress as Bar,
-)
 
-from harness.report.text import size_text
+from harness.report.result_text import size_text
 
 
-class Transfer:
+class DownloadProgress:
     """Shows how far a download is. Call it with the bytes that are there, and of how many."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._bar = Bar(
+        self._bar = Progress(
             TextColumn("downloading"),
             BarColumn(),
             DownloadColumn(),
@@ -35,7 +33,7 @@ class Transfer:
         self._task = self._bar.add_task("download", total=None)
         self._tenth = -1
 
-    def __enter__(self) -> Transfer:
+    def __enter__(self) -> DownloadProgress:
         self._bar.start()
         return self
 

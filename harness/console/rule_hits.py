@@ -11,7 +11,7 @@ _LINE_CHARS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Fired:
+class RuleHit:
     """A rule that held, where it held first, and how often it did.
 
     ``line`` is safe to print, and empty for a rule about silence. ``proves`` says it in words;
@@ -27,28 +27,28 @@ class Fired:
     count: int = 1
 
 
-class FiredRules:
+class RuleHits:
     """What fired since a machine was switched on, each rule once."""
 
     def __init__(self) -> None:
-        self.rows: dict[str, Fired] = {}
+        self.rows: dict[str, RuleHit] = {}
 
     def note(self, channel: Channel, match: Match, at_s: float) -> None:
         """Take a match."""
         rule = match.rule
         known = self.rows.get(rule.id)
-        self.rows[rule.id] = Fired(
+        self.rows[rule.id] = RuleHit(
             rule=rule.id,
             channel=known.channel if known else channel,
             line=known.line if known else printable(match.text, _LINE_CHARS),
             at_s=known.at_s if known else at_s,
-            proves=what_it_proves(rule),
+            proves=describe_proof(rule),
             is_progress=rule.stage is not None,
             count=known.count + 1 if known else 1,
         )
 
 
-def what_it_proves(rule: Rule) -> str:
+def describe_proof(rule: Rule) -> str:
     """What a rule proves: ``stage kernel``, ``finding boot.panic``..."""
     said = [f"stage {rule.stage}"] if rule.stage else []
     said += [f"sign {rule.sign}"] if rule.sign else []

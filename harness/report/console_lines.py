@@ -23,7 +23,7 @@ _MAX_BARE_LOG_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ConsoleLine:
     """A line, and its second since power-on where that is known."""
 
     t_s: float | None
@@ -31,7 +31,7 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ReportLine:
     """A line of a report. ``left_out`` is how many before it are not shown.
 
     ``decisive`` is one that the verdict stands on; ``stage`` is the stage that had been reached
@@ -46,22 +46,22 @@ class Line:
 
 
 @dataclass(slots=True)
-class Heard:
+class RecordedConsoles:
     """What a run folder holds of a guest's words, by where they were seen.
 
     ``shots_s`` has the moment of each screenshot by the name of its file.
     """
 
-    said: dict[str, list[Said]] = field(default_factory=dict)
+    said: dict[str, list[ConsoleLine]] = field(default_factory=dict)
     shots_s: dict[str, float] = field(default_factory=dict)
 
 
-def heard_in(folder: Path) -> Heard:
+def read_consoles(folder: Path) -> RecordedConsoles:
     """The consoles and the last screen recorded in ``folder``; nothing where there is no record.
 
     The evidence has the second of each line; without it the bare serial log is read.
     """
-    heard = Heard()
+    heard = RecordedConsoles()
     try:
         _take_evidence(folder / EVIDENCE_FILE, heard)
     except (UsageError, RecordError):
@@ -69,7 +69,7 @@ def heard_in(folder: Path) -> Heard:
     return heard
 
 
-def _take_evidence(path: Path, heard: Heard) -> None:
+def _take_evidence(path: Path, heard: RecordedConsoles) -> None:
     offsets: dict[str, int] = {}
     for row in read_evidence(path):
         match row.event:
@@ -79,14 +79,14 @@ def _take_evidence(path: Path, heard: Heard) -> None:
                 if lines and offset == offsets.get(channel):
                     lines.pop()
                 offsets[channel] = offset
-                lines.append(Said(row.t_s, text))
+                lines.append(ConsoleLine(row.t_s, text))
             case ScreenText(lines=shown):
-                heard.said["screen"] = [Said(None, line) for line in shown]
+                heard.said["screen"] = [ConsoleLine(None, line) for line in shown]
             case Screenshot(file=file):
                 heard.shots_s[file] = row.t_s
 
 
-def _bare_log(path: Path) -> list[Said]:
+def _bare_log(path: Path) -> list[ConsoleLine]:
     """The end of a log without its evidence; a megabyte at most."""
     try:
         with path.open("rb") as file:
@@ -94,15 +94,17 @@ def _bare_log(path: Path) -> list[Said]:
             text = strip_escapes(file.read().decode("utf-8", "replace"))
     except OSError:
         return []
-    return [Said(None, line) for line in text.replace("\r", "\n").split("\n") if line.strip()]
+    return [
+        ConsoleLine(None, line) for line in text.replace("\r", "\n").split("\n") if line.strip()
+    ]
 
 
 def lines_to_show(
-    said: Sequence[Said],
+    said: Sequence[ConsoleLine],
     evidence: Iterable[str],
     stages_s: Mapping[str, float],
     limit: int = MAX_LINES,
-) -> tuple[Line, ...]:
+) -> tuple[ReportLine, ...]:
     """The last ``limit`` lines of ``said``, and those of ``evidence`` with what is around them."""
     decisive = _decisive(said, evidence)
     kept = set(range(max(0, len(said) - limit), len(said)))
@@ -115,7 +117,7 @@ def lines_to_show(
         # A stage whose first line is left out is said at the next that is shown.
         stages = [begins[at] for at in range(following, number + 1) if at in begins]
         lines.append(
-            Line(
+            ReportLine(
                 t_s=row.t_s,
                 text=printable(row.text.expandtabs(8), _MAX_CHARACTERS),
                 decisive=number in decisive,
@@ -127,7 +129,7 @@ def lines_to_show(
     return tuple(lines)
 
 
-def _decisive(said: Sequence[Said], evidence: Iterable[str]) -> set[int]:
+def _decisive(said: Sequence[ConsoleLine], evidence: Iterable[str]) -> set[int]:
     """Which lines the evidence quotes.
 
     A guest says many things twice; of them the last ones count, in the order of the evidence. What
@@ -149,7 +151,7 @@ def _key(text: str) -> str:
     return " ".join(printable(text).split())[:_COMPARED]
 
 
-def _first_lines(said: Sequence[Said], stages_s: Mapping[str, float]) -> dict[int, str]:
+def _first_lines(said: Sequence[ConsoleLine], stages_s: Mapping[str, float]) -> dict[int, str]:
     """Which stage had just been reached when a line came, by the number of the line."""
     begins: dict[int, str] = {}
     for stage, reached_s in sorted(stages_s.items(), key=lambda item: item[1]):

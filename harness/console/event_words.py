@@ -61,7 +61,7 @@ def frame_words(frame: Frame) -> str:
     return _FRAMES.get(frame.what, printable(frame.what, 40)).format(**addresses)
 
 
-def standing(diagnosis: Diagnosis, provider: str) -> str:
+def diagnosis_sentence(diagnosis: Diagnosis, provider: str) -> str:
     """The diagnosis as it stands now, in a sentence or a few."""
     verdict = diagnosis.verdict
     if verdict is None:

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from harness.report.consoles import MAX_LINES, Said, heard_in, lines_to_show
+from harness.report.console_lines import MAX_LINES, ConsoleLine, lines_to_show, read_consoles
 from harness.trial.replay import replay
 from tests.report.samples import serial, unpack, write_evidence
 
 
-def said(*texts: str) -> list[Said]:
-    return [Said(float(number), text) for number, text in enumerate(texts)]
+def said(*texts: str) -> list[ConsoleLine]:
+    return [ConsoleLine(float(number), text) for number, text in enumerate(texts)]
 
 
-def marked(lines: list[Said], evidence: tuple[str, ...]) -> list[float | None]:
+def marked(lines: list[ConsoleLine], evidence: tuple[str, ...]) -> list[float | None]:
     return [line.t_s for line in lines_to_show(lines, evidence, {}) if line.decisive]
 
 
@@ -64,16 +64,16 @@ def test_a_line_is_harmless_and_short() -> None:
 def test_a_prompt_that_went_on_is_there_once(tmp_path: Path) -> None:
     prompt = {"t_s": 1, "channel": "serial", "kind": "prompt", "text": "login: ", "offset": 5}
     write_evidence(tmp_path, [prompt, {**prompt, "kind": "line", "text": "login: root"}])
-    assert [row.text for row in heard_in(tmp_path).said["serial"]] == ["login: root"]
+    assert [row.text for row in read_consoles(tmp_path).said["serial"]] == ["login: root"]
 
 
 def test_the_bare_log_where_there_is_no_evidence(tmp_path: Path) -> None:
     (tmp_path / "serial.log").write_bytes(b"one\r\n\r\n\x1b[1mtwo\xff")
-    assert [row.text for row in heard_in(tmp_path).said["serial"]] == ["one", "two\ufffd"]
+    assert [row.text for row in read_consoles(tmp_path).said["serial"]] == ["one", "two\ufffd"]
 
 
 def test_nothing_recorded(tmp_path: Path) -> None:
-    assert heard_in(tmp_path / "none").said == {"serial": []}
+    assert read_consoles(tmp_path / "none").said == {"serial": []}
 
 
 @pytest.mark.parametrize(
@@ -90,11 +90,11 @@ def test_what_decided_a_recorded_boot_is_marked(
     run = unpack(name, tmp_path)
     result = replay(run)
     cause = next(row for row in result.findings if row.id == result.cause)
-    lines = lines_to_show(heard_in(run).said[channel], cause.evidence, {})
+    lines = lines_to_show(read_consoles(run).said[channel], cause.evidence, {})
     hot = [line.text for line in lines if line.decisive]
     assert last in " ".join(hot[-3:])
 
 
 def test_a_lone_surrogate_does_no_harm(tmp_path: Path) -> None:
     write_evidence(tmp_path, serial("a\ud800b"))
-    assert len(lines_to_show(heard_in(tmp_path).said["serial"], (), {})) == 1
+    assert len(lines_to_show(read_consoles(tmp_path).said["serial"], (), {})) == 1

@@ -19,7 +19,7 @@ _ORDER: tuple[Judgement, ...] = ("wrong", "error", "right")
 _FIRST_ALONE = 5
 
 
-def shown(text: str, limit: int = TEXT_LIMIT) -> str:
+def safe_line(text: str, limit: int = TEXT_LIMIT) -> str:
     """``text`` as one harmless line of at most ``limit`` characters, which any encoding can hold.
 
     A surrogate without its other half, which JSON may spell, is a question mark.
@@ -64,7 +64,7 @@ def headline(matrix: Matrix) -> str:
     return ", ".join(said)
 
 
-def news_of(matrix: Matrix) -> list[News]:
+def listed_news(matrix: Matrix) -> list[News]:
     """What is new, worth a line each: images without an earlier result are one where they are many.
 
     What became of them is in the table.
@@ -78,35 +78,35 @@ def news_of(matrix: Matrix) -> list[News]:
     return [*known, News(name=f"{len(first)} images", kind="new", statement=statement)]
 
 
-def what_came(result: Result) -> str:
+def outcome_text(result: Result) -> str:
     """Outcome, stage and cause: ``fail, initrd, boot.disk-not-found``."""
-    return _listed([result.outcome, result.stage, result.cause])
+    return _joined([result.outcome, result.stage, result.cause])
 
 
-def what_is_right(expected: Expected) -> str:
+def expectation_text(expected: Expected) -> str:
     """What a catalog expects, in the same form."""
-    return _listed([expected.outcome, " or ".join(expected.stages), expected.cause])
+    return _joined([expected.outcome, " or ".join(expected.stages), expected.cause])
 
 
-def what_came_before(past: Past) -> str:
+def earlier_outcome_text(past: Past) -> str:
     """An earlier result, in the same form."""
-    return _listed([past.outcome, past.stage, past.cause])
+    return _joined([past.outcome, past.stage, past.cause])
 
 
-def _listed(words: Iterable[str | None]) -> str:
+def _joined(words: Iterable[str | None]) -> str:
     return ", ".join(word for word in words if word)
 
 
-def in_few_words(row: Tried) -> str:
+def reason_text(row: Tried) -> str:
     """Why a row is not right, in one sentence: its cause, or what was expected instead."""
     cause = row.result.cause_finding
     if cause:
         return cause.statement
     if row.result.outcome == "inconclusive":
-        return f"Nothing proves either; {what_is_right(row.expected)} was expected."
+        return f"Nothing proves either; {expectation_text(row.expected)} was expected."
     if row.differs == ("prediction",):
         return "It came as expected, and inspection predicted otherwise."
-    return f"{what_came(row.result)}; {what_is_right(row.expected)} was expected."
+    return f"{outcome_text(row.result)}; {expectation_text(row.expected)} was expected."
 
 
 def moment(at: datetime.datetime) -> str:

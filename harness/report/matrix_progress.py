@@ -15,14 +15,14 @@ from rich.text import Text
 from harness.evidence.guest_text import printable
 from harness.matrix.progress import Moved
 from harness.matrix.record import Judgement, Tried
-from harness.report.text import OUTCOME_STYLES
-from harness.report.words import what_is_right
+from harness.report.result_text import OUTCOME_STYLES
+from harness.report.row_words import expectation_text
 
 JUDGEMENT_STYLES: dict[Judgement, str] = {"right": "green", "wrong": "red", "error": "magenta"}
 
 
 @dataclass(slots=True)
-class _AtWork:
+class _ActiveImage:
     phase: str
     since_s: float
     begun_s: float
@@ -37,7 +37,7 @@ class MatrixProgress:
         self._width = max((len(name) for name in names), default=0)
         self._count, self._done = len(names) + done, done
         self._judged: dict[Judgement, int] = {"right": 0, "wrong": 0, "error": 0}
-        self._at_work: dict[str, _AtWork] = {}
+        self._at_work: dict[str, _ActiveImage] = {}
         self._lock = threading.Lock()
         self._started_s = time.monotonic()
         self._live = Live(
@@ -59,7 +59,7 @@ class MatrixProgress:
                 now_s = time.monotonic()
                 before = self._at_work.get(what.name)
                 begun_s = before.begun_s if before else now_s
-                self._at_work[what.name] = _AtWork(what.phase, now_s, begun_s, what.worker)
+                self._at_work[what.name] = _ActiveImage(what.phase, now_s, begun_s, what.worker)
                 return
             self._at_work.pop(what.name, None)
             self._done += 1
@@ -83,7 +83,7 @@ class MatrixProgress:
             (f"  {result.timings_s['verdict']:.1f} s", "cyan"),
         )
         if tried.judgement == "wrong":
-            line.append(f"  expected {what_is_right(tried.expected)}", "yellow")
+            line.append(f"  expected {expectation_text(tried.expected)}", "yellow")
         if tried.judgement == "error":
             line.append(f"  {printable(first_statement(tried), 200)}", "dim")
         if tried.reused:

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from harness.console.player import Player
-from harness.console.web.replayed import Replayed
-from harness.console.web.serving import serving, warning_of
+from harness.console.web.page_server import address_warning, serving
+from harness.console.web.recorded_run import RecordedRun
 from harness.errors import StateError, UsageError
 from tests.report.samples import unpack
 
 
 @pytest.mark.parametrize("name", ["reset", "qmp", "swap"])
 def test_its_machine_is_told_nothing(tmp_path: Path, name: str) -> None:
-    replayed = Replayed(Player(unpack("healthy-tiny", tmp_path)))
+    replayed = RecordedRun(Player(unpack("healthy-tiny", tmp_path)))
     with pytest.raises(StateError, match="recorded"):
         asyncio.run(replayed.do(name))
     with pytest.raises(UsageError, match="never came there"):
@@ -25,7 +25,7 @@ def test_its_machine_is_told_nothing(tmp_path: Path, name: str) -> None:
 
 def test_an_address_of_another_machine_cannot_be_bound_to(tmp_path: Path) -> None:
     async def run() -> None:
-        replayed = Replayed(Player(unpack("healthy-tiny", tmp_path)))
+        replayed = RecordedRun(Player(unpack("healthy-tiny", tmp_path)))
         async with serving(replayed, (), "192.0.2.1"):
             pytest.fail("it is bound")
 
@@ -34,5 +34,5 @@ def test_an_address_of_another_machine_cannot_be_bound_to(tmp_path: Path) -> Non
 
 
 def test_who_serves_it_to_a_network_is_told() -> None:
-    assert warning_of("127.0.0.1") == warning_of("::1") == ""
-    assert "unencrypted" in warning_of("192.0.2.1")
+    assert address_warning("127.0.0.1") == address_warning("::1") == ""
+    assert "unencrypted" in address_warning("192.0.2.1")

@@ -15,9 +15,9 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.console.web import sockets
-from harness.console.web.access import comes_from_us
-from harness.console.web.asking import cookie_name, let_in, own_host, viewer_of
-from harness.console.web.files import File
+from harness.console.web.access import is_same_origin
+from harness.console.web.files import PageFile
+from harness.console.web.identity import cookie_name, find_viewer, own_host, require_viewer
 from harness.console.web.room import Room
 from harness.errors import HarnessError, StateError
 from harness.evidence.guest_text import printable
@@ -36,25 +36,25 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-_OF_THE_DOOR = frozenset({"/door.js", "/enter"})
-_FILES = web.AppKey("files", dict[str, File])
+_PUBLIC_PATHS = frozenset({"/door.js", "/enter"})
+_FILES = web.AppKey("files", dict[str, PageFile])
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class _Entry(BaseModel):
+class _EntryRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     token: str = Field(max_length=200)
 
 
-class _Wish(BaseModel):
+class _ActionRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(max_length=40)
     arguments: dict[str, str] = {}
 
 
-def new_app(room: Room, files: Mapping[str, File]) -> web.Application:
+def new_app(room: Room, files: Mapping[str, PageFile]) -> web.Application:
     """The application that serves ``room``."""
     app = web.Application(middlewares=[_bugs, _guard], client_max_size=_MAX_BODY_BYTES)
     app[Room.KEY] = room
@@ -98,11 +98,11 @@ async def _bugs(request: web.Request, handler: _Handler) -> web.StreamResponse:
 async def _guard(request: web.Request, handler: _Handler) -> web.StreamResponse:
     origin = request.headers.get("Origin")
     changes = request.method not in ("GET", "HEAD") or request.path.startswith("/ws/")
-    if not comes_from_us(request.host, own_host(request), origin, changes=changes):
+    if not is_same_origin(request.host, own_host(request), origin, changes=changes):
         return _refusal(HTTPStatus.FORBIDDEN, "This is not the address of the console.")
-    if request.path in _OF_THE_DOOR:
+    if request.path in _PUBLIC_PATHS:
         return await handler(request)
-    if viewer_of(request) is None:
+    if find_viewer(request) is None:
         if request.path == "/":
             door = request.app[_FILES]["door.html"]
             return web.Response(
@@ -116,7 +116,7 @@ def _refusal(status: HTTPStatus, sentence: str) -> web.Response:
     return web.Response(text=f"{sentence}\n", status=status)
 
 
-def _sent(file: File) -> web.Response:
+def _sent(file: PageFile) -> web.Response:
     return web.Response(body=file.body, content_type=file.content_type, charset="utf-8")
 
 
@@ -135,8 +135,8 @@ async def _static(request: web.Request) -> web.Response:
 
 async def _enter(request: web.Request) -> web.Response:
     try:
-        entry = _Entry.model_validate(await request.json())
-        session = request.app[Room.KEY].door.enter(entry.token)
+        entry = _EntryRequest.model_validate(await request.json())
+        session = request.app[Room.KEY].access.enter(entry.token)
     except (json.JSONDecodeError, UnicodeDecodeError, ValidationError):
         return _refusal(HTTPStatus.BAD_REQUEST, "This is no token.")
     except StateError as error:
@@ -150,11 +150,11 @@ async def _enter(request: web.Request) -> web.Response:
 
 async def _do(request: web.Request) -> web.Response:
     try:
-        wish = _Wish.model_validate(await request.json())
+        asked = _ActionRequest.model_validate(await request.json())
     except (json.JSONDecodeError, UnicodeDecodeError, ValidationError):
         return _answer(HTTPStatus.BAD_REQUEST, "This is no action.")
     try:
-        said = await request.app[Room.KEY].do(let_in(request), wish.name, wish.arguments)
+        said = await request.app[Room.KEY].do(require_viewer(request), asked.name, asked.arguments)
     except HarnessError as error:
         return _answer(HTTPStatus.CONFLICT, str(error))
     return _answer(HTTPStatus.OK, said)

@@ -8,13 +8,13 @@ from harness.evidence.guest_text import printable
 from harness.matrix.catalog import Expected
 from harness.matrix.record import Tried
 from harness.model.finding import Finding
-from harness.report.findings import by_weight, show
+from harness.report.findings import by_weight, shown_finding
 
 
 def plain_findings(findings: Iterable[Finding], cause: str | None) -> Iterator[str]:
     """A few lines for each finding that is more than information, that of the ``cause`` first."""
     told = [row for row in findings if row.severity != "info" or row.id == cause]
-    for row in (show(row) for row in by_weight(told, cause)):
+    for row in (shown_finding(row) for row in by_weight(told, cause)):
         yield f"{row.mark} {row.statement}  {row.id}"
         for line in row.evidence:
             yield f"  \u2502 {line}"
@@ -22,7 +22,7 @@ def plain_findings(findings: Iterable[Finding], cause: str | None) -> Iterator[s
             yield f"  \u2192 {row.advice}"
 
 
-def plain_tried(tried: Tried) -> str:
+def plain_row(tried: Tried) -> str:
     """What came of ``tried``, beside what was expected where that is something else."""
     result = tried.result
     lines = [f"{tried.name}: {_brief(result.outcome, [result.stage], result.cause)}"]

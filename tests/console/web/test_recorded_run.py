@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Browser
 
 from harness.console.player import Player
-from harness.console.web.replayed import Replayed, offered_of
-from harness.console.web.serving import serving
+from harness.console.web.page_server import serving
+from harness.console.web.recorded_run import RecordedRun, replay_action_rows
 from harness.session.loop import LoopThread
 from tests.report.samples import unpack
 
@@ -23,8 +23,8 @@ pytestmark = pytest.mark.programs
 async def served(run_dir: Path) -> AsyncIterator[str]:
     """The link to a page that shows the run."""
     player = Player(run_dir)
-    replayed = Replayed(player)
-    async with serving(replayed, offered_of(player)) as place:
+    replayed = RecordedRun(player)
+    async with serving(replayed, replay_action_rows(player)) as place:
         moving = asyncio.create_task(replayed.move())
         yield place.new_link()
         moving.cancel()
@@ -56,5 +56,5 @@ def test_a_run_is_seen_again(browser: Browser, tmp_path: Path) -> None:
 
 
 def label_of(run_dir: Path, stage: str) -> str:
-    (row,) = [row for row in offered_of(Player(run_dir)) if row["name"] == "seek"]
+    (row,) = [row for row in replay_action_rows(Player(run_dir)) if row["name"] == "seek"]
     return str(next(c["label"] for c in row["choices"] if c["arguments"] == {"where": stage}))
