@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from harness.evidence.events import ChecksEnd
 from harness.evidence.log import EvidenceLog
 from harness.trial.result import EVIDENCE_FILE
 from images.build import build
@@ -49,7 +50,7 @@ def test_a_command_with_a_bug_says_so(
     run_dir = tmp_path / "run"
     run_dir.mkdir()
     with EvidenceLog(run_dir / EVIDENCE_FILE) as log:
-        log.record("run", "checked")
+        log.record(ChecksEnd())
     env = with_bug(tmp_path / "bug", module, name)
     done = run(env, *(run_dir if word == "RUN" else word for word in words))
     assert done.returncode == 4, done.stderr
@@ -104,7 +105,7 @@ def test_a_bug_of_the_gate_is_the_result(tmp_path: Path, command: str) -> None:
 
 def test_a_bug_while_a_run_is_judged_again_is_the_result(tmp_path: Path) -> None:
     with EvidenceLog(tmp_path / EVIDENCE_FILE) as log:
-        log.record("run", "checked")
+        log.record(ChecksEnd())
     env = with_bug(tmp_path / "bug", "harness.trial.result", "read_evidence")
     result = result_of(run(env, "replay", "--json", tmp_path))
     assert result["image"]["location"] == str(tmp_path)
