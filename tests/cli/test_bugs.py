@@ -106,7 +106,7 @@ def test_a_bug_of_the_gate_is_the_result(tmp_path: Path, command: str) -> None:
 def test_a_bug_while_a_run_is_judged_again_is_the_result(tmp_path: Path) -> None:
     with EvidenceLog(tmp_path / EVIDENCE_FILE) as log:
         log.record(ChecksEnd())
-    env = with_bug(tmp_path / "bug", "harness.trial.result", "read_evidence")
+    env = with_bug(tmp_path / "bug", "harness.trial.replay", "read_evidence")
     result = result_of(run(env, "replay", "--json", tmp_path))
     assert result["image"]["location"] == str(tmp_path)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.model.finding import catalog
+from harness.model.finding import finding_catalog
 from harness.report.findings_page import findings_page
 from tests.image.isos import bios_loader, tree, xorriso
 from tests.program import HARNESS, harness
@@ -221,9 +221,9 @@ def test_no_other_file_of_the_host_is_opened(tmp_path: Path, how: str) -> None:
 # Findings are explained
 
 
-@pytest.mark.parametrize("finding_id", catalog())
+@pytest.mark.parametrize("finding_id", finding_catalog())
 def test_every_finding_is_explained(finding_id: str) -> None:
-    entry = catalog()[finding_id]
+    entry = finding_catalog()[finding_id]
     for text in (entry.meaning, entry.seen, entry.remedy, entry.source):
         assert len(text) > 5
     assert f"### {finding_id}\n" in findings_page()
@@ -234,7 +234,7 @@ def test_explain_prints_all_parts() -> None:
     for part in ("error", "seen", "remedy", "qemu-img convert", "source", "CVE-2015-5163"):
         assert part in shown
     every = harness("explain").stdout
-    assert all(finding_id in every for finding_id in catalog())
+    assert all(finding_id in every for finding_id in finding_catalog())
 
 
 def test_the_page_of_findings_is_what_the_catalog_makes() -> None:
@@ -245,7 +245,7 @@ def test_the_page_of_findings_is_what_the_catalog_makes() -> None:
 def test_something_produces_every_finding() -> None:
     sources = [*(ROOT / "harness").rglob("*.py"), ROOT / "harness/diagnose/rules.toml"]
     text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
-    for finding_id in catalog():
+    for finding_id in finding_catalog():
         assert f'"{finding_id}"' in text or finding_id in _BY_KIND, finding_id
 
 

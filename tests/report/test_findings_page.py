@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UsageError
-from harness.model.finding import catalog
+from harness.model.finding import finding_catalog
 from harness.report.findings_page import find_explanation, findings_page, ids_by_group
 
 PAGE = Path(__file__).parents[2] / "docs" / "findings.md"
 
 
 def test_an_id_is_explained_and_another_is_guessed() -> None:
-    assert find_explanation("disk.no-bootloader") is catalog()["disk.no-bootloader"]
+    assert find_explanation("disk.no-bootloader") is finding_catalog()["disk.no-bootloader"]
     with pytest.raises(UsageError, match=r"did you mean .*disk\.no-bootloader"):
         find_explanation("disk.no-bootlaoder")
     with pytest.raises(UsageError, match="harness explain lists all"):
@@ -23,7 +23,7 @@ def test_an_id_is_explained_and_another_is_guessed() -> None:
 
 def test_every_id_is_in_one_group() -> None:
     rows = [row for ids in ids_by_group().values() for row in ids]
-    assert sorted(rows) == sorted(catalog())
+    assert sorted(rows) == sorted(finding_catalog())
 
 
 def test_the_page_of_the_documentation_is_that_of_the_catalog() -> None:
