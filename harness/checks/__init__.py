@@ -1,1 +1,1 @@
-"""Facts held against a provider's profile: findings, one topic a file."""
+"""Checks of facts against a provider's profile, one topic a file; each gives findings."""

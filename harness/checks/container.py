@@ -1,4 +1,4 @@
-"""What the file is, held against what the provider takes."""
+"""Checks of an image's container against the formats that the provider takes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.model.finding import Finding, finding
 from harness.net.link import is_url, name_in_url
 from harness.provider.profile import Profile
 
-# The commands that make what a provider takes of what it does not. {image} is quoted.
+# The commands that convert a file into one that a provider takes. {image} is quoted.
 _UNPACK = {
     "gzip": "gunzip --keep {image}",
     "bzip2": "bunzip2 --keep {image}",
@@ -38,8 +38,8 @@ _UNPACK = {
     "cpio": "cpio --extract --file {image}",
     "wim": "wimlib-imagex info {image}",
 }
-LOOKED_INTO = ("qcow2", "iso")
-"""The formats that are looked into, and booted."""
+INSPECTED_FORMATS = ("qcow2", "iso")
+"""The formats that harness inspects and boots."""
 
 _CONVERT = "qemu-img convert -p -f {format} -O qcow2 {image} image.qcow2"
 
@@ -47,20 +47,20 @@ _SUFFIXES = {".qcow2": "qcow2", ".iso": "iso"}
 
 
 def check_container(container: Container, location: str, profile: Profile) -> list[Finding]:
-    """What is wrong with the kind of file that this is; nothing where the provider takes it.
+    """Return the findings about the file's format; none where the provider takes it.
 
-    Raises UsageError where the provider takes it, and harness does not look into such files.
+    Raises UsageError where the provider takes the format and harness does not inspect it.
     """
     image = shlex.quote(location)
     if container.polyglot:
         titles = " and ".join(reading.title for reading in container.polyglot)
         statement = f"The file can be read as {titles}: what a provider makes of it is chance."
         remedy = "Make the image anew with one tool; do not upload this file."
-        return [finding("format.polyglot", statement, _where(container), remedy)]
+        return [finding("format.polyglot", statement, _magic_evidence(container), remedy)]
     images = profile.images
     article = "an" if container.title[0] in "aeiouAEIOULX" else "a"
     if container.format in (*images.formats.value, *images.archives.value):
-        if container.format not in LOOKED_INTO:
+        if container.format not in INSPECTED_FORMATS:
             unpack = _UNPACK.get(container.format, _CONVERT)
             raise UsageError(
                 f"{printable(location, 200)}: is {article} {container.title}, which "
@@ -76,7 +76,7 @@ def check_container(container: Container, location: str, profile: Profile) -> li
             f"{f'{unpacks} only' if unpacks else 'nothing'}."
         )
         command = _UNPACK[container.format].format(image=image)
-        return [finding("format.archive", statement, _where(container), command)]
+        return [finding("format.archive", statement, _magic_evidence(container), command)]
     statement = f"The file is {article} {container.title}; {profile.title} takes {takes}."
     remedy = "Name the disk image itself, in the format qcow2 or iso."
     if container.format == "udf":
@@ -85,25 +85,28 @@ def check_container(container: Container, location: str, profile: Profile) -> li
         remedy = "Decrypt it (cryptsetup), and make a qcow2 of what is in it."
     elif container.kind == "disk":
         remedy = _CONVERT.format(format=container.format, image=image)
-    return [finding("format.unsupported", statement, _where(container), remedy)]
+    return [finding("format.unsupported", statement, _magic_evidence(container), remedy)]
 
 
-def _where(container: Container) -> tuple[str, ...]:
+def _magic_evidence(container: Container) -> tuple[str, ...]:
     return tuple(
-        f"byte {reading.offset}: {_shown(reading.magic)}"
+        f"byte {reading.offset}: {_describe_magic(reading.magic)}"
         for reading in container.readings
         if reading.magic
     )
 
 
-def _shown(magic: bytes) -> str:
-    """Bytes in hexadecimal, and as text."""
+def _describe_magic(magic: bytes) -> str:
+    """Return the bytes in hexadecimal, and as text."""
     text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in magic)
     return f"{magic.hex(' ')}  {text}"
 
 
 def _check_name(container: Container, location: str) -> list[Finding]:
-    """A name that promises another format confuses people and some upload forms."""
+    """Return the finding about a name that promises another format.
+
+    Such a name confuses people and some upload forms.
+    """
     name = (name_in_url(location) if is_url(location) else location.rsplit("/", 1)[-1]).lower()
     promised = next((kind for suffix, kind in _SUFFIXES.items() if name.endswith(suffix)), None)
     if promised is None or promised == container.format:
@@ -116,7 +119,7 @@ def _check_name(container: Container, location: str) -> list[Finding]:
 
 
 def check_consistency(checked: QemuCheck, location: str) -> list[Finding]:
-    """What QEMU's own check of a qcow2 comes to. Leaks waste space and are no fault."""
+    """Return the findings from QEMU's own check of a qcow2. Leaks only waste space."""
     command = f"qemu-img check -r all {shlex.quote(location)}"
     if checked.problem:
         statement = f"qemu-img check gave no answer: {printable(checked.problem, 300)}."
@@ -132,7 +135,7 @@ _Check = Callable[[Qcow2Facts, str], Iterator[Finding]]
 
 
 def describe_qcow2(facts: Qcow2Facts) -> str:
-    """The container in a few words, with where they stand in the file."""
+    """Describe the container in a few words, with the byte offsets of what they say."""
     packing = "zstd" if facts.compression_type else "deflate"
     packed = f", compressed ({packing})" if facts.compressed_clusters else ""
     snapshots = f", {facts.snapshots} snapshots" if facts.snapshots else ""
@@ -145,7 +148,7 @@ def describe_qcow2(facts: Qcow2Facts) -> str:
 
 
 def check_qcow2(facts: Qcow2Facts, location: str) -> list[Finding]:
-    """What is wrong with a qcow2 as such."""
+    """Return the findings about a qcow2 as such."""
     image = shlex.quote(location)
     return [found for check in _QCOW2_CHECKS for found in check(facts, image)]
 

@@ -1,4 +1,4 @@
-"""What a system needs for a provider's machine: a table for each bus and form.
+"""The drivers that a system needs on a provider's machine: a table for each bus and form.
 
 The drivers are Linux's, by the names of their modules; those of Windows are read in
 :mod:`harness.image.os.windows`.
@@ -14,9 +14,10 @@ from harness.provider.profile import Profile
 
 @dataclass(frozen=True, slots=True)
 class DiskNeeds:
-    """A disk's bus in words, what Linux needs for it, and what it is called there.
+    """A disk bus by its title, the drivers that Linux needs for it, and its device name there.
 
-    ``linux_missing`` and ``windows_missing`` are the findings about a system without.
+    ``linux_missing`` and ``windows_missing`` are the ids of the findings about a system without
+    the drivers.
     """
 
     title: str
@@ -28,7 +29,7 @@ class DiskNeeds:
 
 @dataclass(frozen=True, slots=True)
 class SeedNeeds:
-    """The drive of the seed in words, and what Linux needs to read it."""
+    """The drive of the seed by its title, and the drivers that Linux needs to read it."""
 
     title: str
     drivers: tuple[str, ...]
@@ -58,19 +59,19 @@ _SEEDS: dict[SeedBus, SeedNeeds] = {
 _DATASOURCES: dict[SeedForm, str] = {"nocloud": "NoCloud", "configdrive": "ConfigDrive"}
 
 VIRTIO_NIC_DRIVERS = ("virtio_pci", "virtio_net")
-"""What Linux needs for the NIC of any provider."""
+"""The drivers that Linux needs for the NIC of any provider."""
 
 
 def disk_needs(profile: Profile) -> DiskNeeds:
-    """What a system needs to find its disk there."""
+    """Return what a system needs to find its disk on the provider's machine."""
     return _DISKS[profile.machine.disk_bus.value]
 
 
 def seed_needs(profile: Profile) -> SeedNeeds:
-    """What a system needs to read the seed there."""
+    """Return what a system needs to read the seed on the provider's machine."""
     return _SEEDS[profile.machine.seed_bus.value]
 
 
 def datasource(profile: Profile) -> str:
-    """What cloud-init calls the form of the seed there."""
+    """Return cloud-init's name for the form of the provider's seed."""
     return _DATASOURCES[profile.seed.form.value]

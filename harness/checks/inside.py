@@ -1,4 +1,4 @@
-"""What is on a disk, held against the provider's machine; and the boot that is to be expected."""
+"""Checks of the system on a disk against the provider's machine, and the boot they predict."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from harness.checks.hardware import datasource, disk_needs, seed_needs
-from harness.checks.windows import check_drivers, drivers_in_words
+from harness.checks.windows import check_drivers, describe_windows_drivers
 from harness.evidence.guest_text import printable
 from harness.image.os.system import Blacklisted, DeviceName, DiskFacts, LinuxFacts
 from harness.model.finding import Finding, finding
@@ -43,27 +43,27 @@ _BLOCKING = frozenset(
 )
 
 
-def what_was_seen(facts: DiskFacts, profile: Profile) -> tuple[InspectedPart, ...]:
-    """The parts of a boot in their order, each with what is there. Made printable."""
+def inspected_disk_parts(facts: DiskFacts, profile: Profile) -> tuple[InspectedPart, ...]:
+    """Return the parts of a boot in their order, each with what was found, made printable."""
     efi = f"; \\EFI\\BOOT: {', '.join(facts.efi_architectures)}" if facts.efi_architectures else ""
     rows = [("boot path", facts.bios_evidence + efi)]
     linux = facts.linux
     if linux:
         files = ", ".join((linux.kernel, *linux.initrds)) if linux.kernel else "none"
         rows.append(("kernel", f"{files} ({linux.config or 'the only one in /boot'})"))
-        rows.append(("disk", _places(linux, _disk_drivers(linux, profile))))
-        rows.append(("network", _places(linux, ["virtio_net"])))
-        rows.append(("seed", _places(linux, list(seed_needs(profile).drivers))))
+        rows.append(("disk", _describe_drivers(linux, _disk_drivers(linux, profile))))
+        rows.append(("network", _describe_drivers(linux, ["virtio_net"])))
+        rows.append(("seed", _describe_drivers(linux, list(seed_needs(profile).drivers))))
         hidden = facts.encrypted and not linux.root_type
-        in_words = "not seen: the root is encrypted" if hidden else _cloud_init_in_words(linux)
+        in_words = "not seen: the root is encrypted" if hidden else _describe_cloud_init(linux)
         rows.append(("cloud-init", in_words))
     elif facts.windows:
-        rows += drivers_in_words(facts.windows, profile)
+        rows += describe_windows_drivers(facts.windows, profile)
     return tuple(InspectedPart(topic=topic, statement=printable(text, 300)) for topic, text in rows)
 
 
-def _places(linux: LinuxFacts, names: list[str]) -> str:
-    """Drivers by where they are, with the file that says so."""
+def _describe_drivers(linux: LinuxFacts, names: list[str]) -> str:
+    """Describe where each driver is, with the file that says so."""
     found: dict[str, list[str]] = {}
     for name in names:
         found.setdefault(linux.drivers[name], []).append(name)
@@ -73,41 +73,41 @@ def _places(linux: LinuxFacts, names: list[str]) -> str:
         "root": f"{linux.modules}/modules.dep",
     }
     return "; ".join(
-        f"{', '.join(drivers)}: {place}{_file(files.get(place, ''))}"
+        f"{', '.join(drivers)}: {place}{_in_brackets(files.get(place, ''))}"
         for place, drivers in found.items()
     )
 
 
-def _file(path: str) -> str:
+def _in_brackets(path: str) -> str:
     return f" ({path})" if path else ""
 
 
-def _cloud_init_in_words(linux: LinuxFacts) -> str:
+def _describe_cloud_init(linux: LinuxFacts) -> str:
     cloud = linux.cloud_init
     if not cloud.installed:
         return cloud.stand_in or "not installed"
     if cloud.disabled_by:
-        how = f"disabled{_file(cloud.disabled_by)}"
+        how = f"disabled{_in_brackets(cloud.disabled_by)}"
     else:
-        how = f"enabled{_file(cloud.started_by)}" if cloud.enabled else "not enabled"
-    text = f"installed{_file(cloud.program)}, {how}"
+        how = f"enabled{_in_brackets(cloud.started_by)}" if cloud.enabled else "not enabled"
+    text = f"installed{_in_brackets(cloud.program)}, {how}"
     if cloud.datasources:
-        text += f", datasources {', '.join(cloud.datasources)}{_file(cloud.datasources_in)}"
+        text += f", datasources {', '.join(cloud.datasources)}{_in_brackets(cloud.datasources_in)}"
     return text
 
 
 def check_inside(facts: DiskFacts, profile: Profile) -> list[Finding]:
-    """What speaks against the system on a disk."""
+    """Return the findings about the system on a disk."""
     found = [row for check in _DISK_CHECKS for row in check(facts, profile)]
     if facts.linux:
-        # Behind an encryption there may be all that is not seen.
+        # What is not seen may be behind the encryption.
         rows = _LINUX_CHECKS if facts.linux.root_type or not facts.encrypted else _BOOT_CHECKS
         found += [row for check in rows for row in check(facts.linux, facts, profile)]
     return found
 
 
 def describe_disk(facts: DiskFacts) -> str:
-    """The disk in a few words: the system, its kernel, and which firmware starts it."""
+    """Describe the disk in a few words: the system, its kernel, the firmware that starts it."""
     if facts.empty:
         return "an empty disk"
     system = "no system that is known here"
@@ -126,18 +126,21 @@ def describe_disk(facts: DiskFacts) -> str:
 
 
 def predict(facts: DiskFacts, findings: list[Finding], profile: Profile) -> Prediction:
-    """The boot that is to be expected of a disk about which this was found. Never a guess."""
+    """Predict the boot of a disk with these findings. Never a guess."""
     because = tuple(
         row.id for row in findings if row.id in _BLOCKING and not _boots_anyway(row, facts, profile)
     )
     if because:
         return Prediction(will_boot=False, because=because)
-    unknown = tuple(_unknown(facts, profile))
+    unknown = tuple(_unknown_facts(facts, profile))
     return Prediction(will_boot=None if unknown else True, unknown=unknown)
 
 
 def _boots_anyway(row: Finding, facts: DiskFacts, profile: Profile) -> bool:
-    """An i386 kernel starts on an x86-64 machine; a mount with nofail may be missing."""
+    """Tell whether a finding that blocks other systems leaves this one able to boot.
+
+    An i386 kernel starts on an x86-64 machine; a mount with nofail may be missing.
+    """
     linux = facts.linux
     if row.id == "arch.not-x86-64" and linux:
         return linux.kernel_architecture == "i386" and linux.architecture in ("i386", "")
@@ -146,8 +149,8 @@ def _boots_anyway(row: Finding, facts: DiskFacts, profile: Profile) -> bool:
     return False
 
 
-def _unknown(facts: DiskFacts, profile: Profile) -> Iterator[str]:
-    """What would have to be known for a prediction."""
+def _unknown_facts(facts: DiskFacts, profile: Profile) -> Iterator[str]:
+    """Yield what a prediction would need and inspection did not find."""
     yield from facts.unread
     if facts.bios_starts is None and profile.machine.firmware.value == "bios":
         yield facts.bios_evidence
@@ -176,28 +179,28 @@ def _unknown(facts: DiskFacts, profile: Profile) -> Iterator[str]:
 # The disk
 
 
-def _told(
+def _disk_finding(
     facts: DiskFacts,
     finding_id: str,
     statement: str,
     evidence: tuple[str, ...] = (),
     remedy: str = "",
 ) -> Finding:
-    """A finding about the disk; its remedy is in the commands of the system on it."""
+    """Return a finding about the disk, its remedy in the commands of the system on it."""
     tags = facts.linux.tags if facts.linux else ()
     return finding(finding_id, statement, evidence, remedy, tags)
 
 
 def _encrypted(facts: DiskFacts, _: Profile) -> Iterator[Finding]:
-    # What a boot loader starts may be readable, and the root that it leads to not.
+    # What a boot loader starts may be readable while the root filesystem is not.
     if facts.encrypted and (facts.linux is None or not facts.linux.root_type):
         statement = "The system's disk is encrypted: nobody will type its key at boot."
-        yield _told(facts, "disk.encrypted", statement, facts.encrypted)
+        yield _disk_finding(facts, "disk.encrypted", statement, facts.encrypted)
 
 
 def _boot_path(facts: DiskFacts, profile: Profile) -> Iterator[Finding]:
     if facts.empty:
-        yield _told(
+        yield _disk_finding(
             facts, "disk.empty", "The disk is empty.", ("only zeros where a system begins",)
         )
         return
@@ -212,16 +215,19 @@ def _bios_path(facts: DiskFacts, profile: Profile) -> Iterator[Finding]:
     if facts.efi_architectures:
         loaders = ", ".join(facts.efi_architectures)
         evidence += (f"\\EFI\\BOOT holds a loader for {loaders}",)
-        statement = f"The disk starts from UEFI only; {profile.firmware_in_words}."
-        yield _told(facts, "firmware.uefi-only", statement, evidence)
+        statement = f"The disk starts from UEFI only; {profile.firmware_description}."
+        yield _disk_finding(facts, "firmware.uefi-only", statement, evidence)
     else:
-        yield _told(
+        yield _disk_finding(
             facts, "disk.no-bootloader", "The disk holds nothing that a BIOS can start.", evidence
         )
 
 
 def _uefi_path(facts: DiskFacts, profile: Profile) -> Iterator[Finding]:
-    """Without a boot entry, as a new machine is, UEFI starts the fallback path or nothing."""
+    """Yield the findings about starting from UEFI.
+
+    A new machine has no boot entry, so UEFI starts the fallback path or nothing.
+    """
     unread = any(row.type == "vfat" and row.fault for row in facts.volumes)
     if _NEEDED_ARCHITECTURE in facts.efi_architectures:
         yield from _signatures(facts, profile)
@@ -237,23 +243,25 @@ def _uefi_path(facts: DiskFacts, profile: Profile) -> Iterator[Finding]:
             "machine's own memory would start it; a new machine has none."
         )
     if facts.bios_starts:
-        statement = f"The disk starts from a BIOS only; {profile.firmware_in_words}.{entry}"
-        yield _told(facts, "firmware.bios-only", statement, (facts.bios_evidence, *evidence))
+        statement = f"The disk starts from a BIOS only; {profile.firmware_description}.{entry}"
+        yield _disk_finding(
+            facts, "firmware.bios-only", statement, (facts.bios_evidence, *evidence)
+        )
     elif facts.efi_others:
         statement = f"The disk has no \\EFI\\BOOT\\BOOTX64.EFI, which a new machine starts.{entry}"
-        yield _told(facts, "firmware.no-fallback-loader", statement, evidence)
+        yield _disk_finding(facts, "firmware.no-fallback-loader", statement, evidence)
     else:
         statement = "The disk holds nothing that UEFI starts of itself."
-        yield _told(facts, "disk.no-bootloader", statement, evidence)
+        yield _disk_finding(facts, "disk.no-bootloader", statement, evidence)
 
 
 def _signatures(facts: DiskFacts, profile: Profile) -> Iterator[Finding]:
-    """Whether Secure Boot refuses the loader: that nobody has signed it is proof."""
+    """Yield the finding about a loader that Secure Boot refuses: one without a signature."""
     if profile.machine.secure_boot.value and facts.efi_unsigned:
         name = printable(facts.efi_unsigned[0], 120)
         statement = f"{profile.title} starts only what is signed, and {name} is not."
         evidence = (f"{name}: its certificate table is empty",)
-        yield _told(facts, "firmware.not-signed", statement, evidence)
+        yield _disk_finding(facts, "firmware.not-signed", statement, evidence)
 
 
 def _architecture(facts: DiskFacts, _: Profile) -> Iterator[Finding]:
@@ -268,7 +276,9 @@ def _architecture(facts: DiskFacts, _: Profile) -> Iterator[Finding]:
     for what, architecture in seen.items():
         if architecture != _NEEDED_ARCHITECTURE:
             statement = f"The system is for {architecture}; the provider's machines are x86-64."
-            yield _told(facts, "arch.not-x86-64", statement, (f"{printable(what)} {architecture}",))
+            yield _disk_finding(
+                facts, "arch.not-x86-64", statement, (f"{printable(what)} {architecture}",)
+            )
 
 
 def _windows(facts: DiskFacts, profile: Profile) -> Iterator[Finding]:
@@ -280,7 +290,7 @@ def _windows(facts: DiskFacts, profile: Profile) -> Iterator[Finding]:
     if policy and not policy.value:
         statement = f"The system is Windows; {profile.title} does not permit own Windows images."
         evidence = (f"{windows.volume}: ntoskrnl.exe", policy.source)
-        yield _told(facts, "windows.licence", statement, evidence)
+        yield _disk_finding(facts, "windows.licence", statement, evidence)
 
 
 # Linux
@@ -291,31 +301,31 @@ def _kernel(linux: LinuxFacts, facts: DiskFacts, _: Profile) -> Iterator[Finding
         statement = (
             f"The boot loader names a kernel that is not there: {printable(linux.kernel, 200)}."
         )
-        yield _told(
+        yield _disk_finding(
             facts, "linux.no-kernel", statement, (f"{linux.config}: {printable(linux.kernel)}",)
         )
     elif not linux.kernel and not facts.unread:
-        yield _told(
+        yield _disk_finding(
             facts, "linux.no-kernel", "There is a Linux system on the disk, and no kernel in /boot."
         )
     if linux.kernel_fault:
         statement = f"The kernel will not unpack itself: {printable(linux.kernel_fault, 200)}."
-        yield _told(facts, "linux.kernel-damaged", statement, (printable(linux.kernel),))
+        yield _disk_finding(facts, "linux.kernel-damaged", statement, (printable(linux.kernel),))
     if linux.entry_waits:
         statement = "The boot loader shows its menu and waits for a key that nobody presses."
-        yield _told(facts, "linux.boot-waits", statement, (f"{linux.config}: timeout=-1",))
+        yield _disk_finding(facts, "linux.boot-waits", statement, (f"{linux.config}: timeout=-1",))
 
 
 def _root(linux: LinuxFacts, facts: DiskFacts, _: Profile) -> Iterator[Finding]:
     if linux.root_type and not linux.init:
         statement = "There is no init on the root file system: nothing can be its first program."
-        yield _told(
+        yield _disk_finding(
             facts, "linux.no-init", statement, ("/sbin/init, /etc/init, /bin/init, /bin/sh",)
         )
     for volume in facts.volumes:
         if volume.damage:
             statement = f"{printable(volume.name, 80)} is damaged: {volume.damage}."
-            yield _told(
+            yield _disk_finding(
                 facts, "linux.root-damaged", statement, (f"{volume.type}, UUID {volume.uuid}",)
             )
 
@@ -326,7 +336,10 @@ def _disk_drivers(linux: LinuxFacts, profile: Profile) -> list[str]:
 
 
 def _virtio_disk(linux: LinuxFacts, facts: DiskFacts, profile: Profile) -> Iterator[Finding]:
-    """Everything that stands between the kernel and its root must be there before the root is."""
+    """Yield the findings about the drivers of the root's disk.
+
+    The kernel must have all of them before it mounts its root filesystem.
+    """
     missing, needed = disk_needs(profile).linux_missing, _disk_drivers(linux, profile)
     if not linux.kernel_found or linux.initramfs_fault:
         return
@@ -334,7 +347,7 @@ def _virtio_disk(linux: LinuxFacts, facts: DiskFacts, profile: Profile) -> Itera
         names = printable(", ".join(linux.initrds_missing), 200)
         statement = f"The boot loader names an initramfs that is not there: {names}."
         remedy = "Write the initramfs again, and the boot loader's configuration after it."
-        yield _told(facts, missing, statement, (printable(linux.config),), remedy)
+        yield _disk_finding(facts, missing, statement, (printable(linux.config),), remedy)
         return
     absent = {
         name: linux.drivers[name]
@@ -349,16 +362,16 @@ def _virtio_disk(linux: LinuxFacts, facts: DiskFacts, profile: Profile) -> Itera
             for name, place in absent.items()
         )
         images = tuple(printable(path) for path in (linux.kernel, *linux.initrds))
-        yield _told(facts, missing, statement, (*evidence, *images))
+        yield _disk_finding(facts, missing, statement, (*evidence, *images))
         return
-    for row in _held_back(linux, needed, early=True):
+    for row in _blacklisted(linux, needed, early=True):
         statement = f"{row.driver} is kept from loading by {printable(row.by)}."
         remedy = f"Take {row.driver} out of {printable(row.by)}, and write the initramfs again."
-        yield _told(facts, missing, statement, (printable(row.by),), remedy)
+        yield _disk_finding(facts, missing, statement, (printable(row.by),), remedy)
 
 
-def _held_back(linux: LinuxFacts, names: Any, *, early: bool) -> Iterator[Blacklisted]:
-    """Modules that are blacklisted; what is built in cannot be."""
+def _blacklisted(linux: LinuxFacts, names: Any, *, early: bool) -> Iterator[Blacklisted]:
+    """Yield the blacklist entries for these modules; a built-in driver cannot be blacklisted."""
     for row in linux.blacklisted:
         built_in = linux.drivers.get(row.driver) == "built in"
         if row.driver in names and not built_in and (row.early or not early):
@@ -368,24 +381,26 @@ def _held_back(linux: LinuxFacts, names: Any, *, early: bool) -> Iterator[Blackl
 def _virtio_net(linux: LinuxFacts, facts: DiskFacts, _: Profile) -> Iterator[Finding]:
     if linux.drivers["virtio_net"] == "missing":
         statement = "The kernel has no virtio_net: the system will not see its NIC."
-        yield _told(
+        yield _disk_finding(
             facts, "linux.virtio-net-missing", statement, (f"kernel {linux.kernel_version}",)
         )
         return
-    for row in _held_back(linux, ("virtio_net",), early=False):
+    for row in _blacklisted(linux, ("virtio_net",), early=False):
         statement = f"virtio_net is kept from loading by {printable(row.by)}."
         remedy = f"Take virtio_net out of {printable(row.by)}."
-        yield _told(facts, "linux.virtio-net-missing", statement, (printable(row.by),), remedy)
+        yield _disk_finding(
+            facts, "linux.virtio-net-missing", statement, (printable(row.by),), remedy
+        )
 
 
-def _seed_drive(linux: LinuxFacts, facts: DiskFacts, profile: Profile) -> Iterator[Finding]:
+def _seed_drivers(linux: LinuxFacts, facts: DiskFacts, profile: Profile) -> Iterator[Finding]:
     seed = seed_needs(profile)
     missing = [name for name in seed.drivers if linux.drivers[name] == "missing"]
-    held = [row.driver for row in _held_back(linux, seed.drivers, early=False)]
+    held = [row.driver for row in _blacklisted(linux, seed.drivers, early=False)]
     if missing or held:
         names = ", ".join(dict.fromkeys([*missing, *held]))
         statement = f"The seed is on {seed.title}, and the system cannot read it: no {names}."
-        yield _told(
+        yield _disk_finding(
             facts, "linux.seed-drive-missing", statement, (f"kernel {linux.kernel_version}",)
         )
 
@@ -397,28 +412,28 @@ def _cloud_init(linux: LinuxFacts, facts: DiskFacts, profile: Profile) -> Iterat
         statement = (
             f"cloud-init is not installed{instead}: nothing configures the network from the seed."
         )
-        yield _told(facts, "linux.cloud-init-missing", statement, ("/usr/bin/cloud-init",))
+        yield _disk_finding(facts, "linux.cloud-init-missing", statement, ("/usr/bin/cloud-init",))
     elif cloud.disabled_by:
         statement = f"cloud-init is disabled by {printable(cloud.disabled_by)}."
         remedy = f"Remove it: {printable(cloud.disabled_by)}."
-        yield _told(
+        yield _disk_finding(
             facts, "linux.cloud-init-missing", statement, (printable(cloud.disabled_by),), remedy
         )
     elif not cloud.enabled:
         statement = "cloud-init is installed, and nothing starts it."
-        yield _told(facts, "linux.cloud-init-missing", statement)
+        yield _disk_finding(facts, "linux.cloud-init-missing", statement)
     wanted = datasource(profile)
     if cloud.datasources is not None and wanted not in cloud.datasources:
         named = printable(", ".join(cloud.datasources), 100)
         statement = f"cloud-init looks for {named} only, and not for {wanted}, which the seed is."
         evidence = (f"{cloud.datasources_in}: datasource_list: [{named}]",)
         remedy = f"Add {wanted} to datasource_list."
-        yield _told(facts, "linux.datasource-excluded", statement, evidence, remedy)
+        yield _disk_finding(facts, "linux.datasource-excluded", statement, evidence, remedy)
     if cloud.network_disabled_by:
         statement = (
             f"cloud-init may not configure the network: {printable(cloud.network_disabled_by)}."
         )
-        yield _told(
+        yield _disk_finding(
             facts,
             "linux.network-config-disabled",
             statement,
@@ -427,34 +442,36 @@ def _cloud_init(linux: LinuxFacts, facts: DiskFacts, profile: Profile) -> Iterat
     if cloud.used_instance:
         statement = "The image has been started before: cloud-init keeps what it did then."
         evidence = (f"/var/lib/cloud: instance {printable(cloud.used_instance, 80)}",)
-        yield _told(facts, "linux.instance-used", statement, evidence)
+        yield _disk_finding(facts, "linux.instance-used", statement, evidence)
 
 
-def _names(linux: LinuxFacts, facts: DiskFacts, profile: Profile) -> Iterator[Finding]:
+def _device_names(linux: LinuxFacts, facts: DiskFacts, profile: Profile) -> Iterator[Finding]:
     if wrong := _wrong_names(linux, profile):
         title = disk_needs(profile).title
         statement = f"A disk is named by a name that it does not have on {title}."
-        evidence = tuple(_place_of_name(row) for row in wrong)
-        yield _told(facts, "linux.root-device-name", statement, evidence)
+        evidence = tuple(_describe_device_name(row) for row in wrong)
+        yield _disk_finding(facts, "linux.root-device-name", statement, evidence)
     known = {name for row in facts.volumes for name in (row.uuid.lower(), row.label)}
     absent = [row for row in linux.mounts_needed if not known & _spellings(row)]
     if absent and not facts.unread:
         statement = f"A file system is wanted that is not on the disk: {printable(absent[0], 100)}."
-        yield _told(facts, "linux.root-missing", statement, tuple(printable(row) for row in absent))
+        yield _disk_finding(
+            facts, "linux.root-missing", statement, tuple(printable(row) for row in absent)
+        )
 
 
 def _wrong_names(linux: LinuxFacts, profile: Profile) -> list[DeviceName]:
-    """The places that name a disk as it is not called on the provider's bus."""
+    """Return the places that name a disk by a device name that it lacks on the provider's bus."""
     right = disk_needs(profile).device
     return [row for row in linux.device_names if not row.device.startswith(right)]
 
 
-def _place_of_name(row: DeviceName) -> str:
+def _describe_device_name(row: DeviceName) -> str:
     return printable(row.where, 200) + (" (nofail)" if row.may_be_missing else "")
 
 
 def _spellings(spec: str) -> set[str]:
-    """A UUID in the case that volumes are known by, or a label as it is."""
+    """Return a UUID in lower case, as volumes are listed, and the label as it is."""
     name = spec.partition("=")[2]
     return {name, name.lower()}
 
@@ -462,7 +479,7 @@ def _spellings(spec: str) -> set[str]:
 def _serial(linux: LinuxFacts, facts: DiskFacts, _: Profile) -> Iterator[Finding]:
     if linux.config and not linux.serial_console:
         statement = "The kernel writes nothing to the serial console: a failure will be mute there."
-        yield _told(
+        yield _disk_finding(
             facts, "linux.serial-console-missing", statement, (printable(linux.cmdline, 300),)
         )
 
@@ -471,5 +488,5 @@ _DiskCheck = Callable[[DiskFacts, Profile], Iterator[Finding]]
 _LinuxCheck = Callable[[LinuxFacts, DiskFacts, Profile], Iterator[Finding]]
 
 _DISK_CHECKS: tuple[_DiskCheck, ...] = (_encrypted, _boot_path, _architecture, _windows)
-_BOOT_CHECKS: tuple[_LinuxCheck, ...] = (_kernel, _root, _virtio_disk, _names, _serial)
-_LINUX_CHECKS: tuple[_LinuxCheck, ...] = (*_BOOT_CHECKS, _virtio_net, _seed_drive, _cloud_init)
+_BOOT_CHECKS: tuple[_LinuxCheck, ...] = (_kernel, _root, _virtio_disk, _device_names, _serial)
+_LINUX_CHECKS: tuple[_LinuxCheck, ...] = (*_BOOT_CHECKS, _virtio_net, _seed_drivers, _cloud_init)

@@ -1,12 +1,12 @@
-"""A disc, held against what starts in the provider's machine."""
+"""Checks of an ISO against the provider's machine."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator
 
-from harness.checks.iso_linux import linux_in_words
-from harness.checks.windows import drivers_in_words
+from harness.checks.iso_linux import describe_linux_drivers
+from harness.checks.windows import describe_windows_drivers
 from harness.evidence.guest_text import printable
 from harness.image.disk.partitions import PartitionTable
 from harness.image.iso.el_torito import BootEntry
@@ -22,12 +22,12 @@ _FIRMWARE = {"bios": "BIOS", "efi": "UEFI", "other": "another firmware"}
 
 
 def check_iso(facts: IsoFacts, profile: Profile) -> list[Finding]:
-    """What is wrong with a disc as such, and with this provider."""
+    """Return the findings about an ISO as such, and at this provider."""
     return [found for check in _CHECKS for found in check(facts, profile)]
 
 
 def check_iso_in_disk(location: str, identifier: str) -> list[Finding]:
-    """The finding about a disk image that holds a disc."""
+    """Return the finding about a disk image that holds an ISO."""
     name = f" {printable(identifier, 40)!r}" if identifier else ""
     statement = (
         f"The disk in this qcow2 holds the content of a disc{name}: a provider attaches a "
@@ -39,10 +39,10 @@ def check_iso_in_disk(location: str, identifier: str) -> list[Finding]:
 
 
 def holds_an_iso(table: PartitionTable) -> bool:
-    """Whether a disk with this partition table and a disc's descriptor is that disc.
+    """Tell whether a disk with this partition table and an ISO's volume descriptor is an ISO.
 
-    A partition that covers the descriptor belongs to a hybrid disc; one that leaves it out shows a
-    disk on which a disc lay before.
+    A partition that covers the descriptor belongs to a hybrid ISO. Partitions that leave it out
+    show a disk that an ISO was once written to.
     """
     if not table.partitions:
         return True
@@ -53,7 +53,7 @@ def holds_an_iso(table: PartitionTable) -> bool:
 
 
 def describe_iso(facts: IsoFacts) -> str:
-    """The disc in a few words: what is on it, and which firmware starts it."""
+    """Describe the ISO in a few words: what is on it, and the firmware that starts it."""
     kind = "disc"
     if facts.systems:
         first = facts.systems[0]
@@ -68,19 +68,19 @@ def describe_iso(facts: IsoFacts) -> str:
     return f"{kind}{name}, {how}"
 
 
-def what_is_on_iso(
+def inspected_iso_parts(
     facts: IsoFacts,
     profile: Profile,
     windows: WindowsFacts | None = None,
     linux: IsoLinux | None = None,
 ) -> tuple[InspectedPart, ...]:
-    """How a disc starts, and what drivers the system has that it starts. Made printable."""
+    """Return how an ISO starts, and the drivers of the system that it starts, made printable."""
     rows = [("boot path", _boot_path(facts.boot_entries))]
     if windows:
         rows.append(("installer", f"{windows.name} (boot.wim, {windows.volume})"))
-        rows += drivers_in_words(windows, profile)
+        rows += describe_windows_drivers(windows, profile)
     if linux:
-        rows += linux_in_words(linux, profile)
+        rows += describe_linux_drivers(linux, profile)
     return tuple(InspectedPart(topic=topic, statement=printable(text, 300)) for topic, text in rows)
 
 
@@ -94,8 +94,8 @@ def _boot_path(entries: tuple[BootEntry, ...] | None) -> str:
     )
 
 
-def windows_on(facts: IsoFacts) -> System | None:
-    """The Windows that a disc starts: an installer, or Windows PE; None where there is none."""
+def find_windows(facts: IsoFacts) -> System | None:
+    """Return the Windows that an ISO starts (an installer or Windows PE), or None."""
     return next((row for row in facts.systems if row.family.startswith("Windows")), None)
 
 
@@ -140,18 +140,18 @@ def _firmware(facts: IsoFacts, profile: Profile) -> Iterator[Finding]:
     bios = facts.bios_entry is not None and facts.bios_entry.target == "present"
     wanted = profile.machine.firmware.value
     if wanted == "bios" and not bios and facts.efi_entries:
-        statement = f"The disc starts from UEFI only; {profile.firmware_in_words}."
+        statement = f"The disc starts from UEFI only; {profile.firmware_description}."
         evidence = ("boot catalog: the initial entry is not for platform 0 (x86 BIOS)",)
         yield finding("firmware.uefi-only", statement, evidence)
     elif wanted == "uefi" and bios and not _starts_from_uefi(facts):
-        statement = f"The disc starts from a BIOS only; {profile.firmware_in_words}."
+        statement = f"The disc starts from a BIOS only; {profile.firmware_description}."
         found = ", ".join(facts.efi_architectures) or "none"
         evidence = (f"boot catalog: entries for platform 0xEF (UEFI) with a loader for: {found}",)
         yield finding("firmware.bios-only", statement, evidence)
 
 
 def _starts_from_uefi(facts: IsoFacts) -> bool:
-    """A loader that could not be looked at is taken for one that fits."""
+    """Tell whether UEFI starts it; a loader that could not be read is taken to fit."""
     known = facts.efi_architectures
     present = any(entry.target == "present" for entry in facts.efi_entries)
     return present and (not known or _NEEDED_ARCHITECTURE in known)
@@ -181,7 +181,7 @@ def _no_installer(facts: IsoFacts, _: Profile) -> Iterator[Finding]:
 
 def _windows(facts: IsoFacts, profile: Profile) -> Iterator[Finding]:
     policy = profile.images.windows_permitted
-    if policy and not policy.value and windows_on(facts):
+    if policy and not policy.value and find_windows(facts):
         statement = f"The disc is of Windows; {profile.title} does not permit own Windows images."
         yield finding("windows.licence", statement, (policy.source,))
 

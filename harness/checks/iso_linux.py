@@ -1,7 +1,7 @@
-"""The drivers of the Linux that a disc starts, held against the provider's machine.
+"""Checks of the drivers of the Linux on an ISO against the provider's machine.
 
-An installer has time for its disk: what its initrd lacks may come from the disc or the network
-before it is needed. A driver is proved to be missing only where nothing is known that may bring it.
+An installer may load a driver that its initrd lacks from the ISO or the network, before it needs
+its disk. A driver is proved to be missing only where no known source can provide it.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ _REMEDY = (
 _DAMAGED_REMEDY = "Download the disc again, and hold it against the checksum that its makers give."
 
 
-def may_start_linux(facts: IsoFacts) -> bool:
-    """Whether it is worth looking: a Linux is known to be on the disc, or nothing that is known."""
-    return not facts.systems or knows_linux(facts)
+def may_have_linux(facts: IsoFacts) -> bool:
+    """Tell whether the ISO has a known Linux, or no system that is known: it may be Linux."""
+    return not facts.systems or has_linux(facts)
 
 
-def knows_linux(facts: IsoFacts) -> bool:
-    """Whether a system on the disc is known to be a Linux."""
+def has_linux(facts: IsoFacts) -> bool:
+    """Tell whether a system on the ISO is known to be a Linux."""
     return any(row.starts for row in facts.systems)
 
 
 def check_iso_linux(linux: IsoLinux, facts: IsoFacts, profile: Profile) -> list[Finding]:
-    """What speaks against the Linux that a disc starts, or why nothing is said of its drivers."""
+    """Return the findings about the Linux that an ISO starts, or why its drivers are not known."""
     if linux.problem:
-        return [unread(linux.problem)]
-    return [*_kernel(linux), *_missing(linux, facts, profile)]
+        return [unread_drivers(linux.problem)]
+    return [*_kernel(linux), *_missing_drivers(linux, facts, profile)]
 
 
-def unread(problem: str, remedy: str = "") -> Finding:
-    """The finding about a disc whose drivers are not known."""
+def unread_drivers(problem: str, remedy: str = "") -> Finding:
+    """Return the finding about an ISO whose drivers were not read."""
     statement = f"The drivers on the disc were not looked at: {printable(problem, 300)}."
     return finding("linux.inside-unread", statement, (remedy,) if remedy else (), remedy)
 
 
-def unknown_of_iso(linux: IsoLinux, profile: Profile) -> tuple[str, ...]:
-    """What would have to be known to say that the installer sees the disk and the NIC."""
+def unknown_drivers(linux: IsoLinux, profile: Profile) -> tuple[str, ...]:
+    """Return what is not known of the drivers that the installer needs for the disk and the NIC."""
     if linux.problem:
         return (printable(linux.problem, 300),)
     open_names = [
@@ -55,21 +55,21 @@ def unknown_of_iso(linux: IsoLinux, profile: Profile) -> tuple[str, ...]:
         if not _is_settled(linux, name)
     ]
     return tuple(
-        printable(f"whether the installer gets {name}: {_place(linux, name)}", 300)
+        printable(f"whether the installer gets {name}: {_describe_place(linux, name)}", 300)
         for name in open_names
     )
 
 
-def places_on_iso(linux: IsoLinux) -> dict[str, Place]:
-    """Where each driver is: unknown what neither kernel nor initrd has, and may come later."""
+def driver_places(linux: IsoLinux) -> dict[str, Place]:
+    """Return the place of each driver; "unknown" for one that the installer may load later."""
     return {
-        name: "unknown" if place == "missing" and _may_come(linux, name) else place
+        name: "unknown" if place == "missing" and _may_come_later(linux, name) else place
         for name, place in linux.drivers.items()
     }
 
 
-def linux_in_words(linux: IsoLinux, profile: Profile) -> Iterator[tuple[str, str]]:
-    """Topic and what was seen of it; nothing where nothing was read."""
+def describe_linux_drivers(linux: IsoLinux, profile: Profile) -> Iterator[tuple[str, str]]:
+    """Yield each topic and what was found; nothing where no kernel was read."""
     if not linux.kernel:
         return
     files = ", ".join((linux.kernel, *linux.initrds))
@@ -80,35 +80,35 @@ def linux_in_words(linux: IsoLinux, profile: Profile) -> Iterator[tuple[str, str
         + (f": {known}" if known else ""),
     )
     if not linux.problem:
-        yield "disk", _in_words(linux, disk_needs(profile).drivers)
-        yield "network", _in_words(linux, ("virtio_net",))
+        yield "disk", _describe_places(linux, disk_needs(profile).drivers)
+        yield "network", _describe_places(linux, ("virtio_net",))
 
 
-def _in_words(linux: IsoLinux, names: tuple[str, ...]) -> str:
-    """Drivers by where they are, with the file that says so."""
+def _describe_places(linux: IsoLinux, names: tuple[str, ...]) -> str:
+    """Describe where each driver is, with the file that says so."""
     found: dict[str, list[str]] = {}
     for name in names:
-        found.setdefault(_place(linux, name), []).append(name)
+        found.setdefault(_describe_place(linux, name), []).append(name)
     return "; ".join(f"{', '.join(drivers)}: {place}" for place, drivers in found.items())
 
 
-def _place(linux: IsoLinux, name: str) -> str:
+def _describe_place(linux: IsoLinux, name: str) -> str:
     place = linux.drivers[name]
     if place == "initramfs":
         return f"initramfs ({linux.initrds[-1]})"
     if place == "unknown":
         return "not in the initrd, which does not say what is built in"
-    if place == "missing" and _may_come(linux, name):
+    if place == "missing" and _may_come_later(linux, name):
         return f"not in the initrd; may be in {linux.later}"
     return place
 
 
-def _may_come(linux: IsoLinux, name: str) -> bool:
+def _may_come_later(linux: IsoLinux, name: str) -> bool:
     return bool(linux.later) and name not in linux.needed_first
 
 
 def _is_settled(linux: IsoLinux, name: str) -> bool:
-    return places_on_iso(linux)[name] != "unknown"
+    return driver_places(linux)[name] != "unknown"
 
 
 def _kernel(linux: IsoLinux) -> Iterator[Finding]:
@@ -119,16 +119,16 @@ def _kernel(linux: IsoLinux) -> Iterator[Finding]:
         yield finding("linux.kernel-damaged", statement, evidence, _DAMAGED_REMEDY)
 
 
-def _missing(linux: IsoLinux, facts: IsoFacts, profile: Profile) -> Iterator[Finding]:
-    """What is proved not to be there: nothing on the disc may bring it, either."""
-    what = _what(facts)
+def _missing_drivers(linux: IsoLinux, facts: IsoFacts, profile: Profile) -> Iterator[Finding]:
+    """Yield the findings about drivers that neither the initrd nor the ISO can provide."""
+    what = _kernel_title(facts)
     disk = disk_needs(profile)
     rows = (
         (disk.linux_missing, disk.drivers, "disk"),
         ("linux.virtio-net-missing", VIRTIO_NIC_DRIVERS, "NIC"),
     )
     for finding_id, names, device in rows:
-        absent = [name for name in names if places_on_iso(linux)[name] == "missing"]
+        absent = [name for name in names if driver_places(linux)[name] == "missing"]
         if not absent:
             continue
         in_words = " and ".join(absent)
@@ -143,7 +143,7 @@ def _missing(linux: IsoLinux, facts: IsoFacts, profile: Profile) -> Iterator[Fin
         yield finding(finding_id, statement, evidence, _REMEDY.format(names=in_words))
 
 
-def _what(facts: IsoFacts) -> str:
+def _kernel_title(facts: IsoFacts) -> str:
     if not facts.systems:
         return "The kernel on this disc"
     first = facts.systems[0]

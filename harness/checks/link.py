@@ -1,4 +1,4 @@
-"""A link, held against what a provider's plain download can fetch."""
+"""Checks of a link against what a provider's plain download can fetch."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from harness.model.finding import Finding, finding
 from harness.net.link import LinkError, LinkFacts
 
 
-def link_fault(error: LinkError) -> Finding:
-    """The finding about a link that gives no image."""
+def link_finding(error: LinkError) -> Finding:
+    """Return the finding about a link that gives no image."""
     evidence = tuple(printable(line, 300) for line in error.evidence)
     what = printable(error.what, 400)
     return finding(f"url.{error.kind}", f"{what[:1].upper()}{what[1:]}.", evidence)
 
 
 def check_link(facts: LinkFacts) -> list[Finding]:
-    """What may go wrong with a link that gives a file here."""
+    """Return the findings about a link that works here and may fail at the provider."""
     return [*_length(facts), *_content_type(facts), *_ranges(facts), *_private(facts)]
 
 

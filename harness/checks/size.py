@@ -1,4 +1,4 @@
-"""The size of an image, held against the provider's limits."""
+"""Checks of an image's size against the provider's limits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from harness.provider.profile import Profile
 def check_size(
     file_size_bytes: int | None, virtual_size_bytes: int | None, profile: Profile
 ) -> list[Finding]:
-    """Findings about the file's size and the disk's, both in bytes, None where not known."""
+    """Return the findings about the sizes of the file and its disk, None where not known."""
     findings = []
     limit, quota = profile.images.max_size_bytes, profile.images.quota_bytes
     file_bytes = file_size_bytes or 0

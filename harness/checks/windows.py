@@ -1,4 +1,4 @@
-"""The drivers of a Windows, on a disk or in the installer on a disc, held against the machine."""
+"""Checks of the drivers of a Windows, on a disk or an ISO, against the provider's machine."""
 
 from __future__ import annotations
 
@@ -21,37 +21,40 @@ _ISO_NIC_REMEDY = "Add NetKVM of virtio-win to the same images as {driver}, in t
 
 
 def check_drivers(windows: WindowsFacts, profile: Profile) -> Iterator[Finding]:
-    """What a Windows on a disk lacks; nothing where its registry was not read."""
+    """Yield the findings about drivers that a Windows on a disk lacks.
+
+    Nothing where its registry was not read.
+    """
     name = printable(windows.name, 80)
     needs, disk = disk_needs(profile), _disk(windows, profile)
     if _lacks_disk(disk):
         statement = f"{name} has no driver for a {needs.title} disk at boot."
-        yield _missing(needs.windows_missing, statement, disk)
+        yield _driver_finding(needs.windows_missing, statement, disk)
     if _lacks_nic(windows):
-        yield _missing(
+        yield _driver_finding(
             "windows.virtio-net-missing", f"{name} has no driver for a virtio NIC.", windows.nic
         )
 
 
 def check_setup(windows: WindowsFacts, what: str, profile: Profile) -> Iterator[Finding]:
-    """What ``what``, the system that a disc starts, lacks; nothing where nothing was read.
+    """Yield the findings about drivers that ``what``, the system that an ISO starts, lacks.
 
-    It runs from memory, and its disk has time: Windows PE also loads what only waits in the driver
-    store (Microsoft, KB 2686316).
+    Nothing where nothing was read. The system runs from memory, so it may find its disk later:
+    Windows PE also loads drivers that are only staged in the driver store (Microsoft, KB 2686316).
     """
     image = f"boot.wim, {printable(windows.volume, 120)}"
     needs, disk = disk_needs(profile), _disk(windows, profile)
     driver = disk.service if disk else ""
-    if _lacks_disk(disk) and not _waits(disk):
+    if _lacks_disk(disk) and not _is_staged(disk):
         statement = (
             f"{what} on this disc has no driver for a {needs.title} disk: it will show no disk to "
             "install to."
         )
         remedy = _ISO_REMEDY.format(driver=driver)
-        yield _missing(needs.windows_missing, statement, disk, image, remedy)
+        yield _driver_finding(needs.windows_missing, statement, disk, image, remedy)
     if _lacks_nic(windows):
         statement = f"{what} on this disc has no driver for a virtio NIC."
-        yield _missing(
+        yield _driver_finding(
             "windows.virtio-net-missing",
             statement,
             windows.nic,
@@ -60,14 +63,14 @@ def check_setup(windows: WindowsFacts, what: str, profile: Profile) -> Iterator[
         )
 
 
-def drivers_in_words(windows: WindowsFacts, profile: Profile) -> Iterator[tuple[str, str]]:
-    """Topic and what was seen of it; nothing where nothing was read."""
+def describe_windows_drivers(windows: WindowsFacts, profile: Profile) -> Iterator[tuple[str, str]]:
+    """Yield each topic and what was found; nothing where nothing was read."""
     for topic, driver in (("disk", _disk(windows, profile)), ("network", windows.nic)):
         if driver:
             yield topic, ", ".join(_evidence(driver))
 
 
-def _missing(
+def _driver_finding(
     finding_id: str, statement: str, driver: DriverFacts | None, image: str = "", remedy: str = ""
 ) -> Finding:
     evidence = (*([image] if image else []), *(_evidence(driver) if driver else ()))
@@ -75,25 +78,28 @@ def _missing(
 
 
 def _disk(windows: WindowsFacts, profile: Profile) -> DriverFacts | None:
-    """Its driver for the disk that the provider has; None where nothing was read."""
+    """Return its driver for the provider's disk; None where nothing was read."""
     return windows.block if profile.machine.disk_bus.value == "virtio-blk" else windows.disk
 
 
 def _lacks_disk(driver: DriverFacts | None) -> bool:
-    """Whether a disk driver is not there, not bound to the device, or not started at boot."""
+    """Tell whether a disk driver is missing, not bound to the device, or not started at boot."""
     return driver is not None and not (driver.file and driver.bound_by and driver.start == 0)
 
 
 def _lacks_nic(windows: WindowsFacts) -> bool:
-    """The NIC has time: Plug and Play also installs what only waits in the driver store."""
+    """Tell whether the NIC driver is missing.
+
+    Plug and Play also installs, after the boot, a driver that is only staged in the driver store.
+    """
     driver = windows.nic
-    if driver is None or _waits(driver):
+    if driver is None or _is_staged(driver):
         return False
     return not (driver.file and driver.bound_by and driver.start in (0, 1, 2, 3))
 
 
-def _waits(driver: DriverFacts | None) -> bool:
-    """Whether it is in the driver store, and bound to its device."""
+def _is_staged(driver: DriverFacts | None) -> bool:
+    """Tell whether a driver is staged in the driver store and bound to its device."""
     return driver is not None and bool(driver.staged and driver.bound_by)
 
 

@@ -18,7 +18,7 @@ from harness.diagnose.change import (
 )
 from harness.errors import UsageError
 from harness.evidence.guest_text import printable
-from harness.provider.profile import Machine
+from harness.provider.profile import MachineClaims
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ SWAPS: Mapping[str, tuple[str, ...]] = {
 """What can be swapped, and for what."""
 
 
-def swap_of(what: str, value: str, hardware: Machine) -> Change | None:
+def swap_of(what: str, value: str, hardware: MachineClaims) -> Change | None:
     """The change of a swap from the provider's ``hardware``; None where it is that itself.
 
     Raises UsageError for what cannot be swapped.

@@ -1,1 +1,1 @@
-"""An image before its boot: the gate, the inspecting child process, the image report."""
+"""The examination of an image before its boot: the gate, the child process, the image report."""

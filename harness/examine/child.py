@@ -1,8 +1,8 @@
-"""Looking inside an image, in a child process under limits.
+"""Inspection of the inside of an image, in a child process under limits.
 
-What reads file systems and registries is large, and part of it is C: here it meets bytes of a
-stranger. The child has no more than its share of processor, memory and open files, writes no file,
-and dies with its parent; what it says is validated. A file system that kills it costs a finding.
+The readers of filesystems and registries are large and partly in C, and the bytes are untrusted.
+The child has limits on processor, memory and open files, writes no file, and dies with its
+parent; its output is validated. A filesystem that crashes the child costs a finding, not the run.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ _LIMITED = (errno.EMFILE, errno.ENOMEM, errno.EFBIG)
 
 
 class Inspection(BaseModel):
-    """What the child found: ``disk``, of a WIM ``windows``, of a disc ``disc``.
+    """The facts that the child found: of a disk ``disk``, of a WIM ``windows``, of an ISO ``iso``.
 
-    None where it came to an end too early, see ``problem``; ``disc`` also where the disc starts no
-    Linux that is known.
+    None where the child ended too early, see ``problem``; ``iso`` also where the ISO starts no
+    known Linux.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -49,11 +49,11 @@ class Inspection(BaseModel):
     bytes_read: int = 0
     problem: str = ""
     bug: str = ""
-    """The traceback of what nobody raised on purpose; "" where there is none."""
+    """The traceback of an unexpected exception; "" where there is none."""
 
 
 def inspect(location: str) -> Inspection:
-    """Look inside the sound qcow2 that ``location`` names, a file or a link.
+    """Inspect the sound qcow2 that ``location`` names, a file or a link.
 
     At most 30 s of processor, two minutes in all, and 1.5 GiB of memory. Raises InternalError where
     the child has a bug.
@@ -62,16 +62,16 @@ def inspect(location: str) -> Inspection:
 
 
 def inspect_wim(path: Path) -> Inspection:
-    """Look inside the image that the ``boot.wim`` at ``path`` starts, within the same limits.
+    """Inspect the image that the ``boot.wim`` at ``path`` starts, within the same limits.
 
-    wimlib-imagex runs under limits of its own, below these.
+    wimlib-imagex runs under its own lower limits.
     """
     return _in_child("wim", str(path))
 
 
 def inspect_iso(path: Path) -> Inspection:
-    """Look at the kernel and initrd that the disc at ``path`` starts, within the same limits."""
-    return _in_child("disc", str(path))
+    """Inspect the kernel and initrd that the ISO at ``path`` starts, within the same limits."""
+    return _in_child("iso", str(path))
 
 
 def _in_child(what: str, location: str) -> Inspection:
@@ -88,19 +88,19 @@ def _in_child(what: str, location: str) -> Inspection:
         if 0 < status < _SIGNAL:
             what = f"the program that looks into an image ended with status {status}"
             raise internal_error(what, f"{' '.join(child)}: {what}\n") from None
-        return Inspection(problem=_why(status))
+        return Inspection(problem=_limit_problem(status))
     if found.bug:
         raise internal_error(_last_line(found.bug), found.bug)
     return found
 
 
 def _last_line(text: str) -> str:
-    """The class of the exception that a traceback ends with, and who met it."""
+    """Return the exception class in the last line of a traceback, and the program that raised."""
     kind = printable(text.rstrip().rpartition("\n")[2].partition(":")[0], 100)
     return f"{kind} in the program that looks into an image"
 
 
-def _why(status: int) -> str:
+def _limit_problem(status: int) -> str:
     if status == -24 or status == 128 + 24:  # SIGXCPU
         return f"it took more than {_LIMITS.cpu_s} s of the processor"
     if status < 0:
@@ -126,7 +126,7 @@ def _read_disk(location: str) -> Inspection:
 
 
 def _open(location: str) -> RemoteFile | LocalFile:
-    """The file or link as a source; the HTTP client takes a while to import, and most are files."""
+    """Open the file or link. The HTTP client is imported late: it is slow, and most are files."""
     from harness.image.source import LocalFile
     from harness.net.link import is_url
 
@@ -157,11 +157,11 @@ def _read_iso(location: str) -> Inspection:
         return Inspection(iso=read_iso_linux(source), bytes_read=source.bytes_read)
 
 
-_READERS = {"disk": _read_disk, "wim": _read_wim, "disc": _read_iso}
+_READERS = {"disk": _read_disk, "wim": _read_wim, "iso": _read_iso}
 
 
 def _main(what: str, location: str) -> None:
-    """The child: print what was found as JSON."""
+    """Print what the child found as JSON."""
     try:
         said = _READERS[what](location).model_dump_json()
     except MemoryError:

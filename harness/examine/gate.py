@@ -1,4 +1,4 @@
-"""The gate: what is known of an image before any tool opens it."""
+"""The gate: checks of an image before any tool opens it."""
 
 from __future__ import annotations
 
@@ -16,18 +16,17 @@ from harness.image.source import UNKNOWN_SIZE_BYTES, ImageSource, OutOfReachErro
 from harness.model.finding import Finding
 from harness.provider.profile import Profile
 
-# What is wrong with the file itself; all else is about what is in it, which a boot may refute.
+# The findings about the file itself. The rest is about its content, and a boot may refute it.
 _STOPS = ("format.", "size.", "qcow2.", "iso.", "url.")
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
-    """What the bytes say.
+class GateResult:
+    """The result of the gate.
 
-    ``virtual_size_bytes`` is the disk's, None where there is none. ``content`` describes in words
-    what is in the file, "" where nothing was looked at. ``file_size_bytes`` is None where a server
-    does not say it. ``iso`` is what was seen where it is one, ``container`` what a qcow2 is, in
-    words.
+    ``virtual_size_bytes`` is the disk's, None for an ISO. ``content`` describes in words what is
+    in the file, "" where nothing was read. ``file_size_bytes`` is None where a server does not
+    tell it. ``iso`` holds the facts of an ISO, ``container`` describes a qcow2 in words.
     """
 
     format: str
@@ -40,14 +39,16 @@ class Gate:
 
     @property
     def passes(self) -> bool:
-        """Whether nothing is wrong that no boot could outweigh."""
+        """True where there is no error that rules out a boot."""
         return not any(
             row.severity == "error" and row.id.startswith(_STOPS) for row in self.findings
         )
 
 
-def gate(source: ImageSource, profile: Profile, l2_budget_bytes: int = L2_BUDGET_BYTES) -> Gate:
-    """Look at ``source`` and hold it against ``profile``; reads a few MiB at most."""
+def gate(
+    source: ImageSource, profile: Profile, l2_budget_bytes: int = L2_BUDGET_BYTES
+) -> GateResult:
+    """Check ``source`` against ``profile``; reads a few MiB at most."""
     container = identify(source)
     findings = check_container(container, source.location, profile)
     content, virtual_size_bytes, iso, in_words = "", None, None, ""
@@ -58,14 +59,14 @@ def gate(source: ImageSource, profile: Profile, l2_budget_bytes: int = L2_BUDGET
         virtual_size_bytes = qcow2.virtual_size_bytes
         findings += check_qcow2(qcow2, source.location)
         in_words = describe_qcow2(qcow2)
-        findings += _look_into_disk(source, qcow2, findings)
+        findings += _check_for_iso_in_disk(source, qcow2, findings)
     elif container.format == "iso":
         iso = read_iso(source)
         content = describe_iso(iso)
         findings += check_iso(iso, profile)
     file_size_bytes = None if source.size_bytes == UNKNOWN_SIZE_BYTES else source.size_bytes
     findings += check_size(file_size_bytes, virtual_size_bytes, profile)
-    return Gate(
+    return GateResult(
         format=container.format,
         content=content,
         file_size_bytes=file_size_bytes,
@@ -76,10 +77,10 @@ def gate(source: ImageSource, profile: Profile, l2_budget_bytes: int = L2_BUDGET
     )
 
 
-def _look_into_disk(
+def _check_for_iso_in_disk(
     source: ImageSource, qcow2: Qcow2Facts, findings: list[Finding]
 ) -> list[Finding]:
-    """What the first bytes of the disk in a sound qcow2 give away."""
+    """Return the finding about an ISO that was converted to a qcow2 disk."""
     if any(row.severity == "error" for row in findings):
         return []
     disk = Qcow2Disk(source, qcow2)

@@ -1,6 +1,6 @@
-"""An image before its boot: the gate, and what may look at the file once the gate lets it through.
+"""The facts of an image before its boot: the gate, then the inspection of what passes it.
 
-Here a file and a link become the same facts.
+A file and a link give the same kind of facts.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from harness.checks.container import check_consistency
-from harness.checks.inside import check_inside, describe_disk, predict, what_was_seen
-from harness.checks.iso import what_is_on_iso, windows_on
+from harness.checks.inside import check_inside, describe_disk, inspected_disk_parts, predict
+from harness.checks.iso import find_windows, inspected_iso_parts
 from harness.checks.iso_linux import (
     check_iso_linux,
-    knows_linux,
-    may_start_linux,
-    places_on_iso,
-    unknown_of_iso,
-    unread,
+    driver_places,
+    has_linux,
+    may_have_linux,
+    unknown_drivers,
+    unread_drivers,
 )
-from harness.checks.link import check_link, link_fault
+from harness.checks.link import check_link, link_finding
 from harness.checks.windows import check_setup
 from harness.evidence.guest_text import printable
 from harness.examine.child import Inspection, inspect, inspect_iso
-from harness.examine.gate import Gate, gate
+from harness.examine.gate import GateResult, gate
 from harness.examine.windows_setup import SetupFacts, inspect_setup
 from harness.image.container.qemu_check import check_with_qemu
 from harness.image.iso.iso import IsoFacts, System
@@ -52,22 +52,20 @@ _LINK_SETUP = SetupFacts(
 _LINK_ISO = Inspection(problem="of a link, the kernel and the initrd are not fetched")
 # Of the tables of a remote qcow2: with its header and first clusters, well below the budget.
 _REMOTE_L2_BYTES = 384 << 10
-# Where a provider has no limit, a server that never ends still meets one.
+# The limit for a download where the provider has none: a server may send without end.
 _MAX_DOWNLOAD_BYTES = 16 << 40
 
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """What is known of an image before its boot.
+    """The facts of an image before its boot.
 
-    ``path`` is where it lies on this host, None for a link that was not downloaded. ``format`` is
-    ``unknown`` where nothing could be fetched. ``final_url`` is where a link led in the end.
-    ``prediction`` is what was found ``inside`` comes to; ``tags`` are what remedies are said in,
-    ``drivers`` where each driver of Linux is, ``drivers_on_demand``: an installer loads
-    more of them as it runs.
-    ``disc`` is what was seen where it is one.
-    ``bytes_read`` and ``took_s`` are what that cost. ``held`` keeps a cached file from being
-    removed.
+    ``path`` is the file on this host, None for a link that was not downloaded. ``format`` is
+    ``unknown`` where nothing could be fetched. ``final_url`` is the URL after all redirects.
+    ``prediction`` follows from what was found ``inside``. ``tags`` choose the commands in
+    remedies. ``drivers`` gives the place of each Linux driver; with ``drivers_on_demand`` an
+    installer loads more of them as it runs. ``iso`` holds the facts of an ISO. ``bytes_read`` and
+    ``took_s`` are the cost of the examination. ``held`` keeps a cached file from being removed.
     """
 
     location: str
@@ -91,22 +89,23 @@ class ImageFacts:
 
     @property
     def medium(self) -> Medium:
-        """What it is tried as: a disk, or the disc of an installer."""
+        """The medium that the machine starts from: a disk or an ISO."""
         return "iso" if self.format == "iso" else "disk"
 
     @property
     def file(self) -> Path:
-        """The image on this host; raises ValueError where it was not downloaded."""
+        """The path of the image on this host; raises ValueError where it was not downloaded."""
         if self.path is None:
             raise ValueError(f"{self.location}: was not downloaded")
         return self.path
 
 
 def examine(location: str, profile: Profile, *, inside: bool = True) -> ImageFacts:
-    """The facts of the file or link that ``location`` names, held against ``profile``.
+    """Return the facts of the file or link at ``location``, checked against ``profile``.
 
-    With ``inside``, also of the system on its disk; without it, less than a megabyte is fetched of
-    a link. Raises UsageError for what is neither, HostError where this host cannot read it.
+    With ``inside``, also those of the system on its disk; without it, less than a megabyte of a
+    link is fetched. Raises UsageError where it is neither, HostError where this host cannot read
+    it.
     """
     started_s = time.monotonic()
     if is_url(location):
@@ -114,15 +113,15 @@ def examine(location: str, profile: Profile, *, inside: bool = True) -> ImageFac
     else:
         facts = _examine_file(Path(location), profile)
     if inside:
-        facts = _look_inside(facts, location, profile)
+        facts = _inspect_content(facts, location, profile)
     passes = "passes" if facts.passes else "does not pass"
     ids = ", ".join(row.id for row in facts.findings)
     _log.info("%s %s: %s", facts.location, passes, ids or "no findings")
     return replace(facts, took_s=time.monotonic() - started_s)
 
 
-def unexamined(location: str) -> ImageFacts:
-    """The facts of an image that this host could not look at: none."""
+def unexamined_facts(location: str) -> ImageFacts:
+    """Return the empty facts of an image that this host could not read."""
     return ImageFacts(
         location=without_password(location),
         path=None,
@@ -144,11 +143,11 @@ def fetch(
     progress: Callable[[int, int | None], None],
     expected: Checksum | str | None,
 ) -> ImageFacts:
-    """The same image, downloaded and looked at again: a server may give other bytes than before.
+    """Download the image and examine it again: a server may give other bytes than before.
 
-    ``expected`` is what it is held against, or the link or name of a checksum file that says that.
-    ``progress`` is told how many bytes are there, and of how many (None where that is not known).
-    Blocks until the file is there. Raises HostError where this host has no room or no network.
+    ``expected`` is the checksum, or the link or name of a file of checksums. ``progress`` is
+    called with the bytes so far and the total (None where it is not known). Blocks until the file
+    is complete. Raises HostError where this host has no space or no network.
     """
     # Here and below: the HTTP client takes a while to import, and most images are files.
     from harness.net.download import ChecksumError, DownloadLimits, download
@@ -158,13 +157,13 @@ def fetch(
     try:
         got = asyncio.run(download(url, limits, progress, expected))
     except LinkError as error:
-        return _with(facts, link_fault(error))
+        return _with_finding(facts, link_finding(error))
     except ChecksumError as error:
         statement = f"The file is not the one that {error.source} names."
         evidence = (f"expected {error.expected}", f"found    {error.found}")
-        return _with(facts, finding("url.checksum-mismatch", statement, evidence))
+        return _with_finding(facts, finding("url.checksum-mismatch", statement, evidence))
     fetched_s = time.monotonic()
-    local = _look_inside(_examine_file(got.path, profile), str(got.path), profile)
+    local = _inspect_content(_examine_file(got.path, profile), str(got.path), profile)
     of_link = (row for row in facts.findings if row.id.startswith("url."))
     of_file = tuple(row for row in local.findings if row.id != "format.name-mismatch")
     return replace(
@@ -178,7 +177,7 @@ def fetch(
 
 
 def _verification(got: Download) -> Finding:
-    """The finding that tells what a download was held against, or that it was against nothing."""
+    """Return the finding that tells how a download was verified, or that it was not."""
     digest = f"sha256 {got.sha256}"
     if got.verified_by:
         source = printable(got.verified_by, 200)
@@ -187,25 +186,25 @@ def _verification(got: Download) -> Finding:
     return finding("url.not-verified", statement, (digest,))
 
 
-def _with(facts: ImageFacts, found: Finding) -> ImageFacts:
+def _with_finding(facts: ImageFacts, found: Finding) -> ImageFacts:
     return replace(facts, findings=(*facts.findings, found), passes=False)
 
 
 def _examine_file(path: Path, profile: Profile) -> ImageFacts:
     with LocalFile(path) as source:
-        gated = gate(source, profile)
+        gate_result = gate(source, profile)
         bytes_read = source.bytes_read
-    findings = list(gated.findings)
-    if gated.format == "qcow2" and gated.passes:
+    findings = list(gate_result.findings)
+    if gate_result.format == "qcow2" and gate_result.passes:
         findings += check_consistency(check_with_qemu(path), str(path))
-    passes = gated.passes and all(row.id != "qcow2.corrupt" for row in findings)
-    return _facts(gated, str(path), path, tuple(findings), bytes_read, passes=passes)
+    passes = gate_result.passes and all(row.id != "qcow2.corrupt" for row in findings)
+    return _facts(gate_result, str(path), path, tuple(findings), bytes_read, passes=passes)
 
 
-def _look_inside(facts: ImageFacts, location: str, profile: Profile) -> ImageFacts:
-    """The same, and what is on the disk or disc in it, where the container is sound."""
+def _inspect_content(facts: ImageFacts, location: str, profile: Profile) -> ImageFacts:
+    """Return the facts with those of the disk or ISO in it, where the container is sound."""
     if facts.passes and facts.iso:
-        return _look_into_iso(facts, facts.iso, location, profile)
+        return _inspect_iso(facts, facts.iso, location, profile)
     if not facts.passes or facts.format != "qcow2":
         return facts
     found = inspect(location)
@@ -226,56 +225,60 @@ def _look_inside(facts: ImageFacts, location: str, profile: Profile) -> ImageFac
         findings=(*facts.findings, *rows),
         bytes_read=facts.bytes_read + found.bytes_read,
         prediction=prediction,
-        inside=(*facts.inside, *what_was_seen(found.disk, profile)),
+        inside=(*facts.inside, *inspected_disk_parts(found.disk, profile)),
         tags=found.disk.linux.tags if found.disk.linux else (),
         drivers=found.disk.linux.drivers if found.disk.linux else {},
     )
 
 
-def _look_into_iso(facts: ImageFacts, iso: IsoFacts, location: str, profile: Profile) -> ImageFacts:
-    """The same, and how the disc starts; whether the system that it starts finds the disk."""
-    system = windows_on(iso)
+def _inspect_iso(facts: ImageFacts, iso: IsoFacts, location: str, profile: Profile) -> ImageFacts:
+    """Return the facts with how the ISO starts, and whether its system finds the disk."""
+    system = find_windows(iso)
     if system is None:
-        return _look_for_linux(facts, iso, location, profile)
+        return _inspect_linux_iso(facts, iso, location, profile)
     setup = _LINK_SETUP if is_url(location) else inspect_setup(Path(location))
-    rows = _check_setup(setup, system, profile)
+    rows = _check_windows_setup(setup, system, profile)
     unknown = tuple(row.statement for row in rows if row.id == "windows.inside-unread")
     return replace(
         facts,
         findings=(*facts.findings, *rows),
         bytes_read=facts.bytes_read + setup.bytes_read,
         prediction=Prediction(unknown=unknown),
-        inside=what_is_on_iso(iso, profile, setup.windows),
+        inside=inspected_iso_parts(iso, profile, setup.windows),
     )
 
 
-def _look_for_linux(
+def _inspect_linux_iso(
     facts: ImageFacts, iso: IsoFacts, location: str, profile: Profile
 ) -> ImageFacts:
-    """The same, and how the disc starts; of a Linux, where the drivers of its installer are."""
+    """Return the facts with how the ISO starts, and the places of the installer's drivers."""
     of_link = is_url(location)
-    if not may_start_linux(iso) or (of_link and not knows_linux(iso)):
-        return replace(facts, inside=what_is_on_iso(iso, profile))
+    if not may_have_linux(iso) or (of_link and not has_linux(iso)):
+        return replace(facts, inside=inspected_iso_parts(iso, profile))
     found = _LINK_ISO if of_link else inspect_iso(Path(location))
     linux = found.iso
     if linux is None:
-        rows = [unread(found.problem, _LINK_REMEDY if of_link else "")] if found.problem else []
+        rows = (
+            [unread_drivers(found.problem, _LINK_REMEDY if of_link else "")]
+            if found.problem
+            else []
+        )
         unknown: tuple[str, ...] = (printable(found.problem, 300),) if found.problem else ()
     else:
-        rows, unknown = check_iso_linux(linux, iso, profile), unknown_of_iso(linux, profile)
+        rows, unknown = check_iso_linux(linux, iso, profile), unknown_drivers(linux, profile)
     return replace(
         facts,
         findings=(*facts.findings, *rows),
         bytes_read=facts.bytes_read + found.bytes_read,
         prediction=Prediction(unknown=unknown),
-        inside=what_is_on_iso(iso, profile, linux=linux),
-        drivers=places_on_iso(linux) if linux and not linux.problem else {},
+        inside=inspected_iso_parts(iso, profile, linux=linux),
+        drivers=driver_places(linux) if linux and not linux.problem else {},
         drivers_on_demand=linux is not None and linux.on_demand,
     )
 
 
-def _check_setup(setup: SetupFacts, system: System, profile: Profile) -> list[Finding]:
-    """What speaks against the Windows that a disc starts, or why nothing is said of its drivers."""
+def _check_windows_setup(setup: SetupFacts, system: System, profile: Profile) -> list[Finding]:
+    """Return the findings about the Windows on an ISO, or why its drivers are not known."""
     if setup.windows is None:
         problem = printable(setup.problem, 300)
         statement = f"The drivers on the disc were not looked at: {problem}."
@@ -283,11 +286,11 @@ def _check_setup(setup: SetupFacts, system: System, profile: Profile) -> list[Fi
         return [finding("windows.inside-unread", statement, evidence, setup.remedy)]
     what = "The installer" if system.kind == "installer" else f"The {system.family}"
     rows = list(check_setup(setup.windows, what, profile))
-    if rows and setup.brings:
-        brings = printable(" and ".join(setup.brings), 200)
+    if rows and setup.driver_sources:
+        sources = printable(" and ".join(setup.driver_sources), 200)
         statement = (
             "Whether the installer finds the disk is not known: boot.wim has not all drivers, and "
-            f"Setup loads others from {brings}."
+            f"Setup loads others from {sources}."
         )
         evidence = tuple(line for row in rows for line in row.evidence)
         return [finding("windows.inside-unread", statement, evidence)]
@@ -301,17 +304,19 @@ def _examine_link(url: str, profile: Profile) -> ImageFacts:
     try:
         with source:
             link = source.facts
-            gated = gate(source, profile, l2_budget_bytes=_REMOTE_L2_BYTES)
+            gate_result = gate(source, profile, l2_budget_bytes=_REMOTE_L2_BYTES)
     except LinkError as error:
-        found = (link_fault(error),)
-        return replace(unexamined(url), findings=found, bytes_read=source.bytes_read)
-    findings = (*gated.findings, *check_link(link))
-    facts = _facts(gated, source.location, None, findings, source.bytes_read, passes=gated.passes)
+        found = (link_finding(error),)
+        return replace(unexamined_facts(url), findings=found, bytes_read=source.bytes_read)
+    findings = (*gate_result.findings, *check_link(link))
+    facts = _facts(
+        gate_result, source.location, None, findings, source.bytes_read, passes=gate_result.passes
+    )
     return replace(facts, final_url=link.final_url)
 
 
 def _facts(
-    gated: Gate,
+    gate_result: GateResult,
     location: str,
     path: Path | None,
     findings: tuple[Finding, ...],
@@ -319,18 +324,18 @@ def _facts(
     *,
     passes: bool,
 ) -> ImageFacts:
-    container = InspectedPart(topic="container", statement=gated.container)
+    container = InspectedPart(topic="container", statement=gate_result.container)
     return ImageFacts(
         location=location,
         path=path,
-        format=gated.format,
-        content=gated.content,
-        file_size_bytes=gated.file_size_bytes,
-        virtual_size_bytes=gated.virtual_size_bytes,
+        format=gate_result.format,
+        content=gate_result.content,
+        file_size_bytes=gate_result.file_size_bytes,
+        virtual_size_bytes=gate_result.virtual_size_bytes,
         findings=findings,
         passes=passes,
         bytes_read=bytes_read,
         took_s=0.0,
-        iso=gated.iso,
-        inside=(container,) if gated.container else (),
+        iso=gate_result.iso,
+        inside=(container,) if gate_result.container else (),
     )

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 
 from pydantic import ValidationError
 
-from harness.checks.link import link_fault
+from harness.checks.link import link_finding
 from harness.errors import (
     AttemptFailedError,
     DeadlineError,
@@ -28,7 +28,7 @@ from harness.errors import (
     InternalError,
 )
 from harness.evidence.guest_text import printable
-from harness.examine.image_report import unexamined
+from harness.examine.image_report import unexamined_facts
 from harness.host.bugs import as_fault
 from harness.host.programs import qemu_version
 from harness.machine.acceleration import Choice, choose_acceleration
@@ -156,7 +156,7 @@ class _Attempt:
             result, fetching_s = self._verify(had)
             wait_s += fetching_s
         except LinkError as error:
-            result = conclude_entry(entry, (link_fault(error),))
+            result = conclude_entry(entry, (link_finding(error),))
         except StoppedError:
             raise
         except (HarnessError, OSError) as error:
@@ -288,7 +288,7 @@ def conclude_entry(
 ) -> Result:
     """The result of an entry of which nothing is known but ``findings``, or a fault of the host."""
     profile = load_profile(entry.provider).with_firmware(entry.firmware)
-    facts = replace(unexamined(entry.source), findings=findings)
+    facts = replace(unexamined_facts(entry.source), findings=findings)
     case = Case(image=facts, profile=profile, run_dir=None, until=entry.until, strict=entry.strict)
     return conclude(case, fault=error)
 

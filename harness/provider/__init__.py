@@ -1,1 +1,1 @@
-"""What a provider's machine is and what it takes: data, each claim with its source."""
+"""Provider profiles: the machine and the images that each takes, every claim with its source."""

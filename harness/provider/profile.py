@@ -1,4 +1,4 @@
-"""A provider's profile: every claim about its hardware and limits, with where it was learnt."""
+"""A provider's profile: every claim about its hardware and limits, with its source."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from harness.model.table import parse_table, read_table, shipped_table
 Value = TypeVar("Value")
 
 Confidence = Literal["measured", "documented", "reported", "inferred", "chosen", "unknown"]
-"""How a claim is known: read off the real hardware; said by the provider; said by users; concluded
-from other claims; picked by us because nothing hangs on it; not known."""
+"""The ground of a claim: read off the real hardware; documented by the provider; reported by users;
+inferred from other claims; chosen by us because nothing depends on it; not known."""
 
 
 DEFAULT = "contabo"
-"""The provider that is meant where none is named."""
+"""The provider of a command that names none."""
 
 # A shipped one has 5 KB.
 
@@ -30,12 +30,12 @@ FIRMWARE_OPTION = "--firmware"
 """The source of a firmware that is not the provider's."""
 
 
-class _Model(BaseModel):
+class _ProfileModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Claim(_Model, Generic[Value]):
-    """One value that is held to be true of the provider, and why."""
+class Claim(_ProfileModel, Generic[Value]):
+    """One value that is claimed of the provider, with its source."""
 
     value: Value
     source: str = Field(min_length=1)
@@ -47,17 +47,17 @@ PciAddress = Annotated[str, Field(pattern=r"^([0-9a-f]{2}:)?[0-9a-f]{2}\.[0-7]$"
 """``slot.function`` on the root bus, or ``bus:slot.function`` behind a PCI Express root port."""
 
 
-# What a drive may be on: the chipset's own controller, or a slot of the root bus.
+# The buses of CD-ROM and seed drives: the chipset's own controller, or a slot of the root bus.
 _DRIVES: dict[Chipset, tuple[SeedBus, ...]] = {"pc": ("ide", "virtio-blk"), "q35": ("sata",)}
 
 
-class Machine(_Model):
-    """The hardware, in QEMU's words."""
+class MachineClaims(_ProfileModel):
+    """The claims about the hardware, in QEMU's words."""
 
     chipset: Claim[Chipset]
     firmware: Claim[Firmware]
     secure_boot: Claim[bool]
-    """Whether the firmware starts only what Microsoft's keys have signed."""
+    """True where the firmware starts only what Microsoft's keys have signed."""
     tpm: Claim[bool]
     cpus: Claim[Annotated[int, Field(ge=1, le=64)]]
     memory_mib: Claim[Annotated[int, Field(ge=256)]]
@@ -93,50 +93,50 @@ class Machine(_Model):
 
     @property
     def nic_name(self) -> str:
-        """What systemd calls the NIC in its place (systemd.net-naming-scheme(7), "ens", "enp")."""
+        """The name that systemd gives the NIC (systemd.net-naming-scheme(7), "ens", "enp")."""
         bus, _, place = self.nic_address.value.rpartition(":")
         slot = int(place.partition(".")[0], 16)
         return f"enp{int(bus, 16)}s{slot}" if bus else f"ens{slot}"
 
 
-class Seed(_Model):
-    """What the provider tells a new machine."""
+class SeedClaims(_ProfileModel):
+    """The claims about the seed of a new machine."""
 
     form: Claim[SeedForm]
     ssh_key: Claim[bool]
-    """Whether a public key that root or the image's user is let in by is in it."""
+    """True where it has a public key that logs in as root or as the image's user."""
 
 
-class Network(_Model):
-    """How a guest gets its address there."""
+class NetworkClaims(_ProfileModel):
+    """The claims about the addresses of a guest."""
 
     addressing: Claim[Addressing]
     dhcp_guaranteed: Claim[bool]
 
 
-class Images(_Model):
-    """What may be uploaded. A claim that is left out is not known: there may be no such limit."""
+class ImageClaims(_ProfileModel):
+    """The claims about uploads. A claim that is left out is not known: there may be no limit."""
 
     formats: Claim[list[Literal["qcow2", "iso", "raw", "vmdk", "vpc", "vhdx", "vdi"]]]
     archives: Claim[list[Literal["gzip", "bzip2"]]]
-    """What an upload may be packed with."""
+    """The compression formats that the provider unpacks."""
     max_size_bytes: Claim[Annotated[int, Field(gt=0)]] | None = None
     quota_bytes: Claim[Annotated[int, Field(gt=0)]] | None = None
     windows_permitted: Claim[bool] | None = None
 
 
-class Profile(_Model):
-    """One provider."""
+class Profile(_ProfileModel):
+    """The profile of one provider."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,39}$")]
     title: Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
-    machine: Machine
-    seed: Seed
-    network: Network
-    images: Images
+    machine: MachineClaims
+    seed: SeedClaims
+    network: NetworkClaims
+    images: ImageClaims
 
     def with_firmware(self, firmware: Firmware | None) -> Profile:
-        """The same provider with the firmware that was asked for; None leaves its own."""
+        """Return this profile with ``firmware``; None leaves its own."""
         if firmware is None or firmware == self.machine.firmware.value:
             return self
         asked: Profile = self._with("firmware", _asked_for(firmware))
@@ -144,7 +144,7 @@ class Profile(_Model):
         return asked.without_secure_boot() if firmware == "bios" else asked
 
     def without_secure_boot(self) -> Profile:
-        """The same provider with Secure Boot switched off."""
+        """Return this profile with Secure Boot switched off."""
         if not self.machine.secure_boot.value:
             return self
         return self._with("secure_boot", _asked_for(False))
@@ -154,22 +154,22 @@ class Profile(_Model):
         return self.model_copy(update={"machine": machine})
 
     @property
-    def firmware_in_words(self) -> str:
-        """Who has which firmware: the provider, or the machine that was asked for."""
+    def firmware_description(self) -> str:
+        """The words for the firmware, of the provider or of the machine that the user asked for."""
         claim = self.machine.firmware
         owner = "the machine asked for" if claim.source == FIRMWARE_OPTION else self.title
         return f"{owner} has {'a BIOS' if claim.value == 'bios' else 'UEFI'}"
 
 
 def _asked_for(value: Value) -> Claim[Value]:
-    """A claim that the user made."""
+    """Return a claim that the user made with an option."""
     today = datetime.datetime.now(tz=datetime.UTC).date()
     return Claim(value=value, source=FIRMWARE_OPTION, date=today, confidence="chosen")
 
 
 @cache
 def shipped_profiles() -> tuple[str, ...]:
-    """The names of the profiles that ship, the default first."""
+    """Return the names of the shipped profiles, the default first."""
     names = sorted(
         entry.name.removesuffix(".toml")
         for entry in resources.files(__package__).iterdir()
@@ -180,7 +180,7 @@ def shipped_profiles() -> tuple[str, ...]:
 
 @cache
 def load_profile(name: str) -> Profile:
-    """The profile that ships under ``name``.
+    """Return the shipped profile ``name``.
 
     Raises UsageError where there is none; a shipped profile that does not validate is a bug.
     """
@@ -191,10 +191,10 @@ def load_profile(name: str) -> Profile:
 
 
 def read_profile(path: Path) -> Profile:
-    """The profile in a file of the user's own; raises UsageError that says what is wrong in it."""
+    """Return the profile in a user's file; raises UsageError that names every fault in it."""
     return read_table(path, Profile)
 
 
 def parse_profile(text: str, location: str) -> Profile:
-    """The profile in TOML ``text``; raises UsageError that names every fault at once."""
+    """Return the profile in TOML ``text``; raises UsageError that names every fault at once."""
     return parse_table(text, location, Profile)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from harness.errors import FaultError
-from harness.examine.image_report import examine, unexamined
+from harness.examine.image_report import examine, unexamined_facts
 from harness.machine.launch import choose_acceleration_on
 from harness.trial.plan import boot_case
 from harness.trial.prepare import Fetching, fetching_silently, prepare
@@ -43,4 +43,4 @@ def check_image(request: TrialRequest, *, inside: bool = True) -> Result:
 
 def fault_result(request: TrialRequest, error: FaultError) -> Result:
     """Return the result of an image that could not be examined: nothing is said about it."""
-    return conclude(case_of(request, unexamined(request.location), None), fault=error)
+    return conclude(case_of(request, unexamined_facts(request.location), None), fault=error)

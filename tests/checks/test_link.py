@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.checks.link import check_link, link_fault
+from harness.checks.link import check_link, link_finding
 from harness.net.link import HeadResponse, LinkError, LinkFacts
 
 _URL = "https://example.org/x.qcow2"
@@ -51,7 +51,7 @@ def test_what_a_provider_would_stumble_over(wrong: dict[str, Any], found: str, s
 
 
 def test_a_fault_of_a_link_is_a_harmless_sentence() -> None:
-    row = link_fault(LinkError("tls", "the certificate\x1b[31m is of nobody", ("a\nb",)))
+    row = link_finding(LinkError("tls", "the certificate\x1b[31m is of nobody", ("a\nb",)))
     assert row.id == "url.tls"
     assert row.statement.startswith("The certificate")
     assert "\x1b" not in row.statement

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.examine.gate import Gate, gate
+from harness.examine.gate import GateResult, gate
 from harness.examine.image_report import ImageFacts, examine
 from harness.image.source import LocalFile
 from harness.provider.profile import load_profile
 
 
-def gate_of(path: Path) -> Gate:
+def gate_of(path: Path) -> GateResult:
     with LocalFile(path) as source:
         return gate(source, load_profile("contabo"))
 

@@ -48,9 +48,9 @@ def test_a_firmware_that_was_asked_for_is_no_claim_about_the_provider() -> None:
     profile = load_profile("contabo")
     assert profile.with_firmware(None) is profile
     assert profile.with_firmware("bios") is profile
-    assert profile.firmware_in_words == f"{profile.title} has a BIOS"
+    assert profile.firmware_description == f"{profile.title} has a BIOS"
     other = profile.with_firmware("uefi")
     claim = other.machine.firmware
     assert (claim.value, claim.source, claim.confidence) == ("uefi", "--firmware", "chosen")
-    assert other.firmware_in_words == "the machine asked for has UEFI"
+    assert other.firmware_description == "the machine asked for has UEFI"
     assert profile.machine.firmware.value == "bios"

@@ -15,7 +15,7 @@ from harness.diagnose.judge import Verdict
 from harness.errors import InternalError, NoSpaceError
 from harness.evidence.events import ChecksEnd
 from harness.evidence.log import Observation
-from harness.examine.image_report import unexamined
+from harness.examine.image_report import unexamined_facts
 from harness.host.bugs import TRACEBACK_FILE
 from harness.provider.profile import load_profile
 from harness.trial.loop_faults import told_of_bugs
@@ -28,7 +28,7 @@ from harness.trial.result import RESULT_FILE
 
 def _case(folder: Path) -> Case:
     profile = load_profile("contabo")
-    return Case(image=unexamined("x.qcow2"), profile=profile, run_dir=folder)
+    return Case(image=unexamined_facts("x.qcow2"), profile=profile, run_dir=folder)
 
 
 def _raise(*_: object) -> NoReturn:
