@@ -21,7 +21,7 @@ from harness.evidence.guest_text import printable
 from harness.evidence.log import Observation, read_evidence
 from harness.machine.acceleration import Acceleration
 from harness.observe.screen import dump_screen, read_console_now
-from harness.screen.text import ScreenText
+from harness.screen.recognized_text import RecognizedText
 from harness.seed.seed import new_mac
 from harness.session.live import Live, live
 from harness.trial.boot import BootVariant
@@ -113,7 +113,7 @@ class Station:
         """Wait for the verdict of the machine that is on."""
         await self.live_run.recorder.decided.wait()
 
-    async def read_screen(self) -> ScreenText:
+    async def read_screen(self) -> RecognizedText:
         """What a console on the screen says now; ``how`` is ``none`` where it is no console."""
         return await read_console_now(self.live_run.run.machine)
 

@@ -17,13 +17,13 @@ from harness.evidence.events import Screenshot, ScreenshotMissing, SerialLine, S
 from harness.evidence.log import EvidenceLog, Observation
 from harness.machine.machine import Machine
 from harness.screen.picture import Picture, PictureError, read_picture
-from harness.screen.reading import read_console, read_print
-from harness.screen.text import ScreenText
+from harness.screen.reading import read_console, read_with_ocr
+from harness.screen.recognized_text import RecognizedText
 from harness.screen.vga_text import (
     TEXT_MEMORY_ADDRESS,
     TEXT_MEMORY_BYTES,
-    geometries,
     read_with_picture,
+    text_modes,
 )
 
 PERIOD_S = 0.3
@@ -124,7 +124,7 @@ class ScreenTexts:
         """Whether no more are recorded."""
         return len(self._recorded) >= _MAX_TEXTS
 
-    def record(self, text: ScreenText) -> None:
+    def record(self, text: RecognizedText) -> None:
         """Record ``text`` if it says anything new."""
         if not text.lines or text.lines in self._recorded:
             return
@@ -159,7 +159,7 @@ async def read_screens(log: EvidenceLog, machine: Machine) -> None:
                 texts.record(text)
 
 
-async def read_screen_now(machine: Machine) -> ScreenText:
+async def read_screen_now(machine: Machine) -> RecognizedText:
     """What the screen says at this moment, by the cheapest way that gives a text.
 
     ``how`` is ``none`` where none does. It may take seconds.
@@ -167,10 +167,10 @@ async def read_screen_now(machine: Machine) -> ScreenText:
     text, picture = await _read_console_now(machine)
     if text.lines or text.how == "vga-text" or picture is None:
         return text
-    return await asyncio.to_thread(read_print, picture)
+    return await asyncio.to_thread(read_with_ocr, picture)
 
 
-async def read_console_now(machine: Machine) -> ScreenText:
+async def read_console_now(machine: Machine) -> RecognizedText:
     """What a console on the screen says at this moment; it may be asked several times a second.
 
     ``how`` is ``none`` where it shows anything but text of a console's font.
@@ -183,21 +183,21 @@ async def dump_screen(machine: Machine) -> bytes:
     return await _dump(machine, "screendump") or b""
 
 
-async def _read_console_now(machine: Machine) -> tuple[ScreenText, Picture | None]:
+async def _read_console_now(machine: Machine) -> tuple[RecognizedText, Picture | None]:
     dump = await _dump(machine, "screendump")
     try:
         picture = await asyncio.to_thread(read_picture, dump or b"")
     except PictureError:
-        return ScreenText((), "none", 0.0, "#000000"), None
+        return RecognizedText((), "none", 0.0, "#000000"), None
     text = await _read_text_memory(machine, picture)
     if text is None:
         text = await asyncio.to_thread(read_console, picture)
     return text, picture
 
 
-async def _read_text_memory(machine: Machine, picture: Picture) -> ScreenText | None:
+async def _read_text_memory(machine: Machine, picture: Picture) -> RecognizedText | None:
     """The text in the memory of a text mode; None in any other mode."""
-    if not geometries(picture.width, picture.height):
+    if not text_modes(picture.width, picture.height):
         # In a graphics mode a read of this memory changes the adapter's latches.
         return None
     place = {"val": TEXT_MEMORY_ADDRESS, "size": TEXT_MEMORY_BYTES}
@@ -207,7 +207,7 @@ async def _read_text_memory(machine: Machine, picture: Picture) -> ScreenText | 
 
 async def _read(
     machine: Machine, picture: Picture, watch: ScreenWatch, log: EvidenceLog
-) -> ScreenText | None:
+) -> RecognizedText | None:
     """The text of the screen by the cheapest way that gives one; None where that has to wait."""
     text = await _read_text_memory(machine, picture)
     if text:
@@ -223,7 +223,7 @@ async def _read(
         return None
     stop = threading.Event()
     try:
-        return await asyncio.to_thread(read_print, picture, stop)
+        return await asyncio.to_thread(read_with_ocr, picture, stop)
     finally:
         # A run that has its verdict does not wait for this.
         stop.set()

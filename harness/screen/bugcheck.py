@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-# Microsoft, "Bug check code reference": what an image meets that was made for other hardware, or
-# came over damaged.
+# Microsoft, "Bug check code reference": the codes of an image that was made for other hardware, or
+# is damaged.
 _NAMES = {
     0x0000000A: "IRQL_NOT_LESS_OR_EQUAL",
     0x0000001A: "MEMORY_MANAGEMENT",
@@ -64,18 +64,18 @@ _NAMES = {
     0xC000021A: "WINLOGON_FATAL_ERROR",
     0xC0000221: "STATUS_IMAGE_CHECKSUM_MISMATCH",
 }
-# The reference ends below this, but for the few of the table above that are larger.
+# All codes of the reference are below this, except the larger ones in the table above.
 _END_OF_CODES = 0x200
 
-# Letters that OCR takes for one another, each as the first of its kind.
+# Characters that OCR confuses, each mapped to one of its group.
 _ALIKE = str.maketrans({"0": "O", "1": "I", "L": "I", "|": "I", "!": "I"})
 _DIGITS = str.maketrans({"O": "0", "Q": "0", "I": "1", "L": "1", "|": "1"})
 
-# "*** STOP: 0x0000007B (", as OCR may give it; what comes before the word is often lost.
+# "*** STOP: 0x0000007B (", as OCR may read it; the text before the word is often lost.
 _STOP = re.compile(r"\bSTOP\s*[:;?.]\s*[0OQ]X([0-9A-FOQIL|]{8})(?![0-9A-FOQIL|])", re.IGNORECASE)
 # "Stop code: 0x7B", "Stop code: INACCESSIBLE_BOOT_DEVICE (0x7B)".
 _SHORT = re.compile(r"\bSTOP\s*CODE\b.*?\b0X([0-9A-FOQIL|]{1,8})\b", re.IGNORECASE)
-# What is on such a screen and nowhere else, in English; in other languages the colour must do.
+# English sentences that only such a screen has; in other languages only the colour identifies it.
 _SENTENCES = re.compile(
     r"stop code|\*\*\* stop|windows has been shut down|ran into a problem|device needs to restart",
     re.IGNORECASE,
@@ -84,28 +84,27 @@ _SENTENCES = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Bugcheck:
-    """``code`` as Windows writes it, such as ``0x0000007B``; ``name`` is empty if not known."""
+    """A bug check: ``code`` as Windows writes it, such as ``0x0000007B``; ``name`` or ""."""
 
     code: str
     name: str
 
 
 def read_bugcheck(lines: Sequence[str], background: str) -> Bugcheck | None:
-    """The bug check that a screen of these lines tells of; None where it tells of none.
+    """Return the bug check on a screen with these lines; None where there is none.
 
-    ``background`` is the screen's colour as ``#rrggbb``. Letters and digits that OCR mistakes are
-    told apart by what there is: a code counts where it is one of Windows', and where the screen
-    prints a name, the name decides.
+    ``background`` is the colour of the screen as ``#rrggbb``. Against OCR mistakes, only codes of
+    Windows count, and a printed name has priority over a code.
     """
     if not is_blue(background) and not any(map(_SENTENCES.search, lines)):
         return None
-    named = _named(lines)
-    code = named if named is not None else _coded(lines)
+    named = _code_by_name(lines)
+    code = named if named is not None else _code_by_number(lines)
     return None if code is None else Bugcheck(f"0x{code:08X}", _NAMES.get(code, ""))
 
 
 def is_blue(background: str) -> bool:
-    """Whether ``#rrggbb`` is the blue of any Windows: mostly blue, hardly red."""
+    """Tell whether ``#rrggbb`` is the blue of any Windows version: mostly blue, hardly red."""
     try:
         red, green, blue = bytes.fromhex(background.removeprefix("#"))
     except ValueError:
@@ -114,15 +113,15 @@ def is_blue(background: str) -> bool:
 
 
 def _plain(text: str) -> str:
-    """``text`` as one word of capitals, in which letters that look alike are one."""
+    """Return ``text`` as one word of capitals, with characters that look alike made equal."""
     return re.sub(r"[^0-9A-Z|!]+", "", text.upper()).translate(_ALIKE)
 
 
 _BY_PLAIN_NAME = {_plain(name): code for code, name in _NAMES.items()}
 
 
-def _named(lines: Sequence[str]) -> int | None:
-    """The code whose name is on the screen: the whole of a line, or behind a colon or bracket."""
+def _code_by_name(lines: Sequence[str]) -> int | None:
+    """The code whose name is on the screen: a whole line, or after a colon or bracket."""
     for text in _candidates(lines):
         code = _BY_PLAIN_NAME.get(_plain(text))
         if code is not None:
@@ -132,14 +131,14 @@ def _named(lines: Sequence[str]) -> int | None:
 
 def _candidates(lines: Sequence[str]) -> Iterable[str]:
     for number, line in enumerate(lines):
-        # A name that does not fit its line goes on in the next.
+        # A name that does not fit its line continues in the next.
         for text in (line, " ".join(lines[number : number + 2])):
             yield text
             yield re.split(r"[:;(]", text)[-1]
             yield from re.findall(r"[:;(]\s*([^:;()]+)", text)
 
 
-def _coded(lines: Sequence[str]) -> int | None:
+def _code_by_number(lines: Sequence[str]) -> int | None:
     for pattern in (_STOP, _SHORT):
         for line in lines:
             match = pattern.search(line)

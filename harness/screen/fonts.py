@@ -1,9 +1,9 @@
-"""The fonts that a PC draws its consoles with, taken from what is on this host.
+"""The fonts of PC consoles, read from firmware and packages on this host.
 
-None is shipped here. The VGA BIOS of SeaBIOS holds those of text modes. QEMU's own text consoles
+harness ships no fonts. The VGA BIOS of SeaBIOS holds those of text modes. QEMU's own text consoles
 use the 8x16 of Linux (its ``ui/vgafont.h`` is Linux's ``lib/fonts/font_8x16.c``), which differs in
-eleven letters and digits. OVMF holds the font of UEFI's graphical console, GRUB's package that of
-its graphical terminal.
+eleven letters and digits. OVMF holds the font of the graphical console of UEFI, the GRUB package
+that of its graphical terminal.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-# Where Debian, Ubuntu, Fedora and a QEMU of one's own keep them.
+# Paths of Debian, Ubuntu, Fedora and a QEMU built from source.
 _VGA_BIOSES = (
     "/usr/share/seabios/vgabios-stdvga.bin",
     "/usr/share/qemu/vgabios-stdvga.bin",
@@ -33,13 +33,17 @@ _OVMFS = (
 _GRUB_FONTS = ("/usr/share/grub/ascii.pf2", "/usr/share/grub2/ascii.pf2")
 
 # IBM's glyphs for the codes that are controls elsewhere (IBM code page 437, 0x00 to 0x1F, 0x7F).
-_LOW = " ☺☻♥♦♣♠•◘○◙♂♀♪♫☼►◄↕‼¶§▬↨↑↓→←∟↔▲▼"
-CP437 = (_LOW + bytes(range(0x20, 0x100)).decode("cp437")).replace("\x7f", "⌂").replace("\xa0", " ")
-"""The character of each of the 256 codes."""
+_CONTROL_GLYPHS = " ☺☻♥♦♣♠•◘○◙♂♀♪♫☼►◄↕‼¶§▬↨↑↓→←∟↔▲▼"
+CP437 = (
+    (_CONTROL_GLYPHS + bytes(range(0x20, 0x100)).decode("cp437"))
+    .replace("\x7f", "⌂")
+    .replace("\xa0", " ")
+)
+"""The character of each of the 256 codes of code page 437."""
 
 # Box drawing: the VGA repeats their eighth column in the ninth, so that lines meet
 # (IBM VGA, attribute controller, "line graphics enable").
-_JOINED = range(0xC0, 0xE0)
+_BOX_DRAWING = range(0xC0, 0xE0)
 
 # UEFI PI 1.7, volume 3, section 2.2: an LZMA section is this GUID, the offset of the data and
 # attributes (16 bits each), behind the four bytes of a section's head.
@@ -58,9 +62,9 @@ _GLYPH = struct.Struct(">HHhhh")
 
 @dataclass(frozen=True, slots=True)
 class Font:
-    """``glyphs`` maps the pixels of a cell to its character.
+    """A bitmap font. ``glyphs`` maps the pixels of a cell to its character.
 
-    The pixels are one number, the first one of the top row its highest bit.
+    The pixels are one number; the first pixel of the top row is its highest bit.
     """
 
     name: str
@@ -71,24 +75,24 @@ class Font:
 
 @cache
 def console_fonts() -> tuple[Font, ...]:
-    """Every font that this host has, the most usual first; none where it has no firmware.
+    """All fonts on this host, the most common first; none without firmware.
 
-    Editions of one font are one font here.
+    Editions of one font are merged.
     """
     emulator = shutil.which("qemu-system-x86_64") or ""
     fonts: dict[str, Font] = {}
     for font in (
-        *vga_fonts(_first(_VGA_BIOSES)),
-        *vga_fonts(_first((emulator,))),
-        *uefi_fonts(_first(_OVMFS)),
-        *grub_fonts(_first(_GRUB_FONTS)),
+        *vga_fonts(_first_file(_VGA_BIOSES)),
+        *vga_fonts(_first_file((emulator,))),
+        *uefi_fonts(_first_file(_OVMFS)),
+        *grub_fonts(_first_file(_GRUB_FONTS)),
     ):
         other = fonts.get(font.name, font)
         fonts[font.name] = replace(font, glyphs={**font.glyphs, **other.glyphs})
     return tuple(fonts.values())
 
 
-def _first(paths: tuple[str, ...]) -> bytes:
+def _first_file(paths: tuple[str, ...]) -> bytes:
     for path in map(Path, paths):
         if path.is_file():
             return path.read_bytes()
@@ -98,8 +102,8 @@ def _first(paths: tuple[str, ...]) -> bytes:
 def vga_fonts(rom: bytes) -> list[Font]:
     """The fonts of 16, 14 and 8 rows in ``rom``, each with cells of 8 and of 9 columns.
 
-    They are found by the shape of code page 437: the left half block (0xDD) is followed by the
-    right one, behind the lower half block and before the upper one.
+    They are found by the order of code page 437: the lower half block (0xDC), the left one, the
+    right one, the upper one.
     """
     fonts = []
     for rows in (16, 8, 14):
@@ -118,14 +122,14 @@ def _vga_font(glyphs: list[bytes], rows: int, columns: int) -> Font:
     for code in sorted(range(256), key=lambda code: not 0x20 <= code < 0x7F):
         bits = 0
         for row in glyphs[code]:
-            wide = row << 1 | (row & 1 if code in _JOINED else 0)
+            wide = row << 1 | (row & 1 if code in _BOX_DRAWING else 0)
             bits = bits << columns | (row if columns == 8 else wide)
         known.setdefault(bits, CP437[code])
     return Font(f"vga {columns}x{rows}", columns, rows, known)
 
 
 def uefi_fonts(firmware: bytes) -> Iterator[Font]:
-    """The font of 8x19 in an OVMF, if one is found."""
+    """Yield the 8x19 font in an OVMF, if there is one."""
     at = firmware.find(_LZMA_SECTION)
     if at < _SECTION_HEAD_BYTES:
         return
@@ -136,14 +140,14 @@ def uefi_fonts(firmware: bytes) -> Iterator[Font]:
         volume = lzma.LZMADecompressor(lzma.FORMAT_ALONE).decompress(packed)
     except lzma.LZMAError:
         return
-    # The table begins with the blank, and the exclamation mark comes next.
+    # The table begins with the blank and the exclamation mark.
     match = re.search(rb" \0\0" + rb"\0" * _NARROW_ROWS + rb"!\0\0", volume)
     if match:
         yield Font("uefi 8x19", 8, _NARROW_ROWS, _narrow_glyphs(volume[match.start() :]))
 
 
 def _narrow_glyphs(table: bytes) -> dict[int, str]:
-    """The glyphs until the codes no longer rise."""
+    """The glyphs of the table, which ends where the codes no longer increase."""
     known: dict[int, str] = {}
     last = 0
     for at in range(0, len(table) - _NARROW_BYTES, _NARROW_BYTES):
@@ -156,7 +160,7 @@ def _narrow_glyphs(table: bytes) -> dict[int, str]:
 
 
 def grub_fonts(file: bytes) -> Iterator[Font]:
-    """The font in a PFF2 file, as GRUB's graphical terminal puts it into cells of 8 columns."""
+    """Yield the font in a PFF2 file, in the cells of 8 columns of GRUB's graphical terminal."""
     try:
         sections = dict(_pff2_sections(file))
         ascent, descent = (int.from_bytes(sections[name], "big") for name in (b"ASCE", b"DESC"))
@@ -176,13 +180,13 @@ def _pff2_sections(file: bytes) -> Iterator[tuple[bytes, bytes]]:
         name, size = _SECTION.unpack_from(file, at)
         at += _SECTION.size
         yield name, file[at : at + size]
-        if name == b"DATA":  # the last one, whose size is not said
+        if name == b"DATA":  # the last section, whose size is not stated
             return
         at += size
 
 
 def _pff2_cell(file: bytes, at: int, ascent: int, descent: int) -> int | None:
-    """The pixels of a cell with the glyph at this place; None for one of another width."""
+    """The pixels of a cell with the glyph at this offset; None for a glyph of another width."""
     width, height, left, bottom, advance = _GLYPH.unpack_from(file, at)
     if advance != 8 or not 0 <= left <= 8 - width:
         return None

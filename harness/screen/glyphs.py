@@ -1,8 +1,7 @@
-"""Text in a picture, read by holding its cells against the glyphs of known fonts.
+"""Text in a picture, read by comparing its cells with the glyphs of known fonts.
 
-A console draws a cell in two colours and exactly as the font has it, so a cell is looked up, not
-guessed. Which font it is and where its grid begins is found by trying: a wrong grid matches next
-to nothing.
+A console draws a cell in two colours with the exact pixels of the font, so each cell is looked up.
+The font and the origin of its grid are found by trial: a wrong grid matches almost nothing.
 """
 
 from __future__ import annotations
@@ -14,17 +13,17 @@ from itertools import chain, islice, product
 from harness.screen.fonts import Font
 from harness.screen.picture import Picture
 
-# A grid is given up after this many cells of which less than a third are known.
-_TRIED_CELLS = 9
+# A grid is rejected if less than a third of its first cells are known.
+_FIRST_CELLS = 9
 _SAMPLED_CELLS = 60
-# So many cells are looked at for them, blank ones too: there are hundreds of grids.
+# The maximum of cells that are read for that, with blank ones: there are hundreds of grids.
 _SEARCHED_CELLS = 240
-# What is tried of a picture: its first lines that hold anything.
+# The number of non-empty lines of a picture that are sampled.
 _SAMPLED_ROWS = 6
 _GOOD_SHARE = 0.85
-# Of a right grid this share of a sample is known at least: one line may hold many odd letters.
+# The minimum share of known cells in a sample of a correct grid: a line may hold unknown letters.
 _GRID_SHARE = 0.6
-# Fewer than these characters may be there by accident, of a grid that was searched for.
+# The minimum of characters of a grid found by search; fewer may match by chance.
 _MIN_SEARCHED_CHARACTERS = 16
 _MIN_CHARACTERS = 3
 _BYTE = 8
@@ -36,7 +35,7 @@ _UNKNOWN = "\ufffd"
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Where the cells of ``font`` are: ``left`` and ``top`` are the first cell's, in pixels."""
+    """The cells of ``font`` in a picture. ``left`` and ``top`` of the first one are in pixels."""
 
     font: Font
     left: int
@@ -45,14 +44,14 @@ class Grid:
 
 @dataclass(slots=True)
 class CellReader:
-    """Reads cells of one font, and remembers each that it has seen."""
+    """A reader of the cells of one font, with a cache."""
 
     font: Font
     background: int
     _seen: dict[bytes, str] = field(default_factory=dict)
 
     def read(self, cell: bytes) -> str:
-        """Its character: a blank where it has one colour, ``U+FFFD`` where it is not known."""
+        """The character of a cell: a blank for a single colour, ``U+FFFD`` for an unknown cell."""
         known = self._seen.get(cell)
         if known is None:
             known = self._seen[cell] = self._look_up(cell)
@@ -72,21 +71,21 @@ class CellReader:
         return " " if self._is_bar(cell) else _UNKNOWN
 
     def _is_bar(self, cell: bytes) -> bool:
-        """Whether it is filled across, row by row: a cursor, not a letter."""
+        """Tell whether each row of the cell is a single colour: a cursor, not a letter."""
         step = self.font.width
         return all(cell.count(cell[at], at, at + step) == step for at in range(0, len(cell), step))
 
 
 def read_glyphs(picture: Picture, fonts: Iterable[Font]) -> tuple[list[str], float]:
-    """The lines of a console in ``picture``, and the share of its characters that is known.
+    """Return the lines of a console in ``picture``, and the share of known characters.
 
-    There are no lines where less than 0.85 of what looks like characters is known.
+    There are no lines where less than 0.85 of the characters are known.
     """
     grid = _find_grid(picture, list(fonts))
     if grid is None:
         return [], 0.0
     reader = CellReader(grid.font, picture.background_grey)
-    lines = ["".join(map(reader.read, row)) for row in rows_of_cells(picture, grid)]
+    lines = ["".join(map(reader.read, row)) for row in cell_rows(picture, grid)]
     characters = "".join(lines).replace(" ", "")
     if not characters:
         return [], 0.0
@@ -94,13 +93,13 @@ def read_glyphs(picture: Picture, fonts: Iterable[Font]) -> tuple[list[str], flo
     return (lines, share) if share >= _GOOD_SHARE else ([], share)
 
 
-def rows_of_cells(picture: Picture, grid: Grid) -> Iterator[Iterator[bytes]]:
-    """The pixels of each whole cell, row by row; rows without anything are empty."""
+def cell_rows(picture: Picture, grid: Grid) -> Iterator[Iterator[bytes]]:
+    """Yield the rows of the grid: the pixels of each whole cell; nothing for a blank row."""
     for top in range(grid.top, picture.height - grid.font.height + 1, grid.font.height):
-        yield _row_of_cells(picture, grid, top)
+        yield _cell_row(picture, grid, top)
 
 
-def _row_of_cells(picture: Picture, grid: Grid, top: int) -> Iterator[bytes]:
+def _cell_row(picture: Picture, grid: Grid, top: int) -> Iterator[bytes]:
     width, step = picture.width, grid.font.width
     begin = top * width
     strip = picture.grey[begin : begin + grid.font.height * width]
@@ -112,11 +111,11 @@ def _row_of_cells(picture: Picture, grid: Grid, top: int) -> Iterator[bytes]:
 
 
 def _find_grid(picture: Picture, fonts: Sequence[Font]) -> Grid | None:
-    """The grid that matches; the usual places are tried before every other."""
-    bands = _bands(picture)
+    """The grid that matches best; the usual origins are tried first."""
+    tops = _line_tops(picture)
     for font in fonts:
-        for left, top in _usual_places(picture, font):
-            share, characters = _sample(picture, Grid(font, left, top), bands)
+        for left, top in _usual_origins(picture, font):
+            share, characters = _sample(picture, Grid(font, left, top), tops)
             if share >= _GRID_SHARE and characters >= _MIN_CHARACTERS:
                 return Grid(font, left, top)
     best: tuple[float, Grid] | None = None
@@ -124,16 +123,16 @@ def _find_grid(picture: Picture, fonts: Sequence[Font]) -> Grid | None:
     for font in (font for font in fonts if font.width == _BYTE):
         for left, top in product(range(font.width), range(font.height)):
             grid = Grid(font, left, top)
-            share, characters = _sample(picture, grid, bands, _SEARCHED_CELLS)
+            share, characters = _sample(picture, grid, tops, _SEARCHED_CELLS)
             if characters >= _MIN_SEARCHED_CHARACTERS and (best is None or share > best[0]):
                 best = share, grid
     return best[1] if best and best[0] >= _GRID_SHARE else None
 
 
-def _usual_places(picture: Picture, font: Font) -> list[tuple[int, int]]:
-    """Where consoles begin: VGA and Linux in the corner, GRUB in a border, UEFI in the middle.
+def _usual_origins(picture: Picture, font: Font) -> list[tuple[int, int]]:
+    """The usual origins of consoles: the corner (VGA, Linux), a border (GRUB), centred (UEFI).
 
-    UEFI's is a full grid, or one of 80x25.
+    UEFI has a full grid, or one of 80x25.
     """
     middles = [
         ((picture.width - columns * font.width) // 2, (picture.height - rows * font.height) // 2)
@@ -146,32 +145,32 @@ def _usual_places(picture: Picture, font: Font) -> list[tuple[int, int]]:
     return list(dict.fromkeys([(0, 0), border, *((x, y) for x, y in middles if x >= 0 and y >= 0)]))
 
 
-def _bands(picture: Picture) -> list[int]:
-    """The first of each run of pixel rows that hold anything but background, from the top."""
+def _line_tops(picture: Picture) -> list[int]:
+    """The first pixel row of each line of text: the first of a run of non-background rows."""
     width, blank = picture.width, bytes([picture.background_grey]) * picture.width
     filled = [picture.grey[at : at + width] != blank for at in range(0, len(picture.grey), width)]
     return [y for y in range(picture.height) if filled[y] and not (y and filled[y - 1])]
 
 
 def _sample(
-    picture: Picture, grid: Grid, bands: list[int], limit: int | None = None
+    picture: Picture, grid: Grid, tops: list[int], limit: int | None = None
 ) -> tuple[float, int]:
-    """The share of some cells that are exactly glyphs, and how many were looked at.
+    """The share of known cells in a sample, and the number of characters in it.
 
-    At most ``limit`` cells are cut out for it.
+    At most ``limit`` cells are read.
     """
     height = grid.font.height
-    rows = dict.fromkeys((y - grid.top) // height * height + grid.top for y in bands)
-    tops = islice((y for y in rows if 0 <= y <= picture.height - height), _SAMPLED_ROWS)
+    rows = dict.fromkeys((y - grid.top) // height * height + grid.top for y in tops)
+    sampled = islice((y for y in rows if 0 <= y <= picture.height - height), _SAMPLED_ROWS)
     reader = CellReader(grid.font, picture.background_grey)
     known = tried = 0
-    cells = chain.from_iterable(_row_of_cells(picture, grid, top) for top in tops)
+    cells = chain.from_iterable(_cell_row(picture, grid, top) for top in sampled)
     for character in map(reader.read, islice(cells, limit)):
         if character == " ":
             continue
         tried += 1
         known += character != _UNKNOWN
-        is_wrong = tried == _TRIED_CELLS and known * 3 < tried
+        is_wrong = tried == _FIRST_CELLS and known * 3 < tried
         if is_wrong or tried == _SAMPLED_CELLS:
             break
     return (known / tried if tried else 0.0), tried

@@ -1,7 +1,7 @@
-"""Text in a picture by OCR: the last resort, where tesseract(1) is installed.
+"""Text in a picture by OCR: the fallback, where tesseract(1) is installed.
 
-It is a large C++ program and the picture is a stranger's, so it runs under limits and is given
-plain grey pixels, made here, on its standard input.
+It is a large C++ program and the picture is untrusted, so it runs under limits and reads plain
+grey pixels from its standard input.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ PROGRAM = "tesseract"
 _LIMITS = ProgramLimits(
     cpu_s=10, wall_s=40.0, memory_bytes=1 << 30, open_files=32, output_bytes=1 << 20
 )
-# Its own advice is letters of 20 pixels and more; a console's are half of that (tesseract's
-# manual, "Improving the quality of the output").
+# tesseract needs letters of 20 pixels and more; those of a console are half of that (its manual,
+# "Improving the quality of the output").
 _SMALL_WIDTH_PIXELS = 1100
 _SMALL_SCALE = 2
-# Letters at the very edge are lost without one (the same, "Missing borders").
+# Without a border, letters at the edge are lost (the same manual, "Missing borders").
 _BORDER_PIXELS = 10
-# A screen whose words it believes in less than this on the whole has no text that helps.
+# The minimum of the mean confidence of the words; below it the text is useless.
 _MIN_SHARE = 0.5
 # tesseract(1), "tsv": level, page, block, paragraph, line, word, left, top, width, height,
 # confidence, text.
@@ -33,14 +33,15 @@ _TSV_COLUMNS = 12
 
 
 def ocr_is_installed() -> bool:
-    """Whether there is a program to ask."""
+    """Tell whether the OCR program is installed."""
     return shutil.which(PROGRAM) is not None
 
 
-def read_by_ocr(picture: Picture, stop: threading.Event | None = None) -> tuple[list[str], float]:
-    """The lines that it reads, and how sure it is of their words on the whole, 0.0 to 1.0.
+def run_ocr(picture: Picture, stop: threading.Event | None = None) -> tuple[list[str], float]:
+    """Return the lines of text, and the mean confidence of their words, 0.0 to 1.0.
 
-    Nothing where it is not installed, takes too long, is stopped, or is not sure.
+    There are no lines where the program is not installed, times out, is stopped, or has a low
+    confidence.
     """
     is_blank = picture.grey.count(picture.background_grey) == len(picture.grey)
     if is_blank or not ocr_is_installed():
@@ -55,7 +56,7 @@ def read_by_ocr(picture: Picture, stop: threading.Event | None = None) -> tuple[
 
 
 def _prepare(picture: Picture) -> bytes:
-    """A PGM with dark letters on light ground, large enough."""
+    """A PGM with dark letters on a light background, scaled up for OCR."""
     image = Image.frombytes("L", (picture.width, picture.height), picture.grey)
     background = picture.background_grey
     if background < 128:

@@ -12,19 +12,19 @@ from PIL import Image
 from harness.errors import FormatError
 
 MAX_SIDE_PIXELS = 4096
-"""Nothing that a std VGA shows is larger, and more would only be memory to fill."""
+"""The maximum side of a screen of QEMU's std VGA; larger pictures would exhaust memory."""
 
-# Where the background is looked for: this many samples a side tell the most common colour.
+# The most common colour is found in a sample of this many pixels a side.
 _SAMPLES = 200
 
 
 class PictureError(FormatError):
-    """The bytes are no picture that is read here. ``str()`` says why."""
+    """Bytes that are no supported picture. ``str()`` says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """``grey`` holds ``width`` x ``height`` bytes, row by row, 0 for black.
+    """A picture in grey. ``grey`` holds ``width`` x ``height`` bytes, row by row, 0 for black.
 
     ``background`` is the most common colour as ``#rrggbb``, ``background_grey`` its shade.
     """
@@ -37,7 +37,7 @@ class Picture:
 
 
 def read_picture(data: bytes) -> Picture:
-    """The picture in a PNG or a PPM; raises PictureError for whatever else ``data`` is."""
+    """Read a PNG or a PPM; raises PictureError for other bytes."""
     colour = read_colours(data)
     red, green, blue = _most_common(colour)
     grey = colour.convert("L")
@@ -48,13 +48,16 @@ def read_picture(data: bytes) -> Picture:
 
 
 def read_colours(data: bytes) -> Image.Image:
-    """The same in colour: RGB, at most 4096 pixels a side, checked before a pixel is decoded."""
+    """Read a PNG or a PPM in RGB, 4096 pixels a side at most, checked before it is decoded.
+
+    Raises PictureError for other bytes.
+    """
     try:
         with Image.open(io.BytesIO(data), formats=("PNG", "PPM")) as image:
             if max(image.size) > MAX_SIDE_PIXELS:
                 raise PictureError(f"{image.size[0]} x {image.size[1]} pixels are too many")
             return image.convert("RGB")
-    # What Pillow raises for broken bytes is not one class (its manual, "Image file formats").
+    # Pillow raises several classes for broken bytes (its manual, "Image file formats").
     except (
         OSError,
         SyntaxError,
@@ -70,7 +73,7 @@ def read_colours(data: bytes) -> Image.Image:
 
 
 def _most_common(image: Image.Image) -> tuple[int, int, int]:
-    """The colour of most pixels, by a sample of them."""
+    """The most common colour in a sample of the pixels."""
     size = min(image.width, _SAMPLES), min(image.height, _SAMPLES)
     sample = image.resize(size, Image.Resampling.NEAREST)
     counts = sample.getcolors(size[0] * size[1]) or []

@@ -14,7 +14,7 @@ from harness.evidence import events
 from harness.evidence.log import EvidenceLog, Observation
 from harness.observe.screen import ScreenTexts, ScreenWatch
 from harness.screen.bugcheck import read_bugcheck
-from harness.screen.text import ScreenText
+from harness.screen.recognized_text import RecognizedText
 from images.build import build
 from tests.program import Ran
 
@@ -82,13 +82,13 @@ def test_a_text_is_recorded_once_and_not_for_ever(tmp_path: Path) -> None:
         log.subscribe(seen.append)
         texts = ScreenTexts(log)
         for number in (1, 1, 2):
-            texts.record(ScreenText((f"line {number}",), "glyphs", 0.98765, "#000000"))
-        texts.record(ScreenText((), "none", 0.0, "#000000"))
+            texts.record(RecognizedText((f"line {number}",), "glyphs", 0.98765, "#000000"))
+        texts.record(RecognizedText((), "none", 0.0, "#000000"))
         assert [row.event.lines for row in seen] == [("line 1",), ("line 2",)]
         assert (seen[0].event.how, seen[0].event.share) == ("glyphs", 0.9877)
         number = 3
         while not texts.full:
-            texts.record(ScreenText((f"line {number}",), "glyphs", 1.0, "#000000"))
+            texts.record(RecognizedText((f"line {number}",), "glyphs", 1.0, "#000000"))
             number += 1
     assert len(seen) == 300
 

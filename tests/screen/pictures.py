@@ -1,4 +1,4 @@
-"""Pictures of consoles, drawn with the fonts of this host as a console draws them."""
+"""Pictures of consoles, drawn with the console fonts of this host."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def console(
     paper: Colour = BLACK,
     inverse: Sequence[int] = (),
 ) -> Image.Image:
-    """``lines`` from the pixel ``at`` on; those whose number is in ``inverse`` are inverse."""
+    """Draw ``lines`` from the pixel ``at``; those whose number is in ``inverse`` are inverse."""
     glyphs = {character: bits for bits, character in of.glyphs.items()}
     image = Image.new("RGB", size, paper)
     columns = (size[0] - at[0]) // of.width

@@ -51,7 +51,9 @@ NO_BOOT_DEVICE = Bugcheck("0x0000007B", "INACCESSIBLE_BOOT_DEVICE")
         ),
     ],
 )
-def test_blue_screens(lines: list[str], background: str, expected: Bugcheck) -> None:
+def test_bug_check_is_read_from_blue_screens(
+    lines: list[str], background: str, expected: Bugcheck
+) -> None:
     assert read_bugcheck(lines, background) == expected
 
 
@@ -70,7 +72,7 @@ def test_blue_screens(lines: list[str], background: str, expected: Bugcheck) -> 
         (["systemd[1]: Failed with result 'stop'. code=0x7B"], BLACK),
     ],
 )
-def test_other_screens(lines: list[str], background: str) -> None:
+def test_other_screens_have_no_bug_check(lines: list[str], background: str) -> None:
     assert read_bugcheck(lines, background) is None
 
 
@@ -81,5 +83,5 @@ def test_other_screens(lines: list[str], background: str) -> None:
         *((other, False) for other in ("#000000", "#aaaaaa", "#ffffff", "#aa00aa", "", "#xyz")),
     ],
 )
-def test_what_is_blue(colour: str, blue: bool) -> None:
+def test_is_blue_accepts_only_blue(colour: str, blue: bool) -> None:
     assert is_blue(colour) is blue

@@ -24,7 +24,7 @@ pytestmark = [
         ("bsod-3.png", "0x000000D0", "DRIVER_CORRUPTED_MMPOOL"),
     ],
 )
-def test_stop_codes(file: str, code: str, name: str) -> None:
+def test_stop_codes_of_real_screens_are_read(file: str, code: str, name: str) -> None:
     text = read_screen((SCREENS / file).read_bytes())
     bugcheck = read_bugcheck(text.lines, text.background)
     assert bugcheck is not None
@@ -43,7 +43,7 @@ def test_stop_codes(file: str, code: str, name: str) -> None:
         ("lisa-37691d7f.png", ("Debian GNU/Linux 11", "Detected virtualization microsoft")),
     ],
 )
-def test_consoles_that_were_made_smaller(file: str, words: tuple[str, ...]) -> None:
+def test_scaled_down_consoles_are_read(file: str, words: tuple[str, ...]) -> None:
     text = read_screen((SCREENS / file).read_bytes())
     assert text.how == "ocr"
     for wanted in words:

@@ -35,28 +35,26 @@ LINES = [
         ("vga 8x16", (1024, 768), (3, 7)),
     ],
 )
-def test_a_console_is_read_without_a_fault(
-    name: str, size: tuple[int, int], at: tuple[int, int]
-) -> None:
+def test_a_console_is_read_exactly(name: str, size: tuple[int, int], at: tuple[int, int]) -> None:
     text = read_screen(ppm(console(LINES, font(name), size, at)))
     # A margin is a whole number of blanks.
     lines = tuple(textwrap.dedent("\n".join(text.lines)).splitlines())
     assert (lines, text.how, text.share) == (tuple(LINES), "glyphs", 1.0)
 
 
-def test_colours_do_not_matter_nor_a_line_that_is_inverse() -> None:
+def test_colours_and_inverse_lines_are_read() -> None:
     image = console(LINES, font("vga 9x16"), (720, 400), ink=WHITE, paper=BLUE, inverse=(1,))
     text = read_screen(encoded(image, "PNG"))
     assert (text.lines, text.background) == (tuple(LINES), "#0000aa")
 
 
-def test_a_cursor_is_no_letter() -> None:
+def test_a_cursor_is_read_as_a_blank() -> None:
     image = console(LINES, font("vga 9x16"), (720, 400))
     image.paste((170, 170, 170), (13 * 9, 5 * 16 + 13, 14 * 9, 5 * 16 + 15))
     assert read_screen(ppm(image)).lines == tuple(LINES)
 
 
-def test_what_is_not_a_glyph_is_marked_and_counted() -> None:
+def test_unknown_glyphs_are_marked_and_counted() -> None:
     image = console(LINES, font("vga 8x16"), (640, 400))
     for at in ((0, 0), (8, 0)):
         image.putpixel((at[0] + 7, at[1] + 15), WHITE)
@@ -67,7 +65,7 @@ def test_what_is_not_a_glyph_is_marked_and_counted() -> None:
     assert text.share == pytest.approx(1 - 2 / characters)
 
 
-def test_a_screen_of_which_little_is_known_gives_no_text() -> None:
+def test_mostly_unknown_glyphs_give_no_text() -> None:
     dice = random.Random(1)
     image = console(LINES, font("vga 8x16"), (640, 400))
     for row in range(2, 6):
@@ -79,19 +77,19 @@ def test_a_screen_of_which_little_is_known_gives_no_text() -> None:
     assert share < 0.85
 
 
-def test_noise_and_nothing_give_no_text() -> None:
+def test_noise_and_blank_pictures_give_no_text() -> None:
     noise = b"P6 640 480 255\n" + random.Random(1).randbytes(640 * 480 * 3)
     for data in (noise, b"P6 640 480 255\n" + bytes(640 * 480 * 3), b"P6 1 1 255\nabc"):
         assert read_glyphs(read_picture(data), console_fonts())[0] == []
 
 
-def test_specks_at_the_edge_of_a_large_picture_are_given_up() -> None:
+def test_specks_at_the_edge_of_a_large_picture_give_no_text() -> None:
     edge = bytearray(1280 * 800)
     edge[1279 :: 1280 * 20] = b"\xff" * 40
     assert read_glyphs(read_picture(b"P5 1280 800 255\n" + edge), console_fonts()) == ([], 0.0)
 
 
-def test_pictures_that_are_smaller_than_a_cell_or_odd() -> None:
+def test_pictures_of_odd_sizes_raise_nothing() -> None:
     dice = random.Random(1)
     for width, height in ((1, 1), (1, 900), (900, 1), (7, 15), (8, 16), (9, 16), (81, 33)):
         picture = read_picture(b"P5 %d %d 255\n" % (width, height) + dice.randbytes(width * height))

@@ -3,9 +3,9 @@ import threading
 import pytest
 from PIL import Image
 
-from harness.screen.ocr import ocr_is_installed, read_by_ocr
+from harness.screen.ocr import ocr_is_installed, run_ocr
 from harness.screen.picture import read_picture
-from harness.screen.reading import read_print, read_screen
+from harness.screen.reading import read_screen, read_with_ocr
 from tests.screen.pictures import BLUE, WHITE, console, font, ppm
 
 needs_tesseract = pytest.mark.skipif(
@@ -22,7 +22,7 @@ def drawn_by_nobody() -> bytes:
 
 
 @needs_tesseract
-def test_what_is_in_no_known_font_is_read_by_ocr() -> None:
+def test_text_in_an_unknown_font_is_read_by_ocr() -> None:
     text = read_screen(drawn_by_nobody())
     assert text.how == "ocr"
     assert "\n".join(text.lines).split() == " ".join(LINES).split()
@@ -31,19 +31,19 @@ def test_what_is_in_no_known_font_is_read_by_ocr() -> None:
 
 
 @needs_tesseract
-def test_it_ends_when_it_is_stopped() -> None:
+def test_ocr_ends_when_it_is_stopped() -> None:
     stop = threading.Event()
     stop.set()
-    text = read_print(read_picture(drawn_by_nobody()), stop)
+    text = read_with_ocr(read_picture(drawn_by_nobody()), stop)
     assert (text.lines, text.how) == ((), "none")
 
 
-def test_a_screen_without_anything_is_not_read() -> None:
+def test_a_blank_screen_gives_no_text() -> None:
     blank = read_picture(b"P6 640 480 255\n" + bytes(640 * 480 * 3))
-    assert read_by_ocr(blank) == ([], 0.0)
-    assert read_print(blank).how == "none"
+    assert run_ocr(blank) == ([], 0.0)
+    assert read_with_ocr(blank).how == "none"
 
 
-def test_without_the_program_there_is_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_tesseract_there_is_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
-    assert read_by_ocr(read_picture(drawn_by_nobody())) == ([], 0.0)
+    assert run_ocr(read_picture(drawn_by_nobody())) == ([], 0.0)

@@ -49,12 +49,12 @@ def test_png_and_ppm_give_the_same_pixels_and_the_most_common_colour() -> None:
         b"P6 " + b"9" * 5000,
     ],
 )
-def test_what_is_no_picture_of_a_screen_is_refused(data: bytes) -> None:
+def test_other_bytes_raise_picture_error(data: bytes) -> None:
     with pytest.raises(PictureError):
         read_picture(data)
 
 
-def test_broken_pictures_raise_nothing_else() -> None:
+def test_broken_pictures_raise_only_picture_error() -> None:
     dice = random.Random(1)
     image = console(LINES, font("vga 8x16"), (320, 100))
     refused = 0

@@ -4,14 +4,14 @@ from harness.screen.fonts import CP437
 from harness.screen.picture import read_picture
 from harness.screen.vga_text import (
     TEXT_MEMORY_BYTES,
-    Geometry,
-    geometries,
+    TextMode,
     read_text_memory,
     read_with_picture,
+    text_modes,
 )
 from tests.screen.pictures import BLUE, WHITE, console, font, ppm
 
-TEXT = Geometry(80, 25, 9, 16)
+TEXT = TextMode(80, 25, 9, 16)
 LINES = ["GRUB loading.", "Welcome to GRUB!", "", "error: unknown filesystem.", "grub rescue>"]
 WHITE_ON_BLUE, GREY_ON_BLACK = 0x1F, 0x07
 
@@ -28,11 +28,11 @@ def memory_of(lines: list[str], columns: int, attribute: int, start: int = 0) ->
 @pytest.mark.parametrize(("columns", "rows"), [(80, 25), (80, 50), (40, 25)])
 def test_text_memory_as_lines(columns: int, rows: int) -> None:
     memory = memory_of(LINES, columns, WHITE_ON_BLUE)
-    text = read_text_memory(memory, Geometry(columns, rows, 9, 400 // rows))
+    text = read_text_memory(memory, TextMode(columns, rows, 9, 400 // rows))
     assert (text.lines, text.how, text.background) == (tuple(LINES), "vga-text", "#0000aa")
 
 
-def test_memory_that_is_cut_off_is_blank_there() -> None:
+def test_missing_memory_is_blank() -> None:
     memory = memory_of(LINES, 80, GREY_ON_BLACK)
     assert read_text_memory(memory[:170], TEXT).lines == (LINES[0], "Welco")
     assert read_text_memory(b"", TEXT).lines == ()
@@ -45,7 +45,7 @@ def test_no_code_becomes_a_control_character() -> None:
 
 
 @pytest.mark.parametrize("scrolled", [0, 1, 100, 179])
-def test_the_window_that_the_picture_shows_is_found(scrolled: int) -> None:
+def test_the_window_of_the_picture_is_found(scrolled: int) -> None:
     older = [f"[ {number}.000000] line {number} of a kernel" for number in range(scrolled)]
     memory = memory_of([*older, *LINES], 80, GREY_ON_BLACK)
     picture = read_picture(ppm(console(LINES, font("vga 9x16"), (720, 400))))
@@ -54,7 +54,7 @@ def test_the_window_that_the_picture_shows_is_found(scrolled: int) -> None:
     assert text.lines == tuple(LINES)
 
 
-def test_a_font_that_is_not_known_is_no_obstacle() -> None:
+def test_an_unknown_font_is_read_from_memory() -> None:
     image = console(LINES, font("vga 9x16"), (720, 400), ink=WHITE, paper=BLUE)
     for row in range(len(LINES)):
         for column in range(len(LINES[row])):
@@ -65,7 +65,7 @@ def test_a_font_that_is_not_known_is_no_obstacle() -> None:
     assert (text.lines, text.background) == (tuple(LINES), "#0000aa")
 
 
-def test_a_picture_of_something_else_is_not_believed() -> None:
+def test_a_picture_of_another_screen_gives_none() -> None:
     memory = memory_of(LINES, 80, GREY_ON_BLACK)
     other = console([line[::-1] + "x" for line in LINES], font("vga 9x16"), (720, 400))
     graphics = console(LINES, font("vga 8x16"), (1024, 768))
@@ -74,8 +74,8 @@ def test_a_picture_of_something_else_is_not_believed() -> None:
     assert read_with_picture(b"", read_picture(ppm(other))) is None
 
 
-def test_which_pictures_are_text_modes() -> None:
-    assert TEXT in geometries(720, 400)
-    assert Geometry(80, 50, 9, 8) in geometries(720, 400)
-    assert Geometry(40, 25, 16, 16) in geometries(640, 400)
-    assert geometries(1280, 800) == geometries(640, 480) == []
+def test_text_modes_are_found_by_picture_size() -> None:
+    assert TEXT in text_modes(720, 400)
+    assert TextMode(80, 50, 9, 8) in text_modes(720, 400)
+    assert TextMode(40, 25, 16, 16) in text_modes(640, 400)
+    assert text_modes(1280, 800) == text_modes(640, 480) == []

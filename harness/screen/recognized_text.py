@@ -1,4 +1,4 @@
-"""What was read on a screen."""
+"""The text that was recognised on a screen."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ MAX_LINE_CHARACTERS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class ScreenText:
-    """``lines`` from top to bottom, without trailing blanks and empty lines at either end.
+class RecognizedText:
+    """The text on a screen.
 
-    ``how`` they were read; with ``none`` there are no lines, which does not say that the screen
-    is empty. ``share`` is the part of the characters that were recognised, from 0.0 to 1.0; for OCR
-    it is the mean of what the program believes of its words. ``background`` is the most common
-    colour as ``#rrggbb``.
+    ``lines`` are from top to bottom, without trailing blanks and empty lines at either end.
+    ``how`` names the method; with ``none`` there are no lines, and the screen need not be empty.
+    ``share`` is the part of the characters that were recognised, from 0.0 to 1.0; for OCR it is
+    the mean confidence of the words. ``background`` is the most common colour as ``#rrggbb``.
     """
 
     lines: tuple[str, ...]
@@ -30,8 +30,8 @@ class ScreenText:
     background: str
 
 
-def tidy(lines: Iterable[str]) -> tuple[str, ...]:
-    """``lines`` as ScreenText keeps them: printable, at most 60 of at most 200 characters."""
+def bounded_lines(lines: Iterable[str]) -> tuple[str, ...]:
+    """Return ``lines`` for RecognizedText: printable, at most 60 with at most 200 characters."""
     kept = [printable(line, MAX_LINE_CHARACTERS).rstrip() for line in lines]
     while kept and not kept[0]:
         kept.pop(0)
