@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.model.hardware import DiskBus, SeedBus, SeedForm
+from harness.model.hardware import SEED_FORMS, DiskBus, SeedBus
 from harness.provider.profile import Profile
 
 
@@ -29,7 +29,7 @@ class DiskNeeds:
 
 @dataclass(frozen=True, slots=True)
 class SeedNeeds:
-    """The drive of the seed by its title, and the drivers that Linux needs to read it."""
+    """The place of the seed by its title, and the drivers that Linux needs to read it there."""
 
     title: str
     drivers: tuple[str, ...]
@@ -56,7 +56,7 @@ _SEEDS: dict[SeedBus, SeedNeeds] = {
     "sata": SeedNeeds("a SATA CD-ROM", ("ahci", "sr_mod", "isofs")),
     "virtio-blk": SeedNeeds("a virtio-blk disk", ("virtio_pci", "virtio_blk", "isofs")),
 }
-_DATASOURCES: dict[SeedForm, str] = {"nocloud": "NoCloud", "configdrive": "ConfigDrive"}
+_SERVICE = SeedNeeds("a service in the network", ())
 
 VIRTIO_NIC_DRIVERS = ("virtio_pci", "virtio_net")
 """The drivers that Linux needs for the NIC of any provider."""
@@ -69,9 +69,10 @@ def disk_needs(profile: Profile) -> DiskNeeds:
 
 def seed_needs(profile: Profile) -> SeedNeeds:
     """Return what a system needs to read the seed on the provider's machine."""
-    return _SEEDS[profile.machine.seed_bus.value]
+    on_drive = SEED_FORMS[profile.seed.form.value].on_drive
+    return _SEEDS[profile.machine.seed_bus.value] if on_drive else _SERVICE
 
 
 def datasource(profile: Profile) -> str:
     """Return cloud-init's name for the form of the provider's seed."""
-    return _DATASOURCES[profile.seed.form.value]
+    return SEED_FORMS[profile.seed.form.value].datasource

@@ -53,7 +53,8 @@ def inspected_disk_parts(facts: DiskFacts, profile: Profile) -> tuple[InspectedP
         rows.append(("kernel", f"{files} ({linux.config or 'the only one in /boot'})"))
         rows.append(("disk", _describe_drivers(linux, _disk_drivers(linux, profile))))
         rows.append(("network", _describe_drivers(linux, ["virtio_net"])))
-        rows.append(("seed", _describe_drivers(linux, list(seed_needs(profile).drivers))))
+        if seed_drivers := seed_needs(profile).drivers:
+            rows.append(("seed", _describe_drivers(linux, list(seed_drivers))))
         hidden = facts.encrypted and not linux.root_type
         in_words = "not seen: the root is encrypted" if hidden else _describe_cloud_init(linux)
         rows.append(("cloud-init", in_words))

@@ -22,6 +22,7 @@ from harness.machine.libvirt_link import connected
 from harness.machine.machine import Origin
 from harness.machine.remote_host import RemoteHost, libvirt_socket, logged_in
 from harness.machine.spec import DirectKernel, Endpoints, MachineSpec
+from harness.seed.delivery import SeedDrive
 
 _CALL_TIMEOUT_S = 60.0
 
@@ -132,7 +133,7 @@ async def _sent(host: RemoteHost, spec: MachineSpec) -> MachineSpec:
     await host.run(
         "qemu-img", "create", "-q", "-f", "qcow2", str(overlay), str(spec.disk_size_bytes)
     )
-    flash, direct = spec.firmware, spec.direct
+    flash, direct, seed = spec.firmware, spec.direct, spec.seed
     if flash:
         flash = replace(
             flash,
@@ -145,11 +146,13 @@ async def _sent(host: RemoteHost, spec: MachineSpec) -> MachineSpec:
             await host.send(direct.initrd, "initrd"),
             direct.cmdline,
         )
+    if isinstance(seed, SeedDrive):
+        seed = replace(seed, image=await host.send(seed.image, "seed.iso"))
     return replace(
         spec,
         image=spec.image and await host.send(spec.image, "image"),
         iso=spec.iso and await host.send(spec.iso, "disc.iso"),
-        seed=await host.send(spec.seed, "seed.iso"),
+        seed=seed,
         overlay=overlay,
         firmware=flash,
         direct=direct,

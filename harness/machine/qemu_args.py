@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
 from harness.host.programs import argument_list
 from harness.machine.pci import place, root_ports, slot_after
 from harness.machine.spec import Endpoints, MachineSpec
+from harness.seed.delivery import SeedService
 
 DISK_NODE = "disk"
 """Node and device name of the image's disk, in QMP answers too."""
@@ -79,6 +82,7 @@ def machine_args(spec: MachineSpec, endpoints: Endpoints) -> list[str]:
         *_disk(spec),
         *_direct(spec),
         *_tpm(spec),
+        *_smbios(spec),
         *_nic(spec, endpoints),
         # After all that have an address: what has none takes the next one that is free.
         *_isos(spec),
@@ -196,12 +200,15 @@ def _isos(spec: MachineSpec) -> list[str]:
     args = []
     if spec.iso:
         args += _drive(ISO_NODE, spec.iso, f"ide-cd,bus={iso_port}", ",bootindex=2")
-    if spec.seed_bus == "virtio-blk":
+    seed = spec.seed
+    if isinstance(seed, SeedService):
+        return args
+    if seed.bus == "virtio-blk":
         address = slot_after(spec.disk_address, (spec.nic_address, spec.balloon_address))
-        return [*args, *_drive(SEED_NODE, spec.seed, f"virtio-blk-pci,addr={address}", "")]
-    order = (3 if spec.iso else 2) if spec.firmware and spec.seed_bus == "ide" else None
+        return [*args, *_drive(SEED_NODE, seed.image, f"virtio-blk-pci,addr={address}", "")]
+    order = (3 if spec.iso else 2) if spec.firmware and seed.bus == "ide" else None
     bootindex = f",bootindex={order}" if order else ""
-    return [*args, *_drive(SEED_NODE, spec.seed, f"ide-cd,bus={seed_port}", bootindex)]
+    return [*args, *_drive(SEED_NODE, seed.image, f"ide-cd,bus={seed_port}", bootindex)]
 
 
 def _drive(node: str, file: Path, device: str, bootindex: str) -> list[str]:
@@ -238,6 +245,12 @@ def _tpm(spec: MachineSpec) -> list[str]:
     )
 
 
+def _smbios(spec: MachineSpec) -> list[str]:
+    """The tables of the firmware that tell a guest of a service."""
+    values = spec.seed.smbios if isinstance(spec.seed, SeedService) else ()
+    return [word for value in values for word in ("-smbios", value)]
+
+
 def _nic(spec: MachineSpec, endpoints: Endpoints) -> list[str]:
     """User networking that leads to the receiver only.
 
@@ -245,14 +258,22 @@ def _nic(spec: MachineSpec, endpoints: Endpoints) -> list[str]:
     The capture takes whole frames of both directions.
     """
     net = spec.network
+    # Each is a stream of its own to the one receiver.
+    reached = {"receiver": (net.receiver, net.receiver_port)}
+    if isinstance(spec.seed, SeedService):
+        reached["seed-service"] = (spec.seed.address, spec.seed.port)
+    subnet = _subnet_with(net.subnet, [address for address, _ in reached.values()])
+    forwards = "".join(
+        f",guestfwd=tcp:{address}:{port}-chardev:{name}"
+        for name, (address, port) in reached.items()
+    )
     netdev = (
-        f"user,id={NETDEV},ipv4=on,ipv6=off,restrict=on,net={net.subnet},host={net.router},"
+        f"user,id={NETDEV},ipv4=on,ipv6=off,restrict=on,net={subnet},host={net.router},"
         f"dns={net.nameserver},dhcpstart={net.dhcp_start},"
-        f"hostfwd=tcp:127.0.0.1:0-{net.guest}:{net.knock_port},"
-        f"guestfwd=tcp:{net.receiver}:{net.receiver_port}-chardev:receiver"
+        f"hostfwd=tcp:127.0.0.1:0-{net.guest}:{net.knock_port}{forwards}"
     )
     return argument_list(
-        ("-chardev", _socket("receiver", endpoints.receiver_socket)),
+        *(("-chardev", _socket(name, endpoints.receiver_socket)) for name in reached),
         ("-netdev", netdev),
         ("-device", _nic_device(spec)),
         (
@@ -260,6 +281,18 @@ def _nic(spec: MachineSpec, endpoints: Endpoints) -> list[str]:
             f"filter-dump,id=capture,netdev={NETDEV},file={_escape(str(endpoints.capture_file))}",
         ),
     )
+
+
+def _subnet_with(subnet: IPv4Network, addresses: Iterable[IPv4Address]) -> str:
+    """The smallest network with all of ``addresses`` in it, for user networking.
+
+    It forwards only what is in its own network (libslirp, check_guestfwd). QEMU takes a prefix
+    shorter than 4 only as a mask (net/slirp.c).
+    """
+    around = subnet
+    while not all(address in around for address in addresses):
+        around = around.supernet()
+    return str(around) if around == subnet else around.with_netmask
 
 
 def _nic_device(spec: MachineSpec) -> str:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from harness.model.hardware import Accelerator, AnyDiskBus, Chipset, NicModel, SeedBus
+from harness.model.hardware import Accelerator, AnyDiskBus, Chipset, NicModel
+from harness.seed.delivery import SeedDelivery
 from harness.seed.guest_network import GuestNetwork
 
 FlashFormat = Literal["raw", "qcow2"]
@@ -66,6 +67,7 @@ class MachineSpec:
     ``bus:slot.function`` for a device behind a root port of its own, whose bus the guest knows by
     that number. Another ``disk_bus`` or ``nic_model`` than the provider's is for a second boot that
     asks whether that makes the difference.
+    ``seed`` is a drive, or a service at the receiver that the guest asks.
     ``firmware`` is None for the BIOS that QEMU brings along; ``tpm`` is the control socket of a TPM
     that runs (:mod:`harness.machine.tpm`), None for a machine without one.
     """
@@ -79,14 +81,13 @@ class MachineSpec:
     image_format: Literal["qcow2", "raw"]
     disk_size_bytes: int
     overlay: Path
-    seed: Path
+    seed: SeedDelivery
     mac: str
     disk_address: str
     nic_address: str
     balloon_address: str
     network: GuestNetwork
     disk_bus: AnyDiskBus = "virtio-scsi"
-    seed_bus: SeedBus = "ide"
     nic_model: NicModel = "virtio-net-pci"
     firmware: Flash | None = None
     iso: Path | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 Chipset = Literal["pc", "q35"]
@@ -16,3 +17,21 @@ CpuMode = Literal["real", "protected", "long"]
 """The operating mode of the processor (Intel SDM volume 3A, section 2.2)."""
 Addressing = Literal["static", "static-dual-stack", "dhcp"]
 SeedForm = Literal["nocloud", "configdrive"]
+
+
+@dataclass(frozen=True, slots=True)
+class SeedFormTraits:
+    """A form of the seed as a guest knows it.
+
+    ``datasource`` is its name in cloud-init. It is read off a drive; without ``on_drive`` it is
+    asked of a service in the network.
+    """
+
+    datasource: str
+    on_drive: bool = True
+
+
+SEED_FORMS: dict[SeedForm, SeedFormTraits] = {
+    "nocloud": SeedFormTraits("NoCloud"),
+    "configdrive": SeedFormTraits("ConfigDrive"),
+}

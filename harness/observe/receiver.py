@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import parse_qsl
 
 import h11
@@ -26,7 +27,9 @@ _MAX_FIELDS = 32
 _MAX_VALUE_CHARS = 4096
 _MAX_CALLS = 1000
 # The guest closes its side; on ours the stream goes on.
-_OK = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n"
+_HEAD = "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n"
+_OK = _HEAD.format(3).encode() + b"ok\n"
+_NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _REQUEST_LINE = re.compile(rb"(?:GET|HEAD|POST|PUT) /")
 
 
@@ -34,13 +37,21 @@ class Receiver:
     """Takes the stream, records every call, and says what to answer.
 
     With ``has_archive``, what is asked of the package archive is no call: it is put into
-    ``wanted``, in the order in which it is to be sent.
+    ``wanted``, in the order in which it is to be sent. ``bodies`` are those of a service by their
+    path: with them, what a GET asks for is answered with its body, or is not found.
     """
 
-    def __init__(self, log: EvidenceLog, *, has_archive: bool = False) -> None:
+    def __init__(
+        self,
+        log: EvidenceLog,
+        *,
+        has_archive: bool = False,
+        bodies: Mapping[str, bytes] = MappingProxyType({}),
+    ) -> None:
         self._log = log
         self._calls = 0
         self._has_archive = has_archive
+        self._bodies = bodies
         self.wanted: deque[Wanted] = deque()
         self._restart()
 
@@ -89,11 +100,18 @@ class Receiver:
             self.wanted.append(of_archive)
         else:
             self._record_call()
+        answer = self._response()
         trailing = self._http.trailing_data[0]
         self._restart()
         if trailing:
             self._http.receive_data(trailing)
-        return b"" if of_archive else _OK
+        return b"" if of_archive else answer
+
+    def _response(self) -> bytes:
+        if not self._bodies or self._method != "GET":
+            return _OK
+        body = self._bodies.get(self._path)
+        return _NOT_FOUND if body is None else _HEAD.format(len(body)).encode() + body
 
     def _record_call(self) -> None:
         self._calls += 1
@@ -106,16 +124,20 @@ class Receiver:
 
 @asynccontextmanager
 async def observe_receiver(
-    log: EvidenceLog, socket: Path, archive: str | None = None
+    log: EvidenceLog,
+    socket: Path,
+    archive: str | None = None,
+    bodies: Mapping[str, bytes] = MappingProxyType({}),
 ) -> AsyncIterator[None]:
     """Listen on ``socket`` for what the guest sends to the receiver until the block is left.
 
-    ``archive`` is the URL of a package archive that it may read from.
+    ``archive`` is the URL of a package archive that it may read from, ``bodies`` what a service
+    there answers, by path.
     """
     relay = ArchiveRelay(log, archive) if archive else None
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        receiver = Receiver(log, has_archive=relay is not None)
+        receiver = Receiver(log, has_archive=relay is not None, bodies=bodies)
         try:
             while chunk := await reader.read(1 << 16):
                 writer.write(receiver.feed(chunk))

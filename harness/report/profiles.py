@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.evidence.guest_text import printable
+from harness.model.hardware import SEED_FORMS
 from harness.provider.profile import Claim, Confidence, Profile
 
 # What is known firmly to what is not known at all.
@@ -38,12 +39,18 @@ def print_profiles(console: Console, profiles: Sequence[Profile]) -> None:
             Text(profile.name, "bold"),
             f"{machine.chipset.value}, {machine.firmware.value.upper()}{secure}{tpm}",
             machine.disk_bus.value,
-            f"{profile.seed.form.value} on {machine.seed_bus.value}",
+            _seed_in_words(profile),
             _network_in_words(profile),
             ", ".join(profile.images.formats.value),
         )
     console.print(table)
     console.print(Text("\nharness providers NAME gives the source of every claim.", "dim"))
+
+
+def _seed_in_words(profile: Profile) -> str:
+    form = profile.seed.form.value
+    on_drive = SEED_FORMS[form].on_drive
+    return f"{form} on {profile.machine.seed_bus.value}" if on_drive else f"{form}, served"
 
 
 def _network_in_words(profile: Profile) -> str:

@@ -9,33 +9,38 @@ from __future__ import annotations
 
 import json
 from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
 from typing import Any
 
-from harness.model.hardware import Addressing
+from harness.model.hardware import Addressing, SeedBus
+from harness.seed.data_iso import write_data_iso
+from harness.seed.delivery import SeedDrive
 from harness.seed.guest_network import GuestNetwork
+from harness.seed.seed import Seed, user_data
 
-CONFIG_DRIVE_LABEL = "config-2"
-
+_LABEL = "config-2"
 _FOLDER = "openstack/latest"
 _LINK = "nic"
 
 
-def config_drive_files(
-    instance_id: str,
-    user_data: str,
-    authorized_key: str,
-    mac: str,
-    addressing: Addressing,
-    network: GuestNetwork,
-) -> dict[str, str]:
-    """The files of the drive by their path; ``authorized_key`` is "" where nobody logs in."""
-    meta_data: dict[str, Any] = {"uuid": instance_id, "hostname": "harness", "name": "harness"}
-    if authorized_key:
-        meta_data["public_keys"] = {"harness": authorized_key}
+def config_drive(seed: Seed, bus: SeedBus, folder: Path) -> SeedDrive:
+    """Write the drive into ``folder``."""
+    drive = SeedDrive(folder / "seed.iso", bus)
+    files = {name: text.encode() for name, text in config_drive_files(seed).items()}
+    write_data_iso(_LABEL, files, drive.image)
+    return drive
+
+
+def config_drive_files(seed: Seed) -> dict[str, str]:
+    """The files of the drive by their path."""
+    meta_data: dict[str, Any] = {"uuid": seed.instance_id, "hostname": "harness", "name": "harness"}
+    if seed.authorized_key:
+        meta_data["public_keys"] = {"harness": seed.authorized_key}
+    network = network_data(seed.mac, seed.addressing, seed.network)
     return {
         f"{_FOLDER}/meta_data.json": json.dumps(meta_data),
-        f"{_FOLDER}/network_data.json": json.dumps(network_data(mac, addressing, network)),
-        f"{_FOLDER}/user_data": user_data,
+        f"{_FOLDER}/network_data.json": json.dumps(network),
+        f"{_FOLDER}/user_data": user_data(seed),
         f"{_FOLDER}/vendor_data.json": "{}",
     }
 

@@ -1,24 +1,15 @@
-"""The seed: what the provider's drive tells a new machine, in the form that it has there.
+"""The seed: what a provider tells a new machine, whatever its form there.
 
-NoCloud is four files on an ISO 9660 labelled ``cidata`` (cloud-init documentation, "Reference,
-Datasources, NoCloud"). Its network configuration is version 2, for the NIC with this MAC. It names
-the NIC as the guest finds it there: cloud-init of 2020 (Debian 11) does not look for the name by
-the MAC, and takes the one that is written for that of the device. The other form is
-:mod:`harness.seed.config_drive`.
+:mod:`harness.seed.forms` has the forms, and how each reaches the guest.
 """
 
 from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from pathlib import Path
 
 from harness.model.hardware import Addressing, SeedForm
-from harness.seed.config_drive import CONFIG_DRIVE_LABEL, config_drive_files
-from harness.seed.data_iso import write_data_iso
 from harness.seed.guest_network import GuestNetwork
-
-LABEL = "cidata"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,30 +76,8 @@ def new_seed(
     )
 
 
-def seed_files(seed: Seed) -> dict[str, str]:
-    """The four files by name.
-
-    Plain block YAML: not every reader of a seed is cloud-init with a whole YAML parser.
-    """
-    net = seed.network
-    return {
-        "meta-data": f"instance-id: {seed.instance_id}\nlocal-hostname: harness\n",
-        "user-data": _user_data(seed),
-        "vendor-data": "#cloud-config\n{}\n",
-        "network-config": _NETWORK_CONFIGS[seed.addressing].format(
-            key=seed.nic_name or "nic0",
-            mac=seed.mac,
-            name=f"    set-name: {seed.nic_name}\n" if seed.nic_name else "",
-            address=f"{net.guest}/{net.subnet.prefixlen}",
-            router=net.router,
-            nameserver=net.nameserver,
-            address_v6=f"{net.guest_v6}/{net.subnet_v6.prefixlen}",
-            router_v6=net.router_v6,
-        ),
-    }
-
-
-def _user_data(seed: Seed) -> str:
+def user_data(seed: Seed) -> str:
+    """The user-data of every form: cloud-init is to call, and who is let in."""
     net = seed.network
     return (
         _USER_DATA.format(
@@ -155,55 +124,3 @@ chpasswd:
   list: |
     root:{password}
 """
-
-_NIC = """\
-version: 2
-ethernets:
-  {key}:
-    match:
-      macaddress: "{mac}"
-{name}"""
-_NETWORK_CONFIGS = {
-    "dhcp": _NIC + "    dhcp4: true\n",
-    "static": _NIC
-    + """\
-    addresses:
-      - {address}
-    routes:
-      - to: 0.0.0.0/0
-        via: {router}
-    nameservers:
-      addresses:
-        - {nameserver}
-""",
-    "static-dual-stack": _NIC
-    + """\
-    addresses:
-      - {address}
-      - {address_v6}
-    routes:
-      - to: 0.0.0.0/0
-        via: {router}
-      - to: ::/0
-        via: {router_v6}
-    nameservers:
-      addresses:
-        - {nameserver}
-""",
-}
-
-
-def write_seed(seed: Seed, path: Path) -> None:
-    """Write the ISO to ``path``."""
-    label, files = LABEL, seed_files(seed)
-    if seed.form == "configdrive":
-        label = CONFIG_DRIVE_LABEL
-        files = config_drive_files(
-            seed.instance_id,
-            _user_data(seed),
-            seed.authorized_key,
-            seed.mac,
-            seed.addressing,
-            seed.network,
-        )
-    write_data_iso(label, {name: text.encode() for name, text in files.items()}, path)

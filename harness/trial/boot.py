@@ -21,6 +21,7 @@ from harness.machine.launch import launch
 from harness.machine.machine import Machine
 from harness.machine.spec import Endpoints, Flash, MachineSpec
 from harness.machine.tpm import running_tpm
+from harness.model.hardware import SeedBus
 from harness.model.stages import Stage
 from harness.observe.clock import Clock, Iso
 from harness.observe.console import ConsoleInput, observe_console
@@ -28,8 +29,10 @@ from harness.observe.login import Login
 from harness.observe.receiver import observe_receiver
 from harness.observe.screen import take_screenshot
 from harness.observe.ssh import new_key
+from harness.seed.delivery import SeedDelivery, SeedDrive, SeedService
+from harness.seed.forms import deliver_seed
 from harness.seed.guest_network import LEASED, GuestNetwork
-from harness.seed.seed import Seed, new_seed, write_seed
+from harness.seed.seed import Seed, new_seed
 from harness.trial.loop_faults import told_of_bugs
 from harness.trial.observers import observing
 from harness.trial.recorder import BootStart, Recorder, opening_events
@@ -177,9 +180,11 @@ async def _switched_on(
     endpoints = endpoints_in(scratch, folder)
     if part.vnc:
         endpoints = replace(endpoints, vnc_socket=scratch / "vnc.sock")
-    spec = machine_spec(case, acceleration, seed, scratch, _flash(case, scratch))
-    spec = _installing(_changed(spec, part.change), part.prepared)
-    write_seed(seed, scratch / "seed.iso")
+    bus = case.profile.machine.seed_bus.value
+    delivery = deliver_seed(seed, bus, scratch)
+    spec = machine_spec(case, acceleration, seed, delivery, scratch, _flash(case, scratch))
+    spec = _installing(_changed(spec, part.change), part.prepared, bus)
+    served = spec.seed.bodies if isinstance(spec.seed, SeedService) else {}
     async with AsyncExitStack() as stack:
         line = await stack.enter_async_context(
             observe_console(
@@ -189,7 +194,9 @@ async def _switched_on(
         await stack.enter_async_context(
             observe_console(log, "firmware", endpoints.firmware_socket, folder / "firmware.log")
         )
-        await stack.enter_async_context(observe_receiver(log, endpoints.receiver_socket, archive))
+        await stack.enter_async_context(
+            observe_receiver(log, endpoints.receiver_socket, archive, served)
+        )
         if case.profile.machine.tpm.value:
             spec = replace(spec, tpm=await stack.enter_async_context(running_tpm(scratch)))
         machine = await stack.enter_async_context(launch(case.backend, spec, endpoints))
@@ -234,16 +241,12 @@ def _changed(spec: MachineSpec, change: Change | None) -> MachineSpec:
     )
 
 
-def _installing(spec: MachineSpec, prepared: Prepared | None) -> MachineSpec:
+def _installing(spec: MachineSpec, prepared: Prepared | None, bus: SeedBus) -> MachineSpec:
     """The machine of an installation: its disk is kept, its answers are where the seed is."""
     if prepared is None:
         return spec
-    return replace(
-        spec,
-        overlay=prepared.target,
-        direct=prepared.direct,
-        seed=prepared.answers_iso or spec.seed,
-    )
+    seed = SeedDrive(prepared.answers_iso, bus) if prepared.answers_iso else spec.seed
+    return replace(spec, overlay=prepared.target, direct=prepared.direct, seed=seed)
 
 
 @contextmanager
@@ -282,7 +285,12 @@ def _flash(case: Case, scratch: Path) -> Flash | None:
 
 
 def machine_spec(
-    case: Case, acceleration: Acceleration, seed: Seed, scratch: Path, flash: Flash | None
+    case: Case,
+    acceleration: Acceleration,
+    seed: Seed,
+    delivery: SeedDelivery,
+    scratch: Path,
+    flash: Flash | None,
 ) -> MachineSpec:
     """The provider's machine around the image of this case: with its disk, or around its disc."""
     hardware = case.profile.machine
@@ -302,13 +310,12 @@ def machine_spec(
         image_format="qcow2",
         disk_size_bytes=size_bytes,
         overlay=scratch / "overlay.qcow2",
-        seed=scratch / "seed.iso",
+        seed=delivery,
         mac=seed.mac,
         disk_address=hardware.disk_address.value,
         nic_address=hardware.nic_address.value,
         balloon_address=hardware.balloon_address.value,
         network=seed.network,
         disk_bus=hardware.disk_bus.value,
-        seed_bus=hardware.seed_bus.value,
         firmware=flash,
     )

@@ -128,7 +128,7 @@ def test_a_bug_in_the_child_is_that_of_the_run(tmp_path: Path) -> None:
     [
         # An observer, what starts the machine, and who shows the progress.
         ("harness.trial.observers", "read_screens"),
-        ("harness.trial.boot", "write_seed"),
+        ("harness.trial.boot", "deliver_seed"),
         ("harness.report.run_progress", "printable"),
     ],
 )

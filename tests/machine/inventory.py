@@ -14,8 +14,9 @@ from harness.machine.backend import Backend
 from harness.machine.launch import launch
 from harness.machine.spec import Endpoints
 from harness.provider.profile import load_profile
+from harness.seed.forms import deliver_seed
 from harness.seed.guest_network import GuestNetwork
-from harness.seed.seed import new_seed, write_seed
+from harness.seed.seed import new_seed
 from harness.trial.boot import endpoints_in, machine_spec
 from harness.trial.request import Case
 
@@ -41,9 +42,9 @@ async def ask(folder: Path, backend: Backend, provider: str = "contabo") -> dict
     seed = new_seed("00:50:56:12:34:56", GuestNetwork())
     profile = load_profile(provider)
     case = Case(image=examine(str(image), profile), profile=profile, run_dir=folder)
-    spec = machine_spec(case, Acceleration("tcg", "max", 1.0, ""), seed, folder, None)
+    delivery = deliver_seed(seed, profile.machine.seed_bus.value, folder)
+    spec = machine_spec(case, Acceleration("tcg", "max", 1.0, ""), seed, delivery, folder, None)
     endpoints = endpoints_in(folder, folder)
-    write_seed(seed, spec.seed)
     async with listening(endpoints), launch(backend, spec, endpoints) as machine:
         answers = {
             name: await machine.command(name)

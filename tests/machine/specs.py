@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.machine.spec import Endpoints, MachineSpec
+from harness.seed.delivery import SeedDrive
 from harness.seed.guest_network import GuestNetwork
 
 
@@ -25,7 +26,7 @@ def spec(folder: Path) -> MachineSpec:
         image_format="qcow2",
         disk_size_bytes=1 << 30,
         overlay=folder / "overlay.qcow2",
-        seed=folder / "seed.iso",
+        seed=SeedDrive(folder / "seed.iso", "ide"),
         mac="00:50:56:12:34:56",
         disk_address="05.0",
         nic_address="12.0",

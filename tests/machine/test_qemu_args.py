@@ -1,6 +1,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from harness.machine.pci import root_ports
 from harness.machine.qemu_args import qemu_args
 from harness.machine.spec import DirectKernel, Flash, MachineSpec
+from harness.seed.delivery import SeedDrive, SeedService
 from tests.machine.specs import endpoints, iso_spec, spec
 
 
@@ -119,7 +121,7 @@ def q35_spec(folder: Path) -> MachineSpec:
         spec(folder),
         chipset="q35",
         disk_bus="virtio-blk",
-        seed_bus="sata",
+        seed=SeedDrive(folder / "seed.iso", "sata"),
         nic_address="01:00.0",
         disk_address="03:00.0",
         balloon_address="0a.0",
@@ -163,7 +165,8 @@ def test_the_drives_of_a_q35_have_a_port_of_its_ahci_each() -> None:
 
 @pytest.mark.parametrize(("nic", "slot"), [("03.0", "06"), ("06.0", "07")])
 def test_a_seed_on_virtio_blk_is_found_after_the_disk(nic: str, slot: str) -> None:
-    machine = replace(spec(Path("/x")), seed_bus="virtio-blk", nic_address=nic)
+    seed = SeedDrive(Path("/x/seed.iso"), "virtio-blk")
+    machine = replace(spec(Path("/x")), seed=seed, nic_address=nic)
     devices = values(qemu_args(machine, endpoints(Path("/x"))), "-device")
     assert f"virtio-blk-pci,addr={slot}.0,id=seed,drive=seed" in devices
 
@@ -186,3 +189,17 @@ def test_a_tpm_is_behind_a_socket(made: Callable[[Path], MachineSpec], interface
     assert "socket,id=tpm,path=/x,,y/tpm" in values(args, "-chardev")
     assert values(args, "-tpmdev") == ["emulator,id=tpm0,chardev=tpm"]
     assert f"{interface},tpmdev=tpm0" in values(args, "-device")
+
+
+def test_a_served_seed_is_reached_at_its_address_and_has_no_drive() -> None:
+    address = IPv4Address("169.254.169.254")
+    seed = SeedService(address, 80, {"/x": b""}, ("type=1,product=OpenStack Nova",))
+    args = qemu_args(replace(spec(Path("/x")), seed=seed), endpoints(Path("/x")))
+    (netdev,) = values(args, "-netdev")
+    assert "guestfwd=tcp:203.0.113.2:80-chardev:receiver" in netdev
+    assert "guestfwd=tcp:169.254.169.254:80-chardev:seed-service" in netdev
+    assert "net=128.0.0.0/128.0.0.0" in netdev
+    sockets = [value for value in values(args, "-chardev") if "path=/x/receiver" in value]
+    assert len(sockets) == 2
+    assert values(args, "-smbios") == ["type=1,product=OpenStack Nova"]
+    assert not any("id=seed" in word for word in values(args, "-device"))

@@ -72,3 +72,17 @@ def test_numbers_that_are_no_numbers(receiver, calls) -> None:
     receiver.feed(b"POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n")
     receiver.feed(post("/good", ""))
     assert [call.event.path for call in calls] == ["/good"]
+
+
+def test_a_service_answers_with_its_bodies_and_finds_nothing_else(tmp_path, calls) -> None:
+    with EvidenceLog(tmp_path / "evidence.jsonl") as log:
+        log.subscribe(calls.append)
+        receiver = Receiver(log, bodies={"/openstack": b"latest\n"})
+        found = receiver.feed(b"GET /openstack HTTP/1.1\r\nHost: x\r\n\r\n")
+        missing = receiver.feed(b"GET /other HTTP/1.1\r\nHost: x\r\n\r\n")
+        called = receiver.feed(post("/nonce/phone-home", "a=b"))
+    assert found.startswith(b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n")
+    assert found.endswith(b"\r\n\r\nlatest\n")
+    assert missing.startswith(b"HTTP/1.1 404 ")
+    assert called.endswith(b"ok\n")
+    assert [row.event.path for row in calls] == ["/openstack", "/other", "/nonce/phone-home"]

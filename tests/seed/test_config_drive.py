@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.seed.config_drive import config_drive_files, network_data
+from harness.seed.config_drive import config_drive, config_drive_files, network_data
 from harness.seed.guest_network import LEASED, GuestNetwork
-from harness.seed.seed import Seed, new_seed, seed_files, write_seed
+from harness.seed.nocloud import nocloud_files
+from harness.seed.seed import Seed, new_seed
 
 MAC = "fa:16:3e:00:00:01"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA harness"
@@ -18,8 +19,7 @@ def seed() -> Seed:
 
 
 def test_the_drive_has_openstacks_label_and_files(seed: Seed, tmp_path: Path) -> None:
-    iso, out = tmp_path / "seed.iso", tmp_path / "out"
-    write_seed(seed, iso)
+    iso, out = config_drive(seed, "ide", tmp_path).image, tmp_path / "out"
     listing = subprocess.run(["isoinfo", "-d", "-i", iso], capture_output=True, text=True).stdout
     assert "Volume id: config-2" in listing
     read = ["xorriso", "-osirrox", "on", "-indev", iso, "-extract", "/", out]
@@ -30,11 +30,11 @@ def test_the_drive_has_openstacks_label_and_files(seed: Seed, tmp_path: Path) ->
     meta_data = json.loads((folder / "meta_data.json").read_text())
     assert meta_data["uuid"] == seed.instance_id
     assert meta_data["public_keys"] == {"harness": KEY}
-    assert (folder / "user_data").read_text() == seed_files(seed)["user-data"]
+    assert (folder / "user_data").read_text() == nocloud_files(seed)["user-data"]
 
 
 def test_nobody_logs_in_without_a_key() -> None:
-    files = config_drive_files("i-1", "#cloud-config\n{}\n", "", MAC, "dhcp", LEASED)
+    files = config_drive_files(new_seed(MAC, LEASED, "dhcp"))
     assert "public_keys" not in json.loads(files["openstack/latest/meta_data.json"])
 
 
