@@ -16,7 +16,7 @@ import pytest
 from harness.console.station import Station, open_station
 from harness.console.terminal import ConsoleApp
 from harness.console.view import View
-from harness.errors import UsageError
+from harness.errors import StateError, UsageError
 from harness.examine.image_report import examine
 from harness.machine.acceleration import choose_acceleration
 from harness.machine.qemu import ProcessMachine
@@ -90,7 +90,7 @@ def test_what_a_person_does_to_a_machine(tiny: Path, tmp_path: Path, scratch: Pa
             assert await station.do("continue") == "The machine runs."
             assert await status(station) == "running"
 
-            with pytest.raises(UsageError, match="no snapshot"):
+            with pytest.raises(StateError, match="no snapshot"):
                 await station.do("roll-back")
             await station.do("snapshot")
             station.type(b"-after")
@@ -116,9 +116,9 @@ def test_what_a_person_does_to_a_machine(tiny: Path, tmp_path: Path, scratch: Pa
             assert (await reader.read(12)).startswith(b"RFB 003")
             writer.close()
             await station.do("send-key", keys="ctrl-a")
-            with pytest.raises(UsageError, match="QEMU refuses"):
+            with pytest.raises(StateError, match="QEMU refuses"):
                 await station.do("send-key", keys="nokey")
-            with pytest.raises(UsageError, match="QEMU refuses no-such"):
+            with pytest.raises(StateError, match="QEMU refuses no-such"):
                 await station.do("qmp", text="no-such")
 
             assert station.view.stage == "seed"
@@ -167,7 +167,7 @@ def test_another_machine_in_its_place(tiny: Path, tmp_path: Path, scratch: Path)
             station.live_run.run.machine.process.kill()
             await station.decided()
             assert station.view.state == "off"
-            with pytest.raises(UsageError, match="QEMU has ended"):
+            with pytest.raises(StateError, match="QEMU has ended"):
                 await station.do("reset")
 
     run(work)

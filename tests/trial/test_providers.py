@@ -77,7 +77,7 @@ def test_a_twin_has_the_boot_of_the_first(tiny: Path, tmp_path: Path) -> None:
     assert second.timings_s["network"] == first.timings_s["network"]
     # Its record stands on its own, as that of any run.
     assert replay(tmp_path / "twin") == second
-    assert rows[4].not_tried.startswith("x: is a VMDK")
+    assert rows[4].not_tried.startswith(f"{vmdk}: is a VMDK")
     assert exit_status(rows) == 1
     object_ = json.loads(as_json(rows))
     assert object_["schema"] == "harness.providers/1"
