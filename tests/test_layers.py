@@ -32,6 +32,16 @@ APART = {
 }
 
 
+MAX_TOP_MODULES = 10
+"""What stands beside the rooms: what all import, and the doors of the package."""
+
+NOT_IMPORTED = {
+    "diagnose": {"asyncio", "harness.machine", "harness.observe"},
+    "image": {"aiohttp", "http", "socket", "urllib", "harness.net"},
+}
+"""Modules that no file of a room imports: a verdict waits for nothing, and bytes are facts."""
+
+
 def room_of(path: Path) -> str:
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
@@ -58,6 +68,36 @@ def test_imports_point_one_way(path: Path) -> None:
     others = imported_rooms(path) - {room}
     assert not {other for other in others if PLACE[other] > PLACE[room]}
     assert not {other for other in others if (room, other) in APART}
+
+
+def imported_modules(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{row.name}" for row in node.names)}
+        if isinstance(node, ast.Import):
+            names |= {row.name for row in node.names}
+    return names
+
+
+@pytest.mark.parametrize("room", NOT_IMPORTED)
+def test_a_room_knows_nothing_of(room: str) -> None:
+    for path in (ROOT / room).rglob("*.py"):
+        names = imported_modules(path)
+        found = {
+            name
+            for name in names
+            for outside in NOT_IMPORTED[room]
+            if name == outside or name.startswith(f"{outside}.")
+        }
+        assert not found, path
+
+
+def test_the_rooms_are_those_of_the_list_and_few_modules_stand_beside_them() -> None:
+    modules = {path.stem for path in ROOT.glob("*.py")}
+    rooms = {path.name for path in ROOT.iterdir() if any(path.glob("*.py"))}
+    assert rooms | modules - {"__init__"} == PLACE.keys()
+    assert len(modules) <= MAX_TOP_MODULES
 
 
 @pytest.mark.parametrize("module", ["harness", "harness.pytest_plugin"])

@@ -11,9 +11,8 @@ from rich.console import Console
 from harness.cli.ending import finish
 from harness.cli.options import ACCEL, RUN_DIR, with_profile
 from harness.errors import UsageError
-from harness.machine.launch import choose_acceleration_on
 from harness.provider.profile import Profile
-from harness.trial.prepare import prepare
+from harness.trial.prepare import acceleration_for, prepare
 from harness.trial.recorder import conclude
 from harness.trial.request import TrialRequest
 
@@ -64,7 +63,7 @@ def console(
     case = prepare(request, lambda: DownloadProgress(Console(stderr=True)))
     if not case.image.passes:
         finish(conclude(case), as_json=False)
-    acceleration = choose_acceleration_on(request.backend, request.accel)
+    acceleration = acceleration_for(request)
     if address:
         from harness.console.web.serve import serve_machine
 

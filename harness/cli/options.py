@@ -18,7 +18,7 @@ from harness.model.hardware import Firmware
 from harness.net.checksums import Checksum
 from harness.net.link import is_url
 from harness.provider.profile import DEFAULT, Profile, load_profile, read_profile
-from harness.trial.request import InstallationRequest, TrialRequest
+from harness.trial.request import InstallationRequest, Rules, TrialRequest
 
 ACCEL = click.option(
     "--accel",
@@ -46,14 +46,26 @@ COUNTERFACTUAL = click.option(
     help="Boot once more with one thing changed where that settles the cause of a failure."
     "  [default: counterfactual]",
 )
-RULES = click.option(
-    "--rules",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    metavar="FILE",
-    help="A table of rules of your own, which go before those of harness (docs/rules.md).",
-)
 
+
+def _rule_tables(_: click.Context, __: click.Parameter, paths: tuple[Path, ...]) -> Rules:
+    return read_rules(paths)
+
+
+def _rules_option(callback: Callable[..., Any] | None = None) -> Callable[..., Any]:
+    return click.option(
+        "--rules",
+        type=click.Path(path_type=Path),
+        multiple=True,
+        metavar="FILE",
+        callback=callback,
+        help="A table of rules of your own, which go before those of harness (docs/rules.md).",
+    )
+
+
+RULES = _rules_option()
+RULE_TABLES = _rules_option(_rule_tables)
+"""The same, read: a command gets the location and the text of each table."""
 JSON = click.option(
     "--json",
     "as_json",
@@ -203,7 +215,7 @@ _BOOT_OPTIONS = (
         "more on a slow host]",
     ),
     COUNTERFACTUAL,
-    RULES,
+    RULE_TABLES,
     STRICT,
 )
 
@@ -256,7 +268,7 @@ def _trial_request(given: dict[str, Any]) -> tuple[TrialRequest, dict[str, Any]]
         silence_s=take("silence_s"),
         timeout_s=take("timeout_s"),
         run_dir=take("run_dir"),
-        rules=read_rules(take("rules")),
+        rules=take("rules"),
         counterfactual=take("counterfactual"),
         backend=backend,
         accel=take("accel"),

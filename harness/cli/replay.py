@@ -7,14 +7,13 @@ from pathlib import Path
 import click
 
 from harness.cli.ending import faults_as_result, finish
-from harness.cli.options import JSON, RULES
-from harness.diagnose.rules import read_rules
+from harness.cli.options import JSON, RULE_TABLES
 from harness.errors import UsageError
-from harness.provider.profile import DEFAULT, load_profile
 from harness.trial.console_log import judge_console_log, judge_screen
 from harness.trial.replay import replay as judged_again
-from harness.trial.request import TrialRequest
+from harness.trial.request import Rules
 from harness.trial.result import Result
+from harness.trial.trial import default_request
 
 
 @click.command("replay")
@@ -31,34 +30,31 @@ from harness.trial.result import Result
     metavar="FILE",
     help="Judge a screenshot (PNG or PPM) from anywhere, in place of a run.",
 )
-@RULES
+@RULE_TABLES
 @JSON
 def replay(
     run: Path | None,
     serial: Path | None,
     screen: Path | None,
-    rules: tuple[Path, ...],
+    rules: Rules,
     as_json: bool,
 ) -> None:
     """Judge the recorded RUN again, from its evidence alone; or a console from any cloud."""
-    own = read_rules(rules)
     if [run, serial, screen].count(None) != 2:
         raise UsageError(
             "replay: name one of: the folder of a run, a console log with --serial, a screenshot "
             "with --screen."
         )
-    request = TrialRequest(location=str(run or serial or screen), profile=load_profile(DEFAULT))
+    request = default_request(str(run or serial or screen))
     with faults_as_result(request, as_json=as_json):
-        result = _judged(run, serial, screen, own)
+        result = _judged(run, serial, screen, rules)
     finish(result, as_json=as_json)
 
 
-def _judged(
-    run: Path | None, serial: Path | None, screen: Path | None, own: tuple[tuple[str, str], ...]
-) -> Result:
+def _judged(run: Path | None, serial: Path | None, screen: Path | None, rules: Rules) -> Result:
     """The result of the one of them that is not None."""
     if run:
-        return judged_again(run, own)
+        return judged_again(run, rules)
     if serial:
-        return judge_console_log(serial, own)
-    return judge_screen(screen or Path(), own)
+        return judge_console_log(serial, rules)
+    return judge_screen(screen or Path(), rules)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -12,8 +11,6 @@ from rich.console import Console
 from harness.cli.ending import faults_as_result, finish
 from harness.cli.options import JSON, trial_options
 from harness.errors import UsageError
-from harness.provider.profile import FIRMWARE_OPTION, load_profile, shipped_profiles
-from harness.trial.run_folder import new_run_dir
 
 if TYPE_CHECKING:
     from harness.trial.request import TrialRequest
@@ -80,7 +77,7 @@ def _check_together(request: TrialRequest, *, hold_on_fail: bool, all_providers:
         "--hold-on-fail": hold_on_fail,
         "--all-providers": all_providers,
         "--backend libvirt": request.backend.name == "libvirt",
-        "--firmware": request.profile.machine.firmware.source == FIRMWARE_OPTION,
+        "--firmware": request.profile.has_firmware_of_user,
     }
     given = {name for name, is_given in asked.items() if is_given}
     for pair in _EXCLUSIVE_OPTIONS:
@@ -94,25 +91,15 @@ def _verify_everywhere(request: TrialRequest, *, as_json: bool) -> NoReturn:
     from harness.report.provider_table import print_provider_table
     from harness.report.run_progress import RunProgress
     from harness.trial.providers import as_json as everywhere_as_json
-    from harness.trial.providers import exit_status, try_everywhere
+    from harness.trial.providers import exit_status, requests_everywhere, try_everywhere
 
-    base = request.run_dir or new_run_dir(request.location)
-    profiles = [load_profile(name) for name in shipped_profiles()]
-    if request.profile.name not in shipped_profiles():
-        profiles.append(request.profile)
-    requests = [
-        replace(request, profile=profile, run_dir=base / profile.name) for profile in profiles
-    ]
     with RunProgress(Console(stderr=True)) as progress:
         rows = try_everywhere(
-            requests,
+            requests_everywhere(request),
             progress,
             lambda: DownloadProgress(Console(stderr=True)),
             lambda profile: progress.title(profile.title),
         )
-    reasons = {row.not_tried for row in rows}
-    if len(reasons) == 1 and "" not in reasons:
-        raise UsageError(reasons.pop())
     if as_json:
         click.echo(everywhere_as_json(rows))
     else:

@@ -16,10 +16,9 @@ from harness.errors import FaultError, UsageError
 from harness.host.racing import first_of
 from harness.host.signals import on_signals
 from harness.machine.acceleration import Acceleration
-from harness.machine.launch import choose_acceleration_on
 from harness.report.run_progress import RunProgress
 from harness.trial.boot import ended_by_signals
-from harness.trial.prepare import Fetching, prepare
+from harness.trial.prepare import Fetching, acceleration_for, prepare
 from harness.trial.recorder import conclude
 from harness.trial.request import Case, TrialRequest
 from harness.trial.result import EVIDENCE_FILE, RESULT_FILE, Result
@@ -68,7 +67,7 @@ def try_and_hold(request: TrialRequest, progress: RunProgress, fetching: Fetchin
     case = prepare(request, fetching)
     if not case.image.passes:
         return conclude(case, progress)
-    acceleration = choose_acceleration_on(request.backend, request.accel)
+    acceleration = acceleration_for(request)
     with suppress(FaultError):
         # What this host cannot do is in the record, and so in the result.
         asyncio.run(_hold(case, acceleration, progress))

@@ -154,11 +154,15 @@ class Profile(_ProfileModel):
         return self.model_copy(update={"machine": machine})
 
     @property
+    def has_firmware_of_user(self) -> bool:
+        """Tell whether the user asked for this firmware, whatever the provider has."""
+        return self.machine.firmware.source == FIRMWARE_OPTION
+
+    @property
     def firmware_description(self) -> str:
         """The words for the firmware, of the provider or of the machine that the user asked for."""
-        claim = self.machine.firmware
-        owner = "the machine asked for" if claim.source == FIRMWARE_OPTION else self.title
-        return f"{owner} has {'a BIOS' if claim.value == 'bios' else 'UEFI'}"
+        owner = "the machine asked for" if self.has_firmware_of_user else self.title
+        return f"{owner} has {'a BIOS' if self.machine.firmware.value == 'bios' else 'UEFI'}"
 
 
 def _asked_for(value: Value) -> Claim[Value]:

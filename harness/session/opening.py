@@ -11,13 +11,12 @@ from typing import Literal
 from harness.errors import HarnessError
 from harness.evidence.guest_text import printable
 from harness.machine.acceleration import Choice
-from harness.machine.launch import choose_acceleration_on
 from harness.model.finding import Finding
 from harness.model.hardware import Firmware
 from harness.provider.profile import load_profile, read_profile
 from harness.session.live import LiveMachine, live
 from harness.session.loop import LoopThread
-from harness.trial.prepare import prepare
+from harness.trial.prepare import acceleration_for, prepare
 from harness.trial.recorder import conclude
 from harness.trial.request import Case, TrialRequest
 
@@ -64,7 +63,7 @@ def open_machine(
     case = prepare(request)
     if not case.image.passes:
         raise _refused(replace(case, run_dir=request.run_dir))
-    acceleration = choose_acceleration_on(request.backend, request.accel)
+    acceleration = acceleration_for(request)
     thread = LoopThread(lambda: live(case, acceleration))
     machine = LiveMachine(thread, thread.start())
     try:

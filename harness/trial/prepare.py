@@ -10,6 +10,8 @@ from harness.errors import UsageError
 from harness.examine.image_report import ImageFacts, examine, fetch
 from harness.installer.answers import user_answers
 from harness.installer.plan import Installation, check_iso, plan_installation
+from harness.machine.acceleration import Acceleration
+from harness.machine.launch import choose_acceleration_on
 from harness.net.link import is_url
 from harness.trial.request import Case, InstallationRequest, TrialRequest, case_of
 from harness.trial.run_folder import new_run_dir
@@ -46,6 +48,14 @@ def prepare(request: TrialRequest, fetching: Fetching = fetching_silently) -> Ca
     if installation is None:
         return case
     return replace(case, installation=installation, until="rebooted")
+
+
+def acceleration_for(request: TrialRequest) -> Acceleration:
+    """Return how the machine of ``request`` is run: by KVM, or by emulation.
+
+    Raises HostError where its host cannot do what is asked for.
+    """
+    return choose_acceleration_on(request.backend, request.accel)
 
 
 def _check_until(request: TrialRequest, facts: ImageFacts) -> None:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.errors import FaultError, InterruptedRunError, UsageError
 from harness.evidence.events import CheckFinding, OwnRules, RunStart, SameBoot
 from harness.evidence.log import read_evidence
 from harness.machine.acceleration import Acceleration
-from harness.machine.launch import choose_acceleration_on
-from harness.provider.profile import Profile
+from harness.provider.profile import Profile, load_profile, shipped_profiles
 from harness.trial.plan import boot_case
-from harness.trial.prepare import Fetching, fetching_silently, prepare
+from harness.trial.prepare import Fetching, acceleration_for, fetching_silently, prepare
 from harness.trial.recorder import (
     BootStart,
     Listener,
@@ -27,6 +26,7 @@ from harness.trial.recorder import (
 )
 from harness.trial.request import Case, TrialRequest
 from harness.trial.result import EVIDENCE_FILE, Result
+from harness.trial.run_folder import new_run_dir
 
 # Of the machine, what a guest cannot tell, or what every run draws anew.
 _NOT_SEEN = frozenset({"mac_prefix"})
@@ -56,6 +56,18 @@ def what_a_guest_sees(profile: Profile) -> str:
     return json.dumps([seen, *seed, profile.network.addressing.value], sort_keys=True)
 
 
+def requests_everywhere(request: TrialRequest) -> list[TrialRequest]:
+    """Return ``request`` for every provider that ships, and for its own where that is another.
+
+    Each run is in a folder of its own, named after the provider.
+    """
+    base = request.run_dir or new_run_dir(request.location)
+    profiles = [load_profile(name) for name in shipped_profiles()]
+    if request.profile.name not in shipped_profiles():
+        profiles.append(request.profile)
+    return [replace(request, profile=profile, run_dir=base / profile.name) for profile in profiles]
+
+
 def try_everywhere(
     requests: Sequence[TrialRequest],
     listener: Listener = unheard,
@@ -65,7 +77,8 @@ def try_everywhere(
     """Try one image at many providers: each of ``requests`` is for another one, in their order.
 
     ``begin`` is told of each provider before it. Ends early where the run is interrupted. Raises
-    HostError where this host cannot examine the image at all.
+    HostError where this host cannot examine the image at all, UsageError where it is tried at no
+    provider, for one reason.
     """
     rows: list[AtProvider] = []
     booted: dict[str, Case] = {}
@@ -80,6 +93,9 @@ def try_everywhere(
         rows.append(row)
         if row.result and row.result.cause == InterruptedRunError.finding_id:
             break
+    reasons = {row.not_tried for row in rows}
+    if len(reasons) == 1 and "" not in reasons:
+        raise UsageError(reasons.pop())
     return rows
 
 
@@ -91,7 +107,7 @@ def _try(
         return AtProvider(name, conclude(case, listener))
     key = what_a_guest_sees(case.profile)
     try:
-        acceleration = choose_acceleration_on(request.backend, request.accel)
+        acceleration = acceleration_for(request)
         if first := booted.get(key):
             result = judge_again(case, first, acceleration)
             return AtProvider(name, result, first.profile.name)

@@ -6,9 +6,9 @@ import asyncio
 
 from harness.errors import FaultError
 from harness.examine.image_report import examine, unexamined_facts
-from harness.machine.launch import choose_acceleration_on
+from harness.provider.profile import DEFAULT, load_profile
 from harness.trial.plan import boot_case
-from harness.trial.prepare import Fetching, fetching_silently, prepare
+from harness.trial.prepare import Fetching, acceleration_for, fetching_silently, prepare
 from harness.trial.recorder import Listener, conclude, unheard
 from harness.trial.request import TrialRequest, case_of
 from harness.trial.result import Result
@@ -27,7 +27,7 @@ def try_image(
     case = prepare(request, fetching)
     if not case.image.passes:
         return conclude(case, listener)
-    acceleration = choose_acceleration_on(request.backend, request.accel)
+    acceleration = acceleration_for(request)
     return asyncio.run(boot_case(case, acceleration, listener))
 
 
@@ -39,6 +39,11 @@ def check_image(request: TrialRequest, *, inside: bool = True) -> Result:
     """
     facts = examine(request.location, request.profile, inside=inside)
     return conclude(case_of(request, facts, request.run_dir))
+
+
+def default_request(location: str) -> TrialRequest:
+    """Return the request for ``location`` at the provider that is meant where none is named."""
+    return TrialRequest(location=location, profile=load_profile(DEFAULT))
 
 
 def fault_result(request: TrialRequest, error: FaultError) -> Result:

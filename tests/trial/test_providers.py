@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.provider.profile import Claim, Profile, load_profile
+from harness.provider.profile import Claim, Profile, load_profile, shipped_profiles
 from harness.trial.providers import (
     AtProvider,
     as_json,
     exit_status,
+    requests_everywhere,
     try_everywhere,
     what_a_guest_sees,
 )
@@ -36,6 +37,14 @@ def test_what_a_guest_cannot_tell_apart() -> None:
     others = [load_profile(name) for name in ("digitalocean", "libvirt", "openstack", "proxmox")]
     assert len({contabo, *map(what_a_guest_sees, others)}) == 5
     assert what_a_guest_sees(load_profile("contabo").with_firmware("uefi")) != contabo
+
+
+def test_every_provider_has_a_request_and_a_folder_of_its_own(tmp_path: Path) -> None:
+    asked = TrialRequest(location="x", profile=load_profile("contabo"), run_dir=tmp_path)
+    assert [row.profile.name for row in requests_everywhere(asked)] == [*shipped_profiles()]
+    own = requests_everywhere(replace(asked, profile=twin("cellar")))
+    assert [row.profile.name for row in own] == [*shipped_profiles(), "cellar"]
+    assert {row.run_dir for row in own} == {tmp_path / row.profile.name for row in own}
 
 
 @pytest.mark.boot
