@@ -13,7 +13,7 @@ from harness.errors import StateError, UsageError
 from harness.evidence.guest_text import printable
 from harness.machine.qemu_args import DISK_NODE
 from harness.observe.screen import take_screenshot
-from harness.observe.ssh import command_words
+from harness.observe.ssh import ssh_command
 from harness.session.live import Live
 
 _ANSWER_CHARS = 2000
@@ -129,7 +129,7 @@ class MachineControls:
 
     async def _ssh_command(self) -> str:
         network = self._live.network
-        return shlex.join(command_words(self._live.key_file, network.host, network.port))
+        return shlex.join(ssh_command(self._live.key_file, network.host, network.port))
 
     async def _root_password(self) -> str:
         password = self._live.run.seed.root_password

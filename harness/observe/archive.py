@@ -1,7 +1,7 @@
-"""A package archive that the guest reaches through the receiver, and nothing behind it.
+"""The relay to a package archive, which the guest reaches through the receiver.
 
-The network of a run is closed; an installer that fetches packages would have none. What it asks
-for below ``ARCHIVE_PATH`` is fetched from the archive that was named, and nothing else is.
+The network of a run is closed, and some installers fetch packages. Requests for files below
+``ARCHIVE_PATH`` are fetched from the archive that the user named; no other host is reached.
 """
 
 from __future__ import annotations
@@ -20,35 +20,35 @@ from harness.net.http import follow_redirects, http_client, parse_url
 from harness.net.link import LinkError
 
 ARCHIVE_PATH = "/archive"
-"""Where the archive is on the receiver; no call of a seed begins like that."""
+"""The path of the archive on the receiver; no call of a seed begins with it."""
 
 _CHUNK_BYTES = 1 << 16
-# Of each file one line: an installation fetches some hundreds.
+# One record a file: an installation fetches some hundreds.
 _MAX_RECORDS = 5000
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """A file that the guest asks for: ``GET`` or ``HEAD``, and its path below the archive."""
+class ArchiveRequest:
+    """A request of the guest: ``GET`` or ``HEAD``, and the path of the file below the archive."""
 
     method: str
     path: str
 
 
-def wanted(method: str, target: str) -> Wanted | None:
-    """What a request with this method and target asks of the archive; None where of none of it.
+def archive_request(method: str, target: str) -> ArchiveRequest | None:
+    """Return the archive request with this method and target; None for any other request.
 
-    The path is below the archive whatever the guest writes: dots lead nowhere, and there is no
-    query.
+    The path stays below the archive whatever the guest writes: ".." cannot leave it, and the query
+    is dropped.
     """
     path = posixpath.normpath("/" + unquote(target.partition("?")[0]).lstrip("/"))
     if method not in ("GET", "HEAD") or not path.startswith(f"{ARCHIVE_PATH}/"):
         return None
-    return Wanted(method, path.removeprefix(f"{ARCHIVE_PATH}/"))
+    return ArchiveRequest(method, path.removeprefix(f"{ARCHIVE_PATH}/"))
 
 
 class ArchiveRelay:
-    """Sends files of the archive at ``url`` to the guest, and records each.
+    """The sender of files of the archive at ``url`` to the guest, which records each.
 
     An archive that cannot be reached is recorded as a fault of this host.
     """
@@ -58,7 +58,7 @@ class ArchiveRelay:
         self._base = parse_url(url.rstrip("/") + "/")
         self._records = 0
 
-    async def send(self, what: Wanted, writer: asyncio.StreamWriter) -> None:
+    async def send(self, what: ArchiveRequest, writer: asyncio.StreamWriter) -> None:
         """Write the response for ``what``: the file, or the status that the archive gives."""
         url = self._base.joinpath(*what.path.split("/"))
         try:
@@ -71,7 +71,7 @@ class ArchiveRelay:
         except (LinkError, aiohttp.ClientError, TimeoutError) as error:
             self._fail(url, error)
 
-    def _record(self, what: Wanted, status: int, size_bytes: int) -> None:
+    def _record(self, what: ArchiveRequest, status: int, size_bytes: int) -> None:
         self._records += 1
         if self._records <= _MAX_RECORDS:
             self._log.record(ArchiveGet(what.path[:512], status, size_bytes))
@@ -82,10 +82,13 @@ class ArchiveRelay:
 
 
 async def _relay(response: aiohttp.ClientResponse, writer: asyncio.StreamWriter) -> int:
-    """The response to the guest, with a length: its connection is never closed from here."""
+    """Send the response with its length, since this side never closes the connection.
+
+    Returns the number of bytes of the body.
+    """
     length = response.content_length
     if response.status != 200 or length is None:
-        # A page of a server that tells no length: an archive's files have one.
+        # A page without a Content-Length: the files of an archive have one.
         body = await response.read() if response.status == 200 else b""
         writer.write(_head(response.status, response.reason or "", len(body)) + body)
         await writer.drain()

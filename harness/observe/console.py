@@ -24,7 +24,7 @@ from harness.observe.lines import LineSplitter, Piece
 
 # A raw log stops growing here: a guest that prints for ever must not fill the host's disk.
 MAX_RAW_BYTES = 32 << 20
-# A rest of the stream that looks like no prompt is recorded after this long without more.
+# An unfinished line that does not look like a prompt is recorded after this long without output.
 _REST_S = 0.5
 
 
@@ -47,7 +47,7 @@ _EVENTS: dict[ConsoleChannel, _ConsoleEvents] = {
 
 
 class ConsoleObserver:
-    """Records one console stream: raw bytes to a file, lines and prompts as observations."""
+    """The recorder of one console stream: raw bytes to a file, lines and prompts as events."""
 
     def __init__(self, log: EvidenceLog, channel: ConsoleChannel, raw_log: Path) -> None:
         self._log = log
@@ -81,7 +81,7 @@ class ConsoleObserver:
         self._log.record(event_type(piece.text, piece.offset))
 
     def close(self) -> None:
-        """Record what is left and end the raw file."""
+        """Record the unfinished line and close the raw file."""
         if self._rest_timer:
             self._rest_timer.cancel()
         self._flush()
@@ -89,17 +89,17 @@ class ConsoleObserver:
 
 
 class ConsoleInput:
-    """The way back to the machine: what a person would type at the other end of the line."""
+    """The input side of a console: the keys that a person would type there."""
 
     def __init__(self) -> None:
         self._writer: asyncio.StreamWriter | None = None
 
     def open(self, writer: asyncio.StreamWriter) -> None:
-        """The machine has connected."""
+        """Take the writer of a machine that has connected."""
         self._writer = writer
 
     def type(self, text: str) -> None:
-        """Send ``text``; it goes nowhere where no machine is connected."""
+        """Send ``text``; it is dropped where no machine is connected."""
         self.send(text.encode())
 
     def send(self, keys: bytes) -> None:
@@ -118,13 +118,13 @@ async def observe_console(
 ) -> AsyncIterator[ConsoleInput]:
     """Listen on ``socket`` for the machine's stream and record it until the block is left.
 
-    ``listener`` hears all of it, also what is too much for the record.
+    ``listener`` gets every chunk, also those beyond the limit of the record.
     """
     observer = ConsoleObserver(log, channel, raw_log)
-    way_back = ConsoleInput()
+    console_input = ConsoleInput()
 
     async def read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        way_back.open(writer)
+        console_input.open(writer)
         try:
             while chunk := await reader.read(1 << 16):
                 observer.feed(chunk)
@@ -137,7 +137,7 @@ async def observe_console(
 
     async with await asyncio.start_unix_server(read, socket) as server:
         try:
-            yield way_back
+            yield console_input
         finally:
             server.close()
             observer.close()

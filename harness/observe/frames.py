@@ -1,4 +1,4 @@
-"""Ethernet frames, read as far as the proof of a network needs."""
+"""A parser of Ethernet frames, as far as the proof of a network needs."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _DHCP_TYPES = ("", "discover", "offer", "request", "decline", "ack", "nak", "rel
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
-    """One frame. ``kind`` says what it is; addresses are empty where it carries none."""
+class EthernetFrame:
+    """One frame. ``kind`` is its protocol and message; addresses are "" where it carries none."""
 
     source_mac: str
     kind: str
@@ -38,14 +38,14 @@ class Frame:
 
 
 class CaptureReader:
-    """Takes the bytes of a capture file as it grows and gives out the frames in it."""
+    """A reader of a growing capture file, which yields the frames in it."""
 
     def __init__(self) -> None:
         self._pending = bytearray()
         self._started = False
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
-        """The whole frames that ``chunk`` completes. Raises ValueError on what is no capture."""
+        """Yield the frames that ``chunk`` completes. Raises ValueError where it is no capture."""
         self._pending += chunk
         if not self._started:
             if len(self._pending) < _PCAP_HEADER_BYTES:
@@ -65,10 +65,10 @@ class CaptureReader:
             del self._pending[:end]
 
 
-def read_frame(frame: bytes) -> Frame:
-    """What ``frame`` is. Never raises: what is cut short is of kind ``other``."""
+def read_frame(frame: bytes) -> EthernetFrame:
+    """Parse ``frame``. Never raises: a truncated frame is of kind ``other``."""
     if len(frame) < 14:
-        return Frame("", "other")
+        return EthernetFrame("", "other")
     mac = frame[6:12].hex(":")
     (ether_type,) = struct.unpack_from("!H", frame, 12)
     payload = frame[14:]
@@ -81,32 +81,32 @@ def read_frame(frame: bytes) -> Frame:
             return _ipv6(mac, payload)
     except (struct.error, ValueError, IndexError):
         pass
-    return Frame(mac, "other")
+    return EthernetFrame(mac, "other")
 
 
-def _arp(mac: str, packet: bytes) -> Frame:
+def _arp(mac: str, packet: bytes) -> EthernetFrame:
     operation, sender, target = struct.unpack_from("!6xH6x4s6x4s", packet)
     kind = "arp-reply" if operation == 2 else "arp-request"
     if sender == target:
         kind = "arp-announcement"
     elif not any(sender):
         kind = "arp-probe"
-    return Frame(mac, kind, str(IPv4Address(sender)), str(IPv4Address(target)))
+    return EthernetFrame(mac, kind, str(IPv4Address(sender)), str(IPv4Address(target)))
 
 
-def _ipv4(mac: str, packet: bytes) -> Frame:
+def _ipv4(mac: str, packet: bytes) -> EthernetFrame:
     header_bytes = (packet[0] & 0x0F) * 4
     protocol = packet[9]
     source, target = (str(IPv4Address(packet[at : at + 4])) for at in (12, 16))
     body = packet[header_bytes:]
     if protocol == _TCP:
-        return Frame(mac, _tcp_kind(body[13]), source, target)
+        return EthernetFrame(mac, _tcp_kind(body[13]), source, target)
     if protocol == _UDP:
         source_port, target_port = struct.unpack_from("!HH", body)
         if {source_port, target_port} == {_DHCP_CLIENT, _DHCP_SERVER}:
-            return Frame(mac, _dhcp_kind(body[8:]), source, target)
-        return Frame(mac, "udp", source, target)
-    return Frame(mac, "icmp" if protocol == _ICMP else "ipv4", source, target)
+            return EthernetFrame(mac, _dhcp_kind(body[8:]), source, target)
+        return EthernetFrame(mac, "udp", source, target)
+    return EthernetFrame(mac, "icmp" if protocol == _ICMP else "ipv4", source, target)
 
 
 def _tcp_kind(flags: int) -> str:
@@ -118,7 +118,7 @@ def _tcp_kind(flags: int) -> str:
 
 
 def _dhcp_kind(message: bytes) -> str:
-    """``dhcp-discover`` and so on, by option 53; a message without it is ``bootp``."""
+    """Return ``dhcp-discover`` and so on, by option 53; ``bootp`` without it."""
     options = message[236:]
     if options[:4] != _DHCP_COOKIE:
         return "bootp"
@@ -134,11 +134,11 @@ def _dhcp_kind(message: bytes) -> str:
     return "bootp"
 
 
-def _ipv6(mac: str, packet: bytes) -> Frame:
+def _ipv6(mac: str, packet: bytes) -> EthernetFrame:
     next_header = packet[6]
     source, target = (str(IPv6Address(packet[at : at + 16])) for at in (8, 24))
     if next_header != _ICMPV6:
-        return Frame(mac, "ipv6", source, target)
+        return EthernetFrame(mac, "ipv6", source, target)
     if source == "::" and packet[40:41] == bytes([_NEIGHBOR_SOLICITATION]):
-        return Frame(mac, "ipv6-probe", source, str(IPv6Address(packet[48:64])))
-    return Frame(mac, "icmpv6", source, target)
+        return EthernetFrame(mac, "ipv6-probe", source, str(IPv6Address(packet[48:64])))
+    return EthernetFrame(mac, "icmpv6", source, target)

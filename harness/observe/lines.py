@@ -1,4 +1,4 @@
-"""A byte stream of a console cut into lines, and into prompts that no newline follows."""
+"""A splitter of a console's byte stream into lines, and prompts that end without a newline."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ MAX_LINE_BYTES = 2048
 _LINE_ENDS = re.compile(rb"\r*\n|\r+|\x1b\[[0-9;]*[HfJ]")
 # An escape sequence that may go on in the next chunk.
 _OPEN_ESCAPE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*)?\Z")
-# What waits for somebody: "login: ", "grub rescue> ", "(initramfs) ", "# ", "continue? ".
+# The ends of prompts: "login: ", "grub rescue> ", "(initramfs) ", "# ", "continue? ".
 _PROMPT = re.compile(r"[:>#$%)?] \Z")
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A line, or the unfinished rest of the stream. ``offset`` counts bytes from the start."""
+    """A line, or an unfinished line at the end. ``offset`` counts bytes from the stream's start."""
 
     kind: Literal["line", "prompt"]
     offset: int
@@ -31,7 +31,7 @@ class Piece:
 
 
 class LineSplitter:
-    """Cuts a stream, chunk by chunk, in constant memory."""
+    """A splitter that takes the stream chunk by chunk, in constant memory."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -39,7 +39,7 @@ class LineSplitter:
         self._shown_rest = ""
 
     def feed(self, chunk: bytes) -> Iterator[Piece]:
-        """The lines that ``chunk`` completes, then the rest if it looks like a prompt."""
+        """Yield the lines that ``chunk`` completes, then the rest if it looks like a prompt."""
         stream = self._rest + chunk
         start = 0
         for end in _LINE_ENDS.finditer(stream):
@@ -56,14 +56,14 @@ class LineSplitter:
             yield from self.flush()
 
     def flush(self) -> Iterator[Piece]:
-        """The unfinished rest, if it holds text that was not given out before."""
+        """Yield the unfinished line, if it has text that was not yielded before."""
         text = _text(self._rest)
         if text.strip() and text != self._shown_rest:
             self._shown_rest = text
             yield Piece("prompt", self._offset, text)
 
     def _line(self, line: bytes, offset: int) -> Iterator[Piece]:
-        """``line`` without trailing blanks, in pieces if it is long; nothing where it is empty."""
+        """Yield ``line`` without trailing blanks, cut if it is long; nothing where it is empty."""
         for at in range(0, len(line), MAX_LINE_BYTES):
             text = _text(line[at : at + MAX_LINE_BYTES]).rstrip()
             if text:

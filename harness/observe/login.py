@@ -1,4 +1,4 @@
-"""A login by the key that the seed gives the guest, and what the guest says of itself there."""
+"""An SSH login with the key in the seed, and the guest's answers about itself."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from harness.evidence.log import EvidenceLog, Observation
 from harness.host.racing import racing
 from harness.observe.ssh import USER, run_command
 
-# A guest whose cloud-init is done and that lets nobody in for so long will not.
+# The timeout of a login after cloud-init has ended in the guest.
 _PATIENCE_S = 60.0
 _MAX_NICS = 8
 _MAX_VALUE_CHARS = 300
 
-# POSIX sh and what every busybox has. It waits for cloud-init's own end.
+# POSIX sh and the tools that every busybox has. It waits for the end of cloud-init.
 _ASK = r"""
 device=$(awk '$5 == "/" { print $3; exit }' /proc/self/mountinfo)
 echo "root=$(readlink -f "/sys/dev/block/$device")"
@@ -36,8 +36,8 @@ echo "status=$(cloud-init status 2>/dev/null | head -n 1)"
 echo "result=$(tr -d '\n' < /run/cloud-init/result.json)"
 """
 
-# What a path below /sys/devices says of the bus of a disk, the first that is in it. A virtio device
-# with a SCSI host is virtio-scsi, one with a block device of its own virtio-blk.
+# The bus of a disk by its path below /sys/devices; the first match counts. A virtio device with a
+# SCSI host is virtio-scsi, one with its own block device virtio-blk.
 _TRANSPORTS = (
     (re.compile(r"/virtio\d+/host\d+/"), "virtio-scsi"),
     (re.compile(r"/virtio\d+/block/"), "virtio-blk"),
@@ -48,9 +48,9 @@ _TRANSPORTS = (
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """How to get into a guest: the private key of its seed, and the path of its call when it is up.
+    """The login to a guest: the private key, and the path of the guest's call when it is up.
 
-    ``slowness`` is how many times slower than a reference its host is (no unit, 1 at least).
+    ``slowness`` is how many times slower than the reference its host is (no unit, 1 at least).
     """
 
     key_file: Path
@@ -61,9 +61,9 @@ class Login:
 async def observe_login(
     log: EvidenceLog, login: Login, address: tuple[str, int], network_proved: asyncio.Event
 ) -> None:
-    """Log in once the network is proved, and record what the guest says; or that it lets nobody in.
+    """Log in once the network is proved, and record the guest's answers or the failure.
 
-    It is given up a minute (times ``login.slowness``) after the call to ``login.ready_path``.
+    Times out a minute (times ``login.slowness``) after the guest's call to ``login.ready_path``.
     """
     ready = asyncio.Event()
 

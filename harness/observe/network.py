@@ -1,4 +1,4 @@
-"""The NIC: what the guest sends, and a knock at the address that the seed gave it."""
+"""Observers of the NIC: the frames of the guest, and connections to its address in the seed."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from inotify_simple import INotify, flags
 
 from harness.evidence import events
 from harness.evidence.log import EvidenceLog
-from harness.observe.frames import CaptureReader, Frame, read_frame
+from harness.observe.frames import CaptureReader, EthernetFrame, read_frame
 
-# Each knock makes the router ask for the guest by ARP, as long as it does not know it. The
-# guest's answer is what counts; a knock is no more than an occasion for it.
+# Each connection attempt makes the router send an ARP request until it knows the guest. The ARP
+# reply of the guest is what counts; the attempt only provokes it.
 _KNOCK_PERIOD_S = 0.25
 _KNOCK_TIMEOUT_S = 5.0
 _BANNER_BYTES = 256
-# Distinct frames to write down at most: a guest may make up addresses for ever.
+# The largest number of distinct frames to record: a guest may invent addresses for ever.
 _MAX_DISTINCT = 256
 MAX_CAPTURE_BYTES = 64 << 20
 """The capture ends there: a guest that floods its NIC must not fill the host's disk."""
@@ -27,30 +27,30 @@ _ROUTER_MAC_PREFIX = "52:55:"
 
 
 class FrameObserver:
-    """Follows the capture file and records each new kind of frame that the guest sends."""
+    """The reader of the capture file, which records each distinct frame of the guest once."""
 
     def __init__(self, log: EvidenceLog, capture_file: Path) -> None:
         self._log = log
         self._file = capture_file.open("rb")
         self._reader = CaptureReader()
-        self._seen: set[Frame] = set()
+        self._seen: set[EthernetFrame] = set()
         self._read_bytes = 0
         self.guest_frames = 0
-        """How many frames the guest has sent so far."""
+        """The number of frames that the guest has sent so far."""
 
     @property
     def full(self) -> bool:
-        """Whether the capture is as large as it may be."""
+        """True where the capture has reached its largest size."""
         return self._read_bytes >= MAX_CAPTURE_BYTES
 
     def read_new(self) -> None:
-        """Take what was written to the file since the last call."""
+        """Read the bytes written to the file since the last call."""
         while chunk := self._file.read(1 << 16):
             self._read_bytes += len(chunk)
             for raw in self._reader.feed(chunk):
                 self._take(read_frame(raw))
 
-    def _take(self, frame: Frame) -> None:
+    def _take(self, frame: EthernetFrame) -> None:
         if frame.source_mac.startswith(_ROUTER_MAC_PREFIX):
             return
         self.guest_frames += 1
@@ -75,7 +75,7 @@ class FrameObserver:
 async def follow_capture(observer: FrameObserver, capture_file: Path) -> None:
     """Read the capture whenever QEMU writes to it, until it is full.
 
-    The kernel says when (inotify(7)): there is nothing to poll between a frame and its record.
+    inotify(7) reports each write, so no polling delays the record of a frame.
     """
     written = asyncio.Event()
     with INotify(nonblocking=True) as inotify:
@@ -100,8 +100,8 @@ async def follow_capture(observer: FrameObserver, capture_file: Path) -> None:
 async def knock(log: EvidenceLog, host: str, port: int, answered: asyncio.Event) -> None:
     """Connect to the guest's port again and again until it has ``answered``; record its banner.
 
-    A connection that succeeds says nothing, the router accepts it itself: only bytes are an
-    answer, and they are the guest's.
+    A successful connection proves nothing, since the router accepts it itself: only received
+    bytes come from the guest.
     """
     pending: set[asyncio.Task[bytes]] = set()
     try:
@@ -121,7 +121,7 @@ async def knock(log: EvidenceLog, host: str, port: int, answered: asyncio.Event)
 
 
 async def knock_once(host: str, port: int) -> bytes:
-    """The first bytes that come back within 5 seconds; nothing where none do."""
+    """Return the first bytes received within 5 seconds; b"" without any."""
     writer = None
     try:
         async with asyncio.timeout(_KNOCK_TIMEOUT_S):

@@ -1,8 +1,8 @@
-"""The receiver: the one place that the guest can reach, and what it says there.
+"""The receiver: the only server that the guest can reach, which records the guest's calls.
 
-QEMU joins every connection that the guest makes to the receiver's address into one stream and
-does not say where one ends (``guestfwd`` to a chardev). HTTP says it: each request carries its
-length. What is no HTTP is dropped up to the next request line.
+QEMU joins all connections that the guest makes to the receiver's address into one stream and does
+not mark where one ends (``guestfwd`` to a chardev). HTTP does: each request carries its length.
+Bytes that are not HTTP are dropped up to the next request line.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import h11
 
 from harness.evidence.events import Call
 from harness.evidence.log import EvidenceLog
-from harness.observe.archive import ArchiveRelay, Wanted, wanted
+from harness.observe.archive import ArchiveRelay, ArchiveRequest, archive_request
 
 _MAX_BODY_BYTES = 256 << 10
 _MAX_FIELDS = 32
@@ -34,11 +34,11 @@ _REQUEST_LINE = re.compile(rb"(?:GET|HEAD|POST|PUT) /")
 
 
 class Receiver:
-    """Takes the stream, records every call, and says what to answer.
+    """The HTTP server for the stream: it records every call and returns the response.
 
-    With ``has_archive``, what is asked of the package archive is no call: it is put into
-    ``wanted``, in the order in which it is to be sent. ``bodies`` are those of a service by their
-    path: with them, what a GET asks for is answered with its body, or is not found.
+    With ``has_archive``, a request to the package archive is no call: it is appended to
+    ``archive_requests``, in the order of the responses. ``bodies`` are those of a service, by
+    path: with them, a GET is answered with the body of its path, or with 404.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Receiver:
         self._calls = 0
         self._has_archive = has_archive
         self._bodies = bodies
-        self.wanted: deque[Wanted] = deque()
+        self.archive_requests: deque[ArchiveRequest] = deque()
         self._restart()
 
     def _restart(self) -> None:
@@ -61,7 +61,7 @@ class Receiver:
         self._body = bytearray()
 
     def feed(self, chunk: bytes) -> bytes:
-        """The bytes to send back for ``chunk``."""
+        """Return the response bytes for ``chunk``."""
         answer = b""
         while True:
             try:
@@ -71,7 +71,7 @@ class Receiver:
                 # The rest of another connection, or no HTTP: begin again at a request line.
                 rest = self._http.trailing_data[0] or chunk
                 self._restart()
-                # What is left as a whole is what broke: its own first byte is no beginning.
+                # Where all of it is left, it is what broke: its first byte begins no request.
                 found = _REQUEST_LINE.search(rest, 0 if len(rest) < len(chunk) else 1)
                 if found is None:
                     return answer
@@ -94,10 +94,10 @@ class Receiver:
                 return answer
 
     def _close_request(self) -> bytes:
-        """The response to the request that has just ended, as far as it is ours to give."""
-        of_archive = wanted(self._method, self._path) if self._has_archive else None
+        """Return the response to the request that has just ended; b"" where the relay sends it."""
+        of_archive = archive_request(self._method, self._path) if self._has_archive else None
         if of_archive:
-            self.wanted.append(of_archive)
+            self.archive_requests.append(of_archive)
         else:
             self._record_call()
         answer = self._response()
@@ -129,10 +129,10 @@ async def observe_receiver(
     archive: str | None = None,
     bodies: Mapping[str, bytes] = MappingProxyType({}),
 ) -> AsyncIterator[None]:
-    """Listen on ``socket`` for what the guest sends to the receiver until the block is left.
+    """Listen on ``socket`` for the guest's requests to the receiver until the block is left.
 
-    ``archive`` is the URL of a package archive that it may read from, ``bodies`` what a service
-    there answers, by path.
+    ``archive`` is the URL of a package archive that the guest may read from, ``bodies`` are the
+    answers of a service there, by path.
     """
     relay = ArchiveRelay(log, archive) if archive else None
 
@@ -142,8 +142,8 @@ async def observe_receiver(
             while chunk := await reader.read(1 << 16):
                 writer.write(receiver.feed(chunk))
                 await writer.drain()
-                while relay and receiver.wanted:
-                    await relay.send(receiver.wanted.popleft(), writer)
+                while relay and receiver.archive_requests:
+                    await relay.send(receiver.archive_requests.popleft(), writer)
         except ConnectionError:
             pass
         finally:

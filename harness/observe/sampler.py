@@ -1,7 +1,7 @@
-"""What a mute guest does: disk reads, frames, the mode its processor is in.
+"""Samples of what a guest does without output: disk traffic, frames, the mode of its processor.
 
-These are read once a second, and written down when they changed; and once more at the moment at
-which something is decided.
+They are read once a second and recorded when they have changed, and once more right before a
+decision.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from harness.model.hardware import CpuMode
 from harness.observe.network import FrameObserver
 
 PERIOD_S = 1.0
-# How long the processor's work is summed up, and the share of one that is more than idling: a guest
-# that waits for a key takes a tenth, with its screen being looked at.
+# The period over which the processor's work is averaged, and the share of one processor that is
+# more than idling: a guest that waits for a key takes a tenth while its screen is read.
 _WORK_S = 5.0
 _WORK_SHARE = 0.3
 # Until a kernel runs, which reads its disk within a second.
@@ -43,21 +43,21 @@ _UPPER_HALF = 1 << 63
 
 
 class Sampler:
-    """Reads what changes without an event; nobody else does, and each change is recorded once.
+    """The only reader of what changes without an event; it records each change once.
 
-    Its own period is for a guest that runs. Whoever is about to record what ends or decides a run
-    asks for a sample of that moment first: the last one is up to a second old.
+    Its own period is for a running guest. Before an event that ends or decides a run is recorded,
+    the caller takes another sample: the last one is up to a second old.
     """
 
     def __init__(self, log: EvidenceLog, machine: Machine, frames: FrameObserver) -> None:
         self._log, self._machine, self._frames = log, machine, frames
-        self._traffic = Traffic()
+        self._traffic = DiskTraffic()
         self._frame_count = 0
         self._cpu: tuple[CpuMode, Half] | None = None
 
     async def run(self) -> None:
-        """Take a sample of all again and again until cancelled."""
-        work = Work(await self._machine.cpu_s(), self._log.now_s())
+        """Take samples periodically until cancelled."""
+        work = CpuMeter(await self._machine.cpu_s(), self._log.now_s())
         while True:
             early = self._cpu is None or self._cpu[0] != "long"
             await asyncio.sleep(_EARLY_PERIOD_S if early else PERIOD_S)
@@ -69,7 +69,7 @@ class Sampler:
     async def take_all(self) -> None:
         """Record what has changed of all that is sampled."""
         await self.take_traffic()
-        # Once a kernel runs there is nothing more to learn from the mode before a reset.
+        # Once a kernel runs the mode says nothing new until a reset.
         registers = await self._machine.monitor("info registers")
         cpu = read_cpu_mode(registers), read_interrupt_table(registers)
         if cpu != self._cpu:
@@ -79,8 +79,8 @@ class Sampler:
     async def take_traffic(self) -> None:
         """Record what the guest has sent, read and written since the last sample.
 
-        Where QEMU is gone, the file of the disk still tells that it was written to; HostError is
-        raised then all the same.
+        Where QEMU is gone, the size of the disk's file still shows that it was written to; that is
+        recorded, then HostError is raised.
         """
         self._frames.read_new()
         if self._frames.guest_frames != self._frame_count:
@@ -89,13 +89,13 @@ class Sampler:
         try:
             traffic = await disk_traffic(self._machine)
         except HostError:
-            self._record(Traffic(written_bytes=self._machine.allocated_bytes()))
+            self._record(DiskTraffic(written_bytes=self._machine.allocated_bytes()))
             raise
         self._record(traffic)
 
-    def _record(self, traffic: Traffic) -> None:
-        """Record what has grown: of two samples at once, the later may be recorded first."""
-        last, self._traffic = self._traffic, self._traffic.most(traffic)
+    def _record(self, traffic: DiskTraffic) -> None:
+        """Record the counts that have grown: of two concurrent samples, either may come first."""
+        last, self._traffic = self._traffic, self._traffic.max_of(traffic)
         if traffic.read_bytes > last.read_bytes:
             self._log.record(DiskReads(traffic.read_bytes))
         if traffic.written_bytes > last.written_bytes:
@@ -105,14 +105,14 @@ class Sampler:
 
 
 @dataclass(slots=True)
-class Work:
-    """What the machine takes of this host's processors, summed up every few seconds."""
+class CpuMeter:
+    """A meter of the machine's use of this host's processors, averaged over a few seconds."""
 
     cpu_s: float
     since_s: float
 
     async def share(self, machine: Machine, now_s: float) -> float:
-        """How much of one processor it took since the last sum; 0.0 where it is not time yet."""
+        """Return the share of one processor since the last reading; 0.0 before the period ends."""
         if now_s - self.since_s < _WORK_S:
             return 0.0
         cpu_s = await machine.cpu_s()
@@ -122,36 +122,36 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Traffic:
-    """Bytes since power-on: of the image's disk or the target, and of an installer's disc."""
+class DiskTraffic:
+    """Bytes since power-on: of the image's disk or the target, and of the installer's ISO."""
 
     read_bytes: int = 0
     written_bytes: int = 0
     iso_read_bytes: int = 0
 
-    def most(self, other: Traffic) -> Traffic:
-        """The larger of each count: they only grow."""
-        return Traffic(
+    def max_of(self, other: DiskTraffic) -> DiskTraffic:
+        """Return the larger of each count: they only grow."""
+        return DiskTraffic(
             max(self.read_bytes, other.read_bytes),
             max(self.written_bytes, other.written_bytes),
             max(self.iso_read_bytes, other.iso_read_bytes),
         )
 
 
-async def disk_traffic(machine: Machine) -> Traffic:
-    """What the guest has read and written so far."""
+async def disk_traffic(machine: Machine) -> DiskTraffic:
+    """Return the bytes that the guest has read and written since power-on."""
     found = {
         device.get("node-name"): device["stats"]
         for device in await machine.command("query-blockstats")
     }
     disk, iso = found.get(DISK_NODE, {}), found.get(ISO_NODE, {})
-    return Traffic(
+    return DiskTraffic(
         int(disk.get("rd_bytes", 0)), int(disk.get("wr_bytes", 0)), int(iso.get("rd_bytes", 0))
     )
 
 
 def read_cpu_mode(registers: str) -> CpuMode:
-    """The mode in what QEMU's ``info registers`` prints."""
+    """Return the processor mode in the output of QEMU's ``info registers``."""
     cr0 = re.search(r"\bCR0=([0-9a-fA-F]+)", registers)
     efer = re.search(r"\bEFER=([0-9a-fA-F]+)", registers)
     if efer and int(efer[1], 16) & _EFER_LMA:
@@ -162,7 +162,7 @@ def read_cpu_mode(registers: str) -> CpuMode:
 
 
 def read_interrupt_table(registers: str) -> Half:
-    """The half of the address space that holds the interrupt table, by ``info registers``.
+    """Return the half of the address space with the interrupt table, by ``info registers``.
 
     Kernels of 64 bits live in the upper half, and their table with them; UEFI and what it starts
     use memory at its own address (UEFI specification 2.10, section 2.3.4).

@@ -1,4 +1,4 @@
-"""The guest's screen: pictures of it, and what is written on it."""
+"""The guest's screen: screenshots, and the text on it."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from harness.screen.vga_text import (
 
 PERIOD_S = 0.3
 
-# A screen is read once it has stood still for the first of these, or has gone on changing for the
-# last. OCR takes seconds of a processor that the guest wants as well: it waits for longer.
+# A screen is read once it has not changed for the first of these, or has kept changing for the
+# last. OCR takes seconds of a processor that the guest also needs, so it waits longer.
 _STILL_S = 0.25
 _STILL_FOR_OCR_S = 2.0
 _RESTLESS_S = 10.0
-# While a console speaks, its lines say all that a screen does, and the guest has the processor.
+# While the console has output, its lines say all that a screen does, and OCR is left out.
 _MUTE_S = 2.0
 
 _MAX_TEXTS = 300
 _MAX_OCRS = 30
 _OCR_PAUSE_S = 10.0
-# A cursor blinks and a spinner turns: a picture that was there lately is no news.
+# A cursor blinks and a spinner turns: a recent picture that returns is no change.
 _REMEMBERED_PICTURES = 64
 
 
@@ -59,7 +59,7 @@ async def take_screenshot(log: EvidenceLog, machine: Machine, folder: Path, name
 
 @dataclass(slots=True)
 class ScreenWatch:
-    """When a screen is worth reading. Times are seconds since power-on."""
+    """The decision when to read the screen. Times are seconds since power-on."""
 
     is_no_console: bool = False
     _ocrs_left: int = _MAX_OCRS
@@ -67,15 +67,15 @@ class ScreenWatch:
     _shown: deque[bytes] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_PICTURES))
     _unread_since_s: float | None = None
     _changed_s: float = 0.0
-    _heard_s: float = float("-inf")
+    _console_s: float = float("-inf")
 
-    def hear(self, observation: Observation) -> None:
-        """Take an observation: a console speaks."""
+    def note_console(self, observation: Observation) -> None:
+        """Note the time of an observation of the serial console."""
         if isinstance(observation.event, SerialLine | SerialPrompt):
-            self._heard_s = observation.t_s
+            self._console_s = observation.t_s
 
-    def see(self, digest: bytes, now_s: float) -> None:
-        """Take the digest of what is shown now."""
+    def note_picture(self, digest: bytes, now_s: float) -> None:
+        """Note the digest of the current picture."""
         if digest in self._shown:
             return
         self._shown.append(digest)
@@ -85,17 +85,17 @@ class ScreenWatch:
             self._unread_since_s = now_s
 
     def is_due(self, now_s: float, still_s: float) -> bool:
-        """Whether there is something new that has stood for ``still_s``, or never stands still."""
+        """Tell whether a new picture has stood for ``still_s``, or the screen keeps changing."""
         if self._unread_since_s is None:
             return False
         return now_s - self._changed_s >= still_s or now_s - self._unread_since_s >= _RESTLESS_S
 
     def is_mute(self, now_s: float) -> bool:
-        """Whether the serial console has been silent for a while."""
-        return now_s - self._heard_s >= _MUTE_S
+        """Tell whether the serial console has been silent for a while."""
+        return now_s - self._console_s >= _MUTE_S
 
     def may_ask_ocr(self, now_s: float) -> bool:
-        """Whether the screen is worth seconds of a processor."""
+        """Tell whether the screen may be read by OCR now."""
         return (
             self._ocrs_left > 0
             and now_s - self._ocr_s >= _OCR_PAUSE_S
@@ -103,17 +103,17 @@ class ScreenWatch:
         )
 
     def note_ocr(self, now_s: float) -> None:
-        """OCR has been asked, and was done by ``now_s``."""
+        """Note an OCR that ended at ``now_s``."""
         self._ocrs_left -= 1
         self._ocr_s = now_s
 
-    def settle(self) -> None:
-        """What is shown has been read."""
+    def mark_read(self) -> None:
+        """Note that the current picture has been read."""
         self._unread_since_s = None
 
 
 class ScreenTexts:
-    """Records each text once, up to a number of them."""
+    """The recorder of screen texts: each once, up to a limit."""
 
     def __init__(self, log: EvidenceLog) -> None:
         self._log = log
@@ -121,7 +121,7 @@ class ScreenTexts:
 
     @property
     def full(self) -> bool:
-        """Whether no more are recorded."""
+        """True where the limit is reached."""
         return len(self._recorded) >= _MAX_TEXTS
 
     def record(self, text: RecognizedText) -> None:
@@ -135,34 +135,34 @@ class ScreenTexts:
 
 
 async def read_screens(log: EvidenceLog, machine: Machine) -> None:
-    """Record what the screen of the running ``machine`` says, until cancelled.
+    """Record the text on the screen of the running ``machine``, until cancelled.
 
-    Looks three times a second, reads when the screen has changed and stands still, and records each
-    text once, 300 at most.
+    Takes a picture three times a second, reads it when the screen has changed and stands still, and
+    records each text once, 300 at most.
     """
     watch = ScreenWatch()
-    log.subscribe(watch.hear)
+    log.subscribe(watch.note_console)
     texts = ScreenTexts(log)
     while not texts.full:
         await asyncio.sleep(PERIOD_S)
         dump = await _dump(machine, "screendump")
         if dump is None:
             continue
-        watch.see(await asyncio.to_thread(_digest, dump), log.now_s())
+        watch.note_picture(await asyncio.to_thread(_digest, dump), log.now_s())
         if not watch.is_due(log.now_s(), _STILL_S):
             continue
         with suppress(PictureError):
             picture = await asyncio.to_thread(read_picture, dump)
             text = await _read(machine, picture, watch, log)
             if text:
-                watch.settle()
+                watch.mark_read()
                 texts.record(text)
 
 
 async def read_screen_now(machine: Machine) -> RecognizedText:
-    """What the screen says at this moment, by the cheapest way that gives a text.
+    """Return the text on the screen at this moment, by the cheapest method that finds one.
 
-    ``how`` is ``none`` where none does. It may take seconds.
+    ``how`` is ``none`` where none does. This may take seconds.
     """
     text, picture = await _read_console_now(machine)
     if text.lines or text.how == "vga-text" or picture is None:
@@ -171,7 +171,7 @@ async def read_screen_now(machine: Machine) -> RecognizedText:
 
 
 async def read_console_now(machine: Machine) -> RecognizedText:
-    """What a console on the screen says at this moment; it may be asked several times a second.
+    """Return the text of a console on the screen now; cheap enough for several calls a second.
 
     ``how`` is ``none`` where it shows anything but text of a console's font.
     """
@@ -179,7 +179,7 @@ async def read_console_now(machine: Machine) -> RecognizedText:
 
 
 async def dump_screen(machine: Machine) -> bytes:
-    """The screen at this moment, as a PPM; nothing where QEMU writes none."""
+    """Return the screen at this moment as a PPM; b"" where QEMU writes none."""
     return await _dump(machine, "screendump") or b""
 
 
@@ -196,7 +196,7 @@ async def _read_console_now(machine: Machine) -> tuple[RecognizedText, Picture |
 
 
 async def _read_text_memory(machine: Machine, picture: Picture) -> RecognizedText | None:
-    """The text in the memory of a text mode; None in any other mode."""
+    """Return the text in the memory of a text mode; None in any other mode."""
     if not text_modes(picture.width, picture.height):
         # In a graphics mode a read of this memory changes the adapter's latches.
         return None
@@ -208,7 +208,7 @@ async def _read_text_memory(machine: Machine, picture: Picture) -> RecognizedTex
 async def _read(
     machine: Machine, picture: Picture, watch: ScreenWatch, log: EvidenceLog
 ) -> RecognizedText | None:
-    """The text of the screen by the cheapest way that gives one; None where that has to wait."""
+    """Return the screen's text by the cheapest method that finds one; None where it must wait."""
     text = await _read_text_memory(machine, picture)
     if text:
         return text
@@ -225,13 +225,13 @@ async def _read(
     try:
         return await asyncio.to_thread(read_with_ocr, picture, stop)
     finally:
-        # A run that has its verdict does not wait for this.
+        # A run with a verdict does not wait for the OCR.
         stop.set()
         watch.note_ocr(log.now_s())
 
 
 async def _dump(machine: Machine, command: str, **arguments: int) -> bytes | None:
-    """What QEMU writes for ``command``; None where it could not."""
+    """Return the file that QEMU writes for ``command``; None where it could not."""
     try:
         return await machine.dump(command, **arguments)
     except (ExecuteError, OSError):

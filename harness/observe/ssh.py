@@ -1,7 +1,7 @@
-"""Logging in to the guest: a key for one session, and a command over it.
+"""SSH to the guest: a key for one session, and a command over it.
 
-The guest is hostile here, too: no agent, no configuration of the user and no forwarding are used,
-and what it sends is bounded.
+The guest is not trusted: no agent, no user configuration and no forwarding are used, and its
+output is limited.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from asyncssh import SSHClientConnection, SSHReader
 
 USER = "root"
-# A guest that is about to come up refuses, closes or does not know the key yet.
+# While it comes up, a guest refuses, closes, or does not know the key yet.
 _AGAIN_S = 0.5
 MAX_OUTPUT_BYTES = 16 << 20
 
 
-class Said(NamedTuple):
-    """What came of a command. The texts are as the guest wrote them: not safe for a terminal.
+class CommandOutput(NamedTuple):
+    """The output of a command. The texts are as the guest wrote them: not safe for a terminal.
 
-    ``status`` is negative where a signal ended it, as :mod:`subprocess` has it.
+    ``status`` is negative where a signal ended it, as in :mod:`subprocess`.
     """
 
     status: int
@@ -42,14 +42,14 @@ class Key:
     private: bytes
 
     def write(self, path: Path) -> None:
-        """Write the private one to a new file that nobody else may read."""
+        """Write the private key to a new file that only its owner may read."""
         path.touch(mode=0o600, exist_ok=False)
         path.write_bytes(self.private)
 
 
 def new_key() -> Key:
-    """A new key."""
-    # Here and below: it takes a third of a second to import.
+    """Return a new key."""
+    # Imported late, here and below: the import takes a third of a second.
     import asyncssh
 
     key = asyncssh.generate_private_key("ssh-ed25519", comment="harness")
@@ -57,15 +57,15 @@ def new_key() -> Key:
     return Key(public, key.export_private_key("openssh"))
 
 
-def command_words(key_file: Path, host: str, port: int) -> list[str]:
-    """The words that log in with the client of OpenSSH."""
+def ssh_command(key_file: Path, host: str, port: int) -> list[str]:
+    """The command line that logs in with OpenSSH's client."""
     return [
         "ssh",
         "-i",
         str(key_file),
         "-p",
         str(port),
-        # Without it, keys of an agent go first, and may be more than the guest lets one try.
+        # Without it, an agent's keys go first, and may be more than the guest lets one try.
         "-o",
         "IdentitiesOnly=yes",
         "-o",
@@ -76,11 +76,13 @@ def command_words(key_file: Path, host: str, port: int) -> list[str]:
     ]
 
 
-async def run_command(key_file: Path, host: str, port: int, command: str, timeout_s: float) -> Said:
-    """What came of ``command`` in the guest; tries to log in until it is let in.
+async def run_command(
+    key_file: Path, host: str, port: int, command: str, timeout_s: float
+) -> CommandOutput:
+    """Run ``command`` in the guest and return its output; retry the login until it succeeds.
 
     Raises TimeoutError after ``timeout_s`` seconds, ConnectionError where the connection ends
-    before the command does, or the command says more than 16 MiB.
+    before the command does, or the output is more than 16 MiB.
     """
     refused: list[str] = []
     try:
@@ -101,7 +103,7 @@ async def _log_in(key_file: Path, host: str, port: int, refused: list[str]) -> S
     import asyncssh
 
     while True:
-        # A connection from before the guest's server came up may stay open, and mute, for ever.
+        # A connection from before the guest's server came up may stay open without data for ever.
         if not await knock_once(host, port):
             refused[:] = ["nothing answers on its port"]
             await asyncio.sleep(_AGAIN_S)
@@ -122,7 +124,7 @@ async def _log_in(key_file: Path, host: str, port: int, refused: list[str]) -> S
             await asyncio.sleep(_AGAIN_S)
 
 
-async def _run(connection: SSHClientConnection, command: str) -> Said:
+async def _run(connection: SSHClientConnection, command: str) -> CommandOutput:
     import asyncssh
 
     try:
@@ -133,11 +135,11 @@ async def _run(connection: SSHClientConnection, command: str) -> Said:
         raise ConnectionError(f"ssh: {printable(str(error), 200)}") from error
     if process.returncode is None:
         raise ConnectionError("ssh: the connection ended before the command did.")
-    return Said(process.returncode, stdout, stderr)
+    return CommandOutput(process.returncode, stdout, stderr)
 
 
 async def _read(stream: SSHReader[bytes]) -> str:
-    """All that comes, as text."""
+    """Return all output as text."""
     read = bytearray()
     while chunk := await stream.read(1 << 16):
         read += chunk

@@ -14,7 +14,7 @@ from harness.errors import HostError, UsageError
 from harness.machine.acceleration import Acceleration
 from harness.model.stages import Stage
 from harness.observe.screen import read_screen_now, take_screenshot
-from harness.observe.ssh import Said, command_words, new_key, run_command
+from harness.observe.ssh import CommandOutput, new_key, run_command, ssh_command
 from harness.seed.seed import new_mac
 from harness.session.follow import Follow
 from harness.session.loop import LoopThread
@@ -185,9 +185,9 @@ class LiveMachine:
         The key is in the guest where its cloud-init has used the seed.
         """
         network = self.network
-        return command_words(self._live.key_file, network.host, network.port)
+        return ssh_command(self._live.key_file, network.host, network.port)
 
-    def ssh(self, command: str, timeout_s: float = 60.0) -> Said:
+    def ssh(self, command: str, timeout_s: float = 60.0) -> CommandOutput:
         """Status, stdout and stderr of ``command``, run in the guest as root.
 
         Tries until the guest lets it in. Raises TimeoutError after ``timeout_s`` seconds,

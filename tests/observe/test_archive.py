@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.evidence.log import EvidenceLog, Observation
-from harness.observe.archive import Wanted, wanted
+from harness.observe.archive import ArchiveRequest, archive_request
 from harness.observe.receiver import observe_receiver
 
 LARGE = bytes(range(256)) * 4096
@@ -115,8 +115,8 @@ def test_an_archive_that_is_not_there_is_a_fault_of_this_host(tmp_path: Path) ->
 
 
 def test_only_reading_is_asked_of_an_archive() -> None:
-    assert wanted("GET", "/archive/a/b?x=1") == Wanted("GET", "a/b")
-    assert wanted("GET", "//archive//a") == Wanted("GET", "a")
-    assert wanted("POST", "/archive/a") is None
-    assert wanted("GET", "/archive") is None
-    assert wanted("GET", "/0123/phone-home") is None
+    assert archive_request("GET", "/archive/a/b?x=1") == ArchiveRequest("GET", "a/b")
+    assert archive_request("GET", "//archive//a") == ArchiveRequest("GET", "a")
+    assert archive_request("POST", "/archive/a") is None
+    assert archive_request("GET", "/archive") is None
+    assert archive_request("GET", "/0123/phone-home") is None

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.observe.frames import CaptureReader, Frame, read_frame
+from harness.observe.frames import CaptureReader, EthernetFrame, read_frame
 
 GUEST = bytes.fromhex("005056123456")
 ROUTER = bytes.fromhex("5255cb007101")
@@ -78,7 +78,7 @@ def test_frames_are_told_apart(frame: bytes, kind: str, source: str) -> None:
 def test_every_cut_of_a_frame_is_read_without_an_exception() -> None:
     for whole in (ipv4(17, dhcp(1)), ipv4(6, tcp(2)), arp(2, GUEST_IP, ROUTER_IP)):
         for length in range(len(whole)):
-            assert isinstance(read_frame(whole[:length]), Frame)
+            assert isinstance(read_frame(whole[:length]), EthernetFrame)
 
 
 def test_a_dhcp_option_that_runs_off_the_end_ends() -> None:

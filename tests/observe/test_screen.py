@@ -29,36 +29,36 @@ LZ4_LEGACY_MAGIC = b"\x02\x21\x4c\x18"
 def test_a_screen_is_due_once_it_stands_still() -> None:
     watch = ScreenWatch()
     assert not watch.is_due(0.0, 0.9)
-    watch.see(b"one", 1.0)
+    watch.note_picture(b"one", 1.0)
     assert not watch.is_due(1.0, 0.9)
-    watch.see(b"two", 2.0)
+    watch.note_picture(b"two", 2.0)
     assert not watch.is_due(2.0, 0.9)
-    watch.see(b"two", 3.0)
+    watch.note_picture(b"two", 3.0)
     assert watch.is_due(3.0, 0.9)
-    watch.settle()
-    watch.see(b"two", 4.0)
+    watch.mark_read()
+    watch.note_picture(b"two", 4.0)
     assert not watch.is_due(4.0, 0.9)
 
 
 def test_a_cursor_that_blinks_does_not_keep_it_from_standing_still() -> None:
     watch = ScreenWatch()
     for second, digest in enumerate([b"on", b"off", b"on", b"off"]):
-        watch.see(digest, float(second))
+        watch.note_picture(digest, float(second))
     assert watch.is_due(3.0, 1.9)
 
 
 def test_a_screen_that_never_stands_still_is_due_after_a_while() -> None:
     watch = ScreenWatch()
     for second in range(12):
-        watch.see(b"%d" % second, float(second))
+        watch.note_picture(b"%d" % second, float(second))
         assert watch.is_due(float(second), 0.9) == (second >= 10)
 
 
 def test_only_a_console_that_speaks_makes_it_wait() -> None:
     watch = ScreenWatch()
     assert watch.is_mute(0.0)
-    watch.hear(Observation(5.0, events.SerialLine("x", 0)))
-    watch.hear(Observation(8.0, events.DiskReads(read_bytes=1)))
+    watch.note_console(Observation(5.0, events.SerialLine("x", 0)))
+    watch.note_console(Observation(8.0, events.DiskReads(read_bytes=1)))
     assert not watch.is_mute(6.0)
     assert watch.is_mute(7.0)
 
@@ -67,11 +67,11 @@ def test_ocr_is_asked_seldom_and_not_for_ever() -> None:
     watch = ScreenWatch()
     asked = []
     for second in range(1000):
-        watch.see(b"%d" % (second // 3), float(second))
+        watch.note_picture(b"%d" % (second // 3), float(second))
         if watch.may_ask_ocr(float(second)):
             asked.append(second)
             watch.note_ocr(float(second))
-            watch.settle()
+            watch.mark_read()
     assert len(asked) == 30
     assert min(after - before for before, after in pairwise(asked)) >= 10
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from harness.observe.ssh import MAX_OUTPUT_BYTES, Said, command_words, new_key, run_command
+from harness.observe.ssh import MAX_OUTPUT_BYTES, CommandOutput, new_key, run_command, ssh_command
 
 
 async def _handle(process: asyncssh.SSHServerProcess[str]) -> None:
@@ -26,13 +26,15 @@ async def _handle(process: asyncssh.SSHServerProcess[str]) -> None:
     process.exit(3)
 
 
-def ran(folder: Path, command: str, *, is_let_in: bool = True, timeout_s: float = 60) -> Said:
+def ran(
+    folder: Path, command: str, *, is_let_in: bool = True, timeout_s: float = 60
+) -> CommandOutput:
     """What came of a command in a guest that lets one key in."""
     key, other = new_key(), new_key()
     key.write(folder / "key")
     (folder / "authorized").write_text((key if is_let_in else other).public + "\n")
 
-    async def run() -> Said:
+    async def run() -> CommandOutput:
         server = await asyncssh.listen(
             "127.0.0.1",
             0,
@@ -77,7 +79,7 @@ def test_the_key_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
 
 
 def test_a_person_is_told_the_words_for_their_own_client(tmp_path: Path) -> None:
-    words = command_words(tmp_path / "key", "127.0.0.1", 2222)
+    words = ssh_command(tmp_path / "key", "127.0.0.1", 2222)
     assert words[0] == "ssh"
     assert words[-1] == "root@127.0.0.1"
     assert {"IdentitiesOnly=yes", "UserKnownHostsFile=/dev/null"} <= set(words)
