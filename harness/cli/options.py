@@ -14,6 +14,7 @@ from click.core import ParameterSource
 from harness.cli.invocation import note_json
 from harness.diagnose.rules import read_rules
 from harness.errors import UsageError
+from harness.machine.launch import BACKENDS, choose_backend
 from harness.model.hardware import Firmware
 from harness.net.checksums import Checksum
 from harness.net.link import is_url
@@ -30,15 +31,17 @@ ACCEL = click.option(
 BACKEND = click.option(
     "--backend",
     "backend_name",
-    type=click.Choice(["qemu", "libvirt"]),
-    default="qemu",
+    type=click.Choice(list(BACKENDS)),
+    default=next(iter(BACKENDS)),
     show_default=True,
-    help="Who starts the machine: harness itself, or libvirt (docs/libvirt.md).",
+    help=f"Who starts the machine: {', or '.join(row.starter for row in BACKENDS.values())}.",
 )
 CONNECT = click.option(
     "--connect",
     metavar="URI",
-    help="For --backend libvirt: where it is.  [default: qemu:///session, for root qemu:///system]",
+    help="  ".join(
+        f"For --backend {name}: {row.address.help}" for name, row in BACKENDS.items() if row.address
+    ),
 )
 COUNTERFACTUAL = click.option(
     "--counterfactual/--no-counterfactual",
@@ -244,8 +247,6 @@ def trial_options(*own: Callable[..., Any]) -> Callable[[Callable[..., Any]], Ca
 
 def _trial_request(given: dict[str, Any]) -> tuple[TrialRequest, dict[str, Any]]:
     """Return the request that the options ask for, and the options that are not part of it."""
-    from harness.machine.backend import choose_backend
-
     others = dict(given)
     take = others.pop
     image: str = take("image")

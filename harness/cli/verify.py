@@ -11,6 +11,7 @@ from rich.console import Console
 from harness.cli.ending import faults_as_result, finish
 from harness.cli.options import JSON, trial_options
 from harness.errors import UsageError
+from harness.machine.launch import BACKENDS
 
 if TYPE_CHECKING:
     from harness.trial.request import TrialRequest
@@ -65,9 +66,7 @@ _EXCLUSIVE_OPTIONS = (
     ("--all-providers", "--install"),
     ("--all-providers", "--hold-on-fail"),
     ("--all-providers", "--firmware"),
-    ("--backend libvirt", "--install"),
-    ("--backend libvirt", "--hold-on-fail"),
-    ("--backend libvirt", "--all-providers"),
+    *((f"--backend {name}", other) for name, row in BACKENDS.items() for other in row.not_with),
 )
 
 
@@ -76,7 +75,7 @@ def _check_together(request: TrialRequest, *, hold_on_fail: bool, all_providers:
         "--install": request.installation is not None,
         "--hold-on-fail": hold_on_fail,
         "--all-providers": all_providers,
-        "--backend libvirt": request.backend.name == "libvirt",
+        f"--backend {request.backend.name}": True,
         "--firmware": request.profile.has_firmware_of_user,
     }
     given = {name for name, is_given in asked.items() if is_given}

@@ -1,15 +1,21 @@
-"""Who starts the machines: QEMU as a child of this program, or libvirt."""
+"""The backends that start machines: what each has to offer, and the choice of one for a run.
+
+A backend is a module with the functions of :class:`BackendModule`, and a row in
+:mod:`harness.machine.launch`.
+"""
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Literal
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Protocol
 
-from harness.errors import UsageError
-
-BackendName = Literal["qemu", "libvirt"]
+if TYPE_CHECKING:
+    from harness.machine.acceleration import Acceleration, Choice
+    from harness.machine.host_check import HostCheck
+    from harness.machine.machine import Machine
+    from harness.machine.spec import Endpoints, MachineSpec
 
 ANSWER_TIMEOUT_S = 60.0
 """Generous: under TCG on a loaded host the monitor may wait for the big lock of a busy device."""
@@ -17,12 +23,12 @@ ANSWER_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """Who starts the machines. ``uri`` is libvirt's, "" for QEMU.
+    """The backend of a run: its name, and its address where it has one ("" where not).
 
     ``answer_timeout_s`` is how long a monitor of QEMU may take to come up, and for each answer.
     """
 
-    name: BackendName = "qemu"
+    name: str = "qemu"
     uri: str = ""
     answer_timeout_s: float = ANSWER_TIMEOUT_S
 
@@ -32,29 +38,50 @@ class Backend:
         return self.uri.startswith("qemu+ssh:")
 
 
-def choose_backend(name: BackendName, uri: str | None) -> Backend:
-    """The backend that was asked for. Raises UsageError for an address that cannot be meant.
+class BackendModule(Protocol):
+    """The functions that the module of a backend has."""
 
-    Without an address libvirt is the user's own (``qemu:///session``), for root the system's.
+    def launch(
+        self, backend: Backend, spec: MachineSpec, endpoints: Endpoints
+    ) -> AbstractAsyncContextManager[Machine]:
+        """Return a machine, stopped before its first instruction; gone when the block is left.
+
+        Whoever reads its streams is listening on the sockets of ``endpoints`` already; the
+        monitor's is the backend's to listen on. Raises HostError where it does not start.
+        """
+
+    def choose_acceleration_on(self, backend: Backend, choice: Choice) -> Acceleration:
+        """Return the accelerator of the host that it starts machines on.
+
+        Raises HostError where the one that was asked for does not work there.
+        """
+
+    def check_host(self) -> HostCheck | None:
+        """Return what ``harness doctor`` says of it; None where that is said of every run."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackendAddress:
+    """The address that a backend takes with ``--connect``.
+
+    ``help`` ends a sentence of ``--help``. ``choose`` returns the address for what was given, or
+    for nothing; it raises UsageError for one that cannot be meant.
     """
-    if name == "qemu":
-        if uri:
-            raise UsageError("--connect: is for --backend libvirt.")
-        return Backend()
-    is_root = os.geteuid() == 0
-    uri = uri or ("qemu:///system" if is_root else "qemu:///session")
-    try:
-        parts = urlsplit(uri)
-        _ = parts.port
-    except ValueError as error:
-        raise UsageError(f"--connect {uri}: is no address: {error}.") from error
-    is_here = parts.scheme == "qemu+unix" or (parts.scheme == "qemu" and not parts.netloc)
-    is_there = parts.scheme == "qemu+ssh" and bool(parts.hostname) and parts.path == "/system"
-    if not is_there and not (is_here and parts.path in ("/session", "/system")):
-        raise UsageError(
-            f"--connect {uri}: harness reaches libvirt at qemu:///session, qemu:///system and "
-            "qemu+ssh://[USER@]HOST[:PORT]/system."
-        )
-    if is_root and parts.path == "/session":
-        raise UsageError(f"--connect {uri}: root has no session of libvirt: use qemu:///system.")
-    return Backend("libvirt", uri)
+
+    help: str
+    choose: Callable[[str | None], str]
+
+
+@dataclass(frozen=True, slots=True)
+class BackendRow:
+    """One row of the table of backends.
+
+    ``starter`` names who starts the machines, for ``--help``. ``load`` imports the module, which
+    may need what most do without. ``not_with`` are options of ``harness verify`` that do not go
+    with it.
+    """
+
+    starter: str
+    load: Callable[[], BackendModule]
+    not_with: tuple[str, ...] = ()
+    address: BackendAddress | None = None

@@ -7,7 +7,7 @@ import logging
 import os
 import shlex
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from qemu.qmp import QMPClient, QMPError
 from harness.errors import QemuError
 from harness.host.programs import PDEATHSIG, find_program, find_qemu
 from harness.host.racing import racing
-from harness.machine.backend import ANSWER_TIMEOUT_S
+from harness.machine.acceleration import Acceleration, Choice, choose_acceleration
+from harness.machine.backend import ANSWER_TIMEOUT_S, Backend
 from harness.machine.machine import End, Machine, Origin, last_words
 from harness.machine.overlay import create_overlay
 from harness.machine.qemu_args import qemu_args
@@ -49,6 +50,22 @@ class ProcessMachine(Machine):
     async def cpu_s(self) -> float:
         """The processor time that it took so far; 0.0 where it has ended."""
         return cpu_seconds(self.process.pid)
+
+
+def launch(
+    backend: Backend, spec: MachineSpec, endpoints: Endpoints
+) -> AbstractAsyncContextManager[Machine]:
+    """Return a machine that is a child of this program, stopped before its first instruction."""
+    return launch_qemu(spec, endpoints, backend.answer_timeout_s)
+
+
+def choose_acceleration_on(_: Backend, choice: Choice) -> Acceleration:
+    """Return the accelerator of this host."""
+    return choose_acceleration(choice)
+
+
+def check_host() -> None:
+    """Return nothing: every run needs QEMU, so ``harness doctor`` looks for it in any case."""
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Which backend is meant, and what is said where there is none."""
+"""The error where no backend answers, or none can be used."""
 
 from __future__ import annotations
 
@@ -8,65 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import UsageError
-from harness.machine.backend import Backend, choose_backend
 from tests.program import Ran
 
 pytestmark = pytest.mark.programs
 
 Verify = Callable[..., Ran]
-
-
-def test_without_a_word_harness_starts_qemu_itself() -> None:
-    assert choose_backend("qemu", None) == Backend("qemu", "")
-    with pytest.raises(UsageError, match="--connect: is for --backend libvirt"):
-        choose_backend("qemu", "qemu:///system")
-
-
-@pytest.mark.parametrize(("uid", "uri"), [(0, "qemu:///system"), (1000, "qemu:///session")])
-def test_root_has_the_libvirt_of_the_system_others_their_own(
-    monkeypatch: pytest.MonkeyPatch, uid: int, uri: str
-) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: uid)
-    assert choose_backend("libvirt", None) == Backend("libvirt", uri)
-
-
-@pytest.mark.parametrize(
-    ("uri", "is_remote"),
-    [
-        ("qemu:///system", False),
-        ("qemu+unix:///system?socket=/run/x", False),
-        ("qemu+ssh://host/system", True),
-        ("qemu+ssh://me@host:2222/system?keyfile=/k", True),
-    ],
-)
-def test_addresses_that_are_taken(uri: str, is_remote: bool) -> None:
-    backend = choose_backend("libvirt", uri)
-    assert (backend.uri, backend.is_remote) == (uri, is_remote)
-
-
-@pytest.mark.parametrize(
-    "uri",
-    [
-        "xen:///system",
-        "qemu:///other",
-        "qemu+tcp://host/system",
-        "qemu+ssh:///system",
-        "test:///default",
-        "system",
-        "qemu+ssh://host/session",
-        "qemu+ssh://host:ssh/system",
-    ],
-)
-def test_addresses_that_cannot_be_meant(uri: str) -> None:
-    with pytest.raises(UsageError, match="--connect"):
-        choose_backend("libvirt", uri)
-
-
-def test_root_has_no_session(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    with pytest.raises(UsageError, match="use qemu:///system"):
-        choose_backend("libvirt", "qemu:///session")
 
 
 def is_error_of_this_host(ran: Ran, cause: str) -> bool:
