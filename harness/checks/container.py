@@ -14,34 +14,12 @@ from harness.model.finding import Finding, finding
 from harness.net.link import is_url, name_in_url
 from harness.provider.profile import Profile
 
-# The commands that convert a file into one that a provider takes. {image} is quoted.
-_UNPACK = {
-    "gzip": "gunzip --keep {image}",
-    "bzip2": "bunzip2 --keep {image}",
-    "xz": "unxz --keep {image}",
-    "lzma": "unlzma --keep {image}",
-    "zstd": "unzstd {image}",
-    "lz4": "unlz4 {image}",
-    "lzop": "lzop --extract {image}",
-    "zip": "unzip {image}",
-    "7z": "7z x {image}",
-    "rar": "unrar x {image}",
-    "tar": "tar --extract --file {image}",
-    "ova": "tar --extract --file {image}   # then: qemu-img convert -O qcow2 DISK.vmdk image.qcow2",
-    "vma": "vma extract {image} FOLDER",
-    "simg": "simg2img {image} disk.raw   # then: qemu-img convert -f raw -O qcow2 disk.raw d.qcow2",
-    "compress": "uncompress --keep {image}",
-    "lzip": "lzip --decompress --keep {image}",
-    "cab": "cabextract {image}",
-    "rpm": "rpm2cpio {image} | cpio --extract --make-directories",
-    "ar": "ar x {image}",
-    "cpio": "cpio --extract --file {image}",
-    "wim": "wimlib-imagex info {image}",
-}
 INSPECTED_FORMATS = ("qcow2", "iso")
 """The formats that harness inspects and boots."""
 
-_CONVERT = "qemu-img convert -p -f {format} -O qcow2 {image} image.qcow2"
+# For a format that has no remedy of its own.
+_CONVERT_DISK = "qemu-img convert -p -f {format} -O qcow2 {image} image.qcow2"
+_NAME_ANOTHER = "Name the disk image itself, in the format qcow2 or iso."
 
 _SUFFIXES = {".qcow2": "qcow2", ".iso": "iso"}
 
@@ -58,14 +36,14 @@ def check_container(container: Container, location: str, profile: Profile) -> li
         remedy = "Make the image anew with one tool; do not upload this file."
         return [finding("format.polyglot", statement, _magic_evidence(container), remedy)]
     images = profile.images
+    remedy = _remedy(container, image)
     article = "an" if container.title[0] in "aeiouAEIOULX" else "a"
     if container.format in (*images.formats.value, *images.archives.value):
         if container.format not in INSPECTED_FORMATS:
-            unpack = _UNPACK.get(container.format, _CONVERT)
             raise UsageError(
                 f"{printable(location, 200)}: is {article} {container.title}, which "
                 f"{profile.title} takes, and harness does not look into: try what this makes: "
-                + unpack.format(format=container.format, image=image)
+                + remedy
             )
         return _check_name(container, location)
     takes = " or ".join(images.formats.value)
@@ -75,17 +53,15 @@ def check_container(container: Container, location: str, profile: Profile) -> li
             f"The file is {article} {container.title}; {profile.title} takes {takes} and unpacks "
             f"{f'{unpacks} only' if unpacks else 'nothing'}."
         )
-        command = _UNPACK[container.format].format(image=image)
-        return [finding("format.archive", statement, _magic_evidence(container), command)]
+        return [finding("format.archive", statement, _magic_evidence(container), remedy)]
     statement = f"The file is {article} {container.title}; {profile.title} takes {takes}."
-    remedy = "Name the disk image itself, in the format qcow2 or iso."
-    if container.format == "udf":
-        remedy = "Make the disc with ISO 9660 as well: xorriso -as mkisofs -o disc.iso FOLDER"
-    elif container.format == "luks":
-        remedy = "Decrypt it (cryptsetup), and make a qcow2 of what is in it."
-    elif container.kind == "disk":
-        remedy = _CONVERT.format(format=container.format, image=image)
     return [finding("format.unsupported", statement, _magic_evidence(container), remedy)]
+
+
+def _remedy(container: Container, image: str) -> str:
+    """Return the command, or the advice, that leads to a file in an inspected format."""
+    by_kind = _CONVERT_DISK if container.kind == "disk" else _NAME_ANOTHER
+    return (container.readings[0].remedy or by_kind).format(format=container.format, image=image)
 
 
 def _magic_evidence(container: Container) -> tuple[str, ...]:

@@ -24,6 +24,12 @@ def test_every_archive_has_the_command_that_unpacks_it(archive: Signature) -> No
     assert "'an image'" in row.remedy
 
 
+def test_a_disk_format_without_a_remedy_is_one_that_qemu_img_converts() -> None:
+    said = subprocess.run(["qemu-img", "--help"], capture_output=True, text=True, check=True).stdout
+    known = said.rpartition("Supported formats:")[2].split()
+    assert {row.format for row in SIGNATURES if row.kind == "disk" and not row.remedy} <= set(known)
+
+
 @pytest.mark.parametrize(
     "options",
     [

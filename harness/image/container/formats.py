@@ -22,13 +22,19 @@ _VHD_FOOTER_BYTES = 512
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A format and the bytes that give it away, at ``offset`` from the start."""
+    """A format and the bytes that give it away, at ``offset`` from the start.
+
+    ``remedy`` leads to a file that is inspected; ``{image}`` in it is the quoted name of this one.
+    An archive has the command that unpacks it. A disk format without one is what qemu-img reads
+    under the name ``format``.
+    """
 
     format: str
     kind: Kind
     title: str
     offset: int
     magic: bytes
+    remedy: str = ""
 
 
 # Formats whose magic says all. Disk formats by QEMU's block drivers (block/*.c, *_probe);
@@ -47,31 +53,81 @@ SIGNATURES = (
     Signature("parallels", "disk", "Parallels disk image", 0, b"WithoutFreeSpace"),
     Signature("parallels", "disk", "Parallels disk image", 0, b"WithouFreSpacExt"),
     Signature("bochs", "disk", "Bochs disk image", 0, b"Bochs Virtual HD Image"),
-    Signature("vma", "archive", "Proxmox VE backup (VMA)", 0, b"VMA\x00"),
-    Signature("simg", "archive", "Android sparse image", 0, b"\x3a\xff\x26\xed"),
-    Signature("luks", "disk", "LUKS-encrypted disk", 0, b"LUKS\xba\xbe"),
+    Signature(
+        "vma", "archive", "Proxmox VE backup (VMA)", 0, b"VMA\x00", "vma extract {image} FOLDER"
+    ),
+    Signature(
+        "simg",
+        "archive",
+        "Android sparse image",
+        0,
+        b"\x3a\xff\x26\xed",
+        "simg2img {image} disk.raw   # then: qemu-img convert -f raw -O qcow2 disk.raw d.qcow2",
+    ),
+    Signature(
+        "luks",
+        "disk",
+        "LUKS-encrypted disk",
+        0,
+        b"LUKS\xba\xbe",
+        "Decrypt it (cryptsetup), and make a qcow2 of what is in it.",
+    ),
     Signature("iso", "provider", "ISO 9660 disc", 32769, b"CD001"),
-    Signature("udf", "disk", "UDF disc without ISO 9660", 32769, b"BEA01"),
-    Signature("gzip", "archive", "gzip archive", 0, b"\x1f\x8b\x08"),
-    Signature("bzip2", "archive", "bzip2 archive", 0, b"BZh"),
-    Signature("xz", "archive", "xz archive", 0, b"\xfd7zXZ\x00"),
-    Signature("zstd", "archive", "zstd archive", 0, b"\x28\xb5\x2f\xfd"),
-    Signature("lz4", "archive", "lz4 archive", 0, b"\x04\x22\x4d\x18"),
-    Signature("lzop", "archive", "lzop archive", 0, b"\x89LZO\x00\r\n\x1a\n"),
-    Signature("lzma", "archive", "lzma archive", 0, b"\x5d\x00\x00"),
-    Signature("zip", "archive", "zip archive", 0, b"PK\x03\x04"),
-    Signature("zip", "archive", "zip archive (empty)", 0, b"PK\x05\x06"),
-    Signature("compress", "archive", "compress archive", 0, b"\x1f\x9d"),
-    Signature("lzip", "archive", "lzip archive", 0, b"LZIP"),
-    Signature("cab", "archive", "cabinet archive", 0, b"MSCF\x00\x00\x00\x00"),
-    Signature("7z", "archive", "7-Zip archive", 0, b"7z\xbc\xaf\x27\x1c"),
-    Signature("rar", "archive", "RAR archive", 0, b"Rar!\x1a\x07"),
-    Signature("ova", "archive", "OVA package (VMware, VirtualBox)", 257, b"ustar"),
-    Signature("tar", "archive", "tar archive", 257, b"ustar"),
-    Signature("cpio", "archive", "cpio archive", 0, b"07070"),
-    Signature("ar", "archive", "ar archive (a Debian package?)", 0, b"!<arch>\n"),
-    Signature("rpm", "archive", "RPM package", 0, b"\xed\xab\xee\xdb"),
-    Signature("wim", "archive", "Windows image (WIM)", 0, b"MSWIM\x00\x00\x00"),
+    Signature(
+        "udf",
+        "disk",
+        "UDF disc without ISO 9660",
+        32769,
+        b"BEA01",
+        "Make the disc with ISO 9660 as well: xorriso -as mkisofs -o disc.iso FOLDER",
+    ),
+    Signature("gzip", "archive", "gzip archive", 0, b"\x1f\x8b\x08", "gunzip --keep {image}"),
+    Signature("bzip2", "archive", "bzip2 archive", 0, b"BZh", "bunzip2 --keep {image}"),
+    Signature("xz", "archive", "xz archive", 0, b"\xfd7zXZ\x00", "unxz --keep {image}"),
+    Signature("zstd", "archive", "zstd archive", 0, b"\x28\xb5\x2f\xfd", "unzstd {image}"),
+    Signature("lz4", "archive", "lz4 archive", 0, b"\x04\x22\x4d\x18", "unlz4 {image}"),
+    Signature(
+        "lzop", "archive", "lzop archive", 0, b"\x89LZO\x00\r\n\x1a\n", "lzop --extract {image}"
+    ),
+    Signature("lzma", "archive", "lzma archive", 0, b"\x5d\x00\x00", "unlzma --keep {image}"),
+    Signature("zip", "archive", "zip archive", 0, b"PK\x03\x04", "unzip {image}"),
+    Signature("zip", "archive", "zip archive (empty)", 0, b"PK\x05\x06", "unzip {image}"),
+    Signature(
+        "compress", "archive", "compress archive", 0, b"\x1f\x9d", "uncompress --keep {image}"
+    ),
+    Signature("lzip", "archive", "lzip archive", 0, b"LZIP", "lzip --decompress --keep {image}"),
+    Signature(
+        "cab", "archive", "cabinet archive", 0, b"MSCF\x00\x00\x00\x00", "cabextract {image}"
+    ),
+    Signature("7z", "archive", "7-Zip archive", 0, b"7z\xbc\xaf\x27\x1c", "7z x {image}"),
+    Signature("rar", "archive", "RAR archive", 0, b"Rar!\x1a\x07", "unrar x {image}"),
+    Signature(
+        "ova",
+        "archive",
+        "OVA package (VMware, VirtualBox)",
+        257,
+        b"ustar",
+        "tar --extract --file {image}   # then: qemu-img convert -O qcow2 DISK.vmdk image.qcow2",
+    ),
+    Signature("tar", "archive", "tar archive", 257, b"ustar", "tar --extract --file {image}"),
+    Signature("cpio", "archive", "cpio archive", 0, b"07070", "cpio --extract --file {image}"),
+    Signature("ar", "archive", "ar archive (a Debian package?)", 0, b"!<arch>\n", "ar x {image}"),
+    Signature(
+        "rpm",
+        "archive",
+        "RPM package",
+        0,
+        b"\xed\xab\xee\xdb",
+        "rpm2cpio {image} | cpio --extract --make-directories",
+    ),
+    Signature(
+        "wim",
+        "archive",
+        "Windows image (WIM)",
+        0,
+        b"MSWIM\x00\x00\x00",
+        "wimlib-imagex info {image}",
+    ),
     Signature("squashfs", "data", "squashfs file system", 0, b"hsqs"),
     Signature("ext", "data", "ext2/3/4 file system without a partition table", 1080, b"\x53\xef"),
     Signature("xfs", "data", "XFS file system without a partition table", 0, b"XFSB"),
