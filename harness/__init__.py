@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# Silent, unless who uses it wants to hear it.
+# Silent, unless the application configures logging.
 logging.getLogger("harness").addHandler(logging.NullHandler())
 
 
 def __getattr__(name: str) -> Any:
-    """``open``, imported when it is asked for: most who import this package boot nothing."""
+    """Import ``open`` on use: most importers of this package boot nothing."""
     if name != "open":
         raise AttributeError(f"module 'harness' has no attribute {name!r}")
     from harness.session import open_machine

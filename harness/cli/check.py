@@ -1,4 +1,4 @@
-"""``harness check``: an image is looked at, and not booted."""
+"""``harness check``: inspect an image without booting it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``harness console``: a person at the machine of an image, or at a recorded run."""
+"""``harness console``: an interactive console on the VM of an image, or on a recorded run."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ def console(
         open_console(case, acceleration)
 
 
-def _web_address(wished: str | None) -> str:
-    """Where a page is served; raises UsageError for no such address, or without the page."""
+def _web_address(requested: str | None) -> str:
+    """Return the address to serve at; raises UsageError if it is invalid, or without the page."""
     from harness.console.web.serve import check_web
 
-    return check_web(wished or "127.0.0.1")
+    return check_web(requested or "127.0.0.1")

@@ -1,4 +1,4 @@
-"""``harness doctor``: what this host can do."""
+"""``harness doctor``: the capabilities of this host."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a command ends: what it prints, and its exit status."""
+"""The end of a command: its output and its exit status."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from harness.trial.trial import fault_result
 
 @contextmanager
 def faults_as_result(request: TrialRequest, *, as_json: bool) -> Iterator[None]:
-    """Print a fault in the block as a result object, too, where one is asked for.
+    """Print a fault in the block also as a result object, if one was requested.
 
-    What nobody raised on purpose is raised as InternalError.
+    An unexpected exception is raised as InternalError.
     """
     try:
         yield
@@ -40,7 +40,7 @@ def faults_as_result(request: TrialRequest, *, as_json: bool) -> Iterator[None]:
 
 
 def finish(result: Result, *, as_json: bool, signal_number: int = 0) -> NoReturn:
-    """Print the result where it belongs, and leave with its exit status."""
+    """Print the result, and exit with its status."""
     if as_json:
         click.echo(result.to_json())
     else:

@@ -1,4 +1,4 @@
-"""``harness explain``: what a finding means."""
+"""``harness explain``: the meaning of a finding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One call of the program: what its end must know of the command that ran."""
+"""The state of one call of the program that its end must know."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from harness.host.program_log import LEVELS, show_log
 
 @dataclass(slots=True)
 class Invocation:
-    """Whether a JSON object is wanted on stdout, and whether one was printed.
+    """The output that was requested, and what was printed so far.
 
-    ``verbosity`` is how often ``-v`` was given, before the command or after it.
+    ``verbosity`` counts ``-v``, before the command or after it.
     """
 
     wants_json: bool = False
@@ -25,7 +25,7 @@ class Invocation:
 
 
 def this_invocation() -> Invocation:
-    """The one that runs; a new one where a command was called by something else than main()."""
+    """Return the current invocation; a new one if the command was not called by main()."""
     context = click.get_current_context(silent=True)
     found = context.find_object(Invocation) if context else None
     return found or Invocation()
@@ -39,7 +39,7 @@ def note_json(context: click.Context, _: click.Parameter, wanted: bool) -> bool:
 
 
 def verbose_option() -> click.Option:
-    """The option ``-v``, of the program and of each of its commands."""
+    """Return the option ``-v`` of the program and of each command."""
     return click.Option(
         ["-v", "--verbose"],
         count=True,
@@ -51,7 +51,7 @@ def verbose_option() -> click.Option:
 
 
 def show_log_from_environment() -> None:
-    """Show the log that ``HARNESS_LOG`` asks for; raises UsageError for what is no level."""
+    """Show the log at the level in ``HARNESS_LOG``; raises UsageError for an unknown level."""
     wanted = os.environ.get("HARNESS_LOG", "")
     if wanted and wanted not in LEVELS:
         raise UsageError(f"HARNESS_LOG={wanted}: is no level: set it to {', '.join(LEVELS)}.")

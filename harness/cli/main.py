@@ -1,6 +1,6 @@
-"""The command line: finds the command, and makes every way out one of the exit statuses.
+"""The command line: find the command, and map every end to one of the exit statuses.
 
-A command is imported when it is asked for, so that a check does not wait for the parts that boot.
+A command is imported on use, so that a check does not load the modules that boot.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from harness.host.program_log import hide_log
 
 _log = logging.getLogger(__name__)
 
-# Each is a function of its own name in a module of its own name.
+# Each is a function in a module of the same name.
 _COMMANDS = (
     "check",
     "console",
@@ -39,10 +39,10 @@ _COMMANDS = (
 
 
 class _Commands(click.Group):
-    """The commands, each imported when it is asked for."""
+    """The commands, each imported on use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's
-        """Their names, in the order of the alphabet."""
+        """Return their names in alphabetical order."""
         return sorted(_COMMANDS)
 
     def get_command(
@@ -50,7 +50,7 @@ class _Commands(click.Group):
         ctx: click.Context,  # noqa: ARG002  click's
         cmd_name: str,
     ) -> click.Command | None:
-        """The command of that name; None where there is none."""
+        """Return the command of that name; None if there is none."""
         if cmd_name not in _COMMANDS:
             return None
         command: click.Command = getattr(import_module(f"harness.cli.{cmd_name}"), cmd_name)
@@ -82,7 +82,7 @@ def _on_sigterm(*_: object) -> NoReturn:
 
 
 def main() -> NoReturn:
-    """The program. Every way out of it is one of the documented exit statuses."""
+    """Run the program. It always ends with one of the documented exit statuses."""
     signal.signal(signal.SIGTERM, _on_sigterm)
     invocation = Invocation()
     try:
@@ -99,7 +99,7 @@ def main() -> NoReturn:
         click.echo("harness: terminated", err=True)
         sys.exit(128 + signal.SIGTERM)
     except BrokenPipeError:
-        # Whoever read our output has left; there is nobody to tell.
+        # The reader of stdout is gone, so there is nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
     except Exception as error:
@@ -110,27 +110,27 @@ def main() -> NoReturn:
 
 
 def _report_error(error: Exception, invocation: Invocation) -> int:
-    """The exit status for ``error``, which is said; what nobody raised on purpose is a bug."""
-    said: HarnessError
+    """Print ``error`` and return its exit status; an unexpected exception is an internal error."""
+    shown: HarnessError
     if isinstance(error, HarnessError) and not isinstance(error, CaughtError):
-        said = error
+        shown = error
     else:
-        said = as_fault(error)
-    _print_error(said)
-    if isinstance(said, InternalError) and invocation.wants_json and not invocation.has_json:
+        shown = as_fault(error)
+    _print_error(shown)
+    if isinstance(shown, InternalError) and invocation.wants_json and not invocation.has_json:
         row = {
             "schema": "harness.error/1",
             "outcome": "error",
-            "cause": said.finding_id,
-            "statement": str(said),
-            "traceback_file": said.traceback_file or None,
+            "cause": shown.finding_id,
+            "statement": str(shown),
+            "traceback_file": shown.traceback_file or None,
         }
         click.echo(json.dumps(row, indent=2))
-    return said.exit_status
+    return shown.exit_status
 
 
 def _print_error(error: HarnessError) -> None:
-    """One sentence, and what to do where that is known."""
+    """Print one sentence, and the remedy where one is known."""
     click.echo(f"harness: {error}", err=True)
     remedy = getattr(error, "remedy", "")
     if remedy:

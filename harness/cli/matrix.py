@@ -1,4 +1,4 @@
-"""``harness matrix``: reads its options, runs the matrix, says what came of it."""
+"""``harness matrix``: read the options, run the matrix, report the results."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _REPORT_FILE_HELP = "Where that report goes.  [default: the report's folder]"
 
 
 def _jobs(_: click.Context, __: click.Parameter, value: str) -> int | None:
-    """The number of machines; None for as many as fit."""
+    """Parse the number of machines; None for as many as fit."""
     if value == "auto":
         return None
     if not value.isdigit() or not 1 <= int(value) <= 1000:

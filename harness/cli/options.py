@@ -1,4 +1,4 @@
-"""Options of the command line that several commands have."""
+"""Command-line options that several commands share."""
 
 from __future__ import annotations
 
@@ -100,9 +100,9 @@ _PROVIDER_OPTIONS = (
 
 
 def with_profile(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that choose a provider, as one argument ``profile`` of ``command``.
+    """Add the options that choose a provider; the command gets one argument ``profile``.
 
-    Raises UsageError where it is called with a profile that is not there or does not validate.
+    Raises UsageError at the call for a profile that is missing or invalid.
     """
 
     @wraps(command)
@@ -226,8 +226,8 @@ _BOOT_OPTIONS = (
 def trial_options(*own: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add the options of a trial; the command gets one argument ``request`` in place of them.
 
-    ``own`` are options of the command that stand between those of the image and of the boot.
-    Raises UsageError for options that cannot be meant together.
+    ``own`` are options of the command, listed between those of the image and of the boot.
+    Raises UsageError for options that exclude each other.
     """
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -280,9 +280,9 @@ def _trial_request(given: dict[str, Any]) -> tuple[TrialRequest, dict[str, Any]]
 
 
 def _expected(image: str, sha256: str | None, checksums: str | None) -> Checksum | str | None:
-    """Return what a download must be, or the checksum file that says it; None where none was given.
+    """Return the expected checksum of a download, or the name of its checksum file; None without.
 
-    Raises UsageError where that cannot be meant.
+    Raises UsageError for options that exclude each other or a local file.
     """
     if (sha256 or checksums) and not is_url(image):
         option = "--sha256" if sha256 else "--checksums"

@@ -1,4 +1,4 @@
-"""``harness providers``: what is held to be true of each provider, and why."""
+"""``harness providers``: the claims about each provider, with their sources."""
 
 from __future__ import annotations
 

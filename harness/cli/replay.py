@@ -1,4 +1,4 @@
-"""``harness replay``: what was recorded is judged again."""
+"""``harness replay``: judge a recording again."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def replay(
 
 
 def _judged(run: Path | None, serial: Path | None, screen: Path | None, rules: Rules) -> Result:
-    """The result of the one of them that is not None."""
+    """Return the result of the one argument that is not None."""
     if run:
         return judged_again(run, rules)
     if serial:

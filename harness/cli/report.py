@@ -1,4 +1,4 @@
-"""``harness report``: pages and files about what was recorded."""
+"""``harness report``: reports about recorded runs."""
 
 from __future__ import annotations
 

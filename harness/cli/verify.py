@@ -1,4 +1,4 @@
-"""``harness verify``: an image is checked, booted and judged; at one provider, or at all."""
+"""``harness verify``: check, boot and judge an image, at one provider or at all."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def verify(request: TrialRequest, hold_on_fail: bool, all_providers: bool, as_js
     finish(result, as_json=as_json, signal_number=progress.signal_number)
 
 
-# Options that cannot be meant together.
+# Options that exclude each other.
 _EXCLUSIVE_OPTIONS = (
     ("--hold-on-fail", "--install"),
     ("--all-providers", "--install"),
@@ -85,7 +85,7 @@ def _check_together(request: TrialRequest, *, hold_on_fail: bool, all_providers:
 
 
 def _verify_everywhere(request: TrialRequest, *, as_json: bool) -> NoReturn:
-    """Try the image at every provider, print the table, and leave."""
+    """Try the image at every provider, print the table, and exit."""
     from harness.report.download_progress import DownloadProgress
     from harness.report.provider_table import print_provider_table
     from harness.report.run_progress import RunProgress

@@ -1,4 +1,4 @@
-"""What a person may do to the machine of a console: the table that every console shows."""
+"""The actions that a person may take on the machine, as every console offers them."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from harness.provider.profile import MachineClaims
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Something to do: its name, what a button says, a key for it after the prefix.
+    """An action: its name, the label of its button, its key after the prefix.
 
-    ``arguments`` are the names of the texts that it wants.
+    ``arguments`` are the names of the texts that it needs.
     """
 
     name: str
@@ -55,13 +55,13 @@ SWAPS: Mapping[str, tuple[str, ...]] = {
     "nic": tuple(NICS),
     "firmware": tuple(FIRMWARES),
 }
-"""What can be swapped, and for what."""
+"""The parts that can be swapped, each with its values."""
 
 
 def swap_of(what: str, value: str, hardware: MachineClaims) -> Change | None:
-    """The change of a swap from the provider's ``hardware``; None where it is that itself.
+    """Return the change of a swap from the provider's ``hardware``; None if there is no difference.
 
-    Raises UsageError for what cannot be swapped.
+    Raises UsageError for a part or a value that cannot be swapped.
     """
     if what not in SWAPS or value not in SWAPS[what]:
         known = "; ".join(f"{name} {', '.join(values)}" for name, values in SWAPS.items())
@@ -86,7 +86,7 @@ def swap_of(what: str, value: str, hardware: MachineClaims) -> Change | None:
 
 
 def key_codes(keys: str) -> list[str]:
-    """The key codes of QEMU in ``ctrl-alt-f2`` or ``ret``. Raises UsageError for none."""
+    """Return the QEMU key codes in ``ctrl-alt-f2`` or ``ret``. Raises UsageError for other text."""
     codes = [code for code in keys.lower().replace("+", "-").split("-") if code]
     if not codes or not all(code.replace("_", "").isalnum() for code in codes):
         raise UsageError(f"{printable(keys, 40)!r}: is no key: write it as ret or ctrl-alt-f2.")

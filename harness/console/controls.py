@@ -1,4 +1,4 @@
-"""The hands of a person on one running machine."""
+"""The manual control of one running machine."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _QMP_NAME = re.compile(r"[a-z_][\w-]*", re.IGNORECASE)
 
 
 class MachineControls:
-    """What can be done to the machine of ``held``; each call says what came of it."""
+    """The actions on the machine of a live run; each returns a sentence about its effect."""
 
-    def __init__(self, held: Live) -> None:
-        self._live = held
+    def __init__(self, run: Live) -> None:
+        self._live = run
         self._shots = self._snapshots = self._jobs = 0
-        self.does: dict[str, Callable[..., Awaitable[str]]] = {
+        self.actions: dict[str, Callable[..., Awaitable[str]]] = {
             "screenshot": self._screenshot,
             "freeze": self._freeze,
             "continue": self._go_on,
@@ -40,7 +40,7 @@ class MachineControls:
             "ssh-command": self._ssh_command,
             "root-password": self._root_password,
         }
-        """By the names of the table of actions, all that does not need another machine."""
+        """The actions that need no other machine, by their names in the table of actions."""
 
     async def _ask(self, command: str, **arguments: Any) -> Any:
         return await self._live.command(command, arguments)
@@ -50,11 +50,11 @@ class MachineControls:
 
     async def _screenshot(self) -> str:
         self._shots += 1
-        held, name = self._live, f"screen-by-hand-{self._shots}.png"
-        await take_screenshot(held.recorder.log, held.run.machine, held.folder, name)
-        if not (held.folder / name).exists():
+        live, name = self._live, f"screen-by-hand-{self._shots}.png"
+        await take_screenshot(live.recorder.log, live.run.machine, live.folder, name)
+        if not (live.folder / name).exists():
             raise StateError("QEMU could not write a screenshot.")
-        return f"The screen is in {held.folder / name}."
+        return f"The screen is in {live.folder / name}."
 
     async def _freeze(self) -> str:
         if await self._status() == "paused":
@@ -69,7 +69,7 @@ class MachineControls:
         return "The machine runs."
 
     async def _reset(self) -> str:
-        """A machine that is off or frozen is switched on by it."""
+        """Reset the machine, and switch it on if it is off or frozen."""
         runs = await self._status() == "running"
         with self._live.run.machine.events() as listener:
             await self._ask("system_reset")
@@ -92,8 +92,8 @@ class MachineControls:
     async def _qmp(self, text: str) -> str:
         command, arguments = read_qmp(text)
         answer = await self._ask(command, **arguments)
-        said = answer if isinstance(answer, str) else json.dumps(answer)
-        return printable(said, _ANSWER_CHARS)
+        text_shown = answer if isinstance(answer, str) else json.dumps(answer)
+        return printable(text_shown, _ANSWER_CHARS)
 
     async def _snapshot(self) -> str:
         tag = f"snapshot-{self._snapshots + 1}"
@@ -109,15 +109,15 @@ class MachineControls:
         return f"Memory and disk are what they were at {tag}."
 
     async def _job(self, command: str, tag: str) -> None:
-        """Keep or fetch a snapshot in the overlay; the image below it is read-only as ever."""
+        """Save or load a snapshot in the overlay; the image itself is read-only."""
         self._jobs += 1
         job = f"by-hand-{self._jobs}"
         places = {"vmstate": DISK_NODE, "devices": [DISK_NODE]}
         with self._live.run.machine.events() as listener:
             await self._live.command(command, {"job-id": job, "tag": tag, **places})
             async for event in listener:
-                told = event.get("data", {})
-                if event["event"] == "JOB_STATUS_CHANGE" and told == {
+                data = event.get("data", {})
+                if event["event"] == "JOB_STATUS_CHANGE" and data == {
                     "id": job,
                     "status": "concluded",
                 }:
@@ -139,9 +139,9 @@ class MachineControls:
 
 
 def read_qmp(text: str) -> tuple[str, dict[str, Any]]:
-    """The command and its arguments in ``query-status``, ``stop {}`` or QMP's own JSON.
+    """Parse ``query-status``, ``stop {}`` or QMP's own JSON into a command and its arguments.
 
-    Raises UsageError where it is neither.
+    Raises UsageError for anything else.
     """
     sentence = (
         f"{printable(text, 60)!r}: is no QMP command: write query-status, "
@@ -150,8 +150,8 @@ def read_qmp(text: str) -> tuple[str, dict[str, Any]]:
     name, _, rest = text.strip().partition(" ")
     try:
         if name.startswith("{"):
-            told = json.loads(text)
-            name, arguments = told["execute"], told.get("arguments", {})
+            request = json.loads(text)
+            name, arguments = request["execute"], request.get("arguments", {})
         else:
             arguments = json.loads(rest) if rest.strip() else {}
     except (ValueError, KeyError, TypeError, RecursionError):

@@ -1,4 +1,4 @@
-"""What is asked before something is done: a text, or one of several."""
+"""Dialogs that ask for a text, or for one of several choices."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CANCEL: list[BindingType] = [Binding("escape", "cancel", "Cancel")]
 
 
 class TextDialog(ModalScreen[str | None]):
-    """Asks for a line; None where it is left with Escape."""
+    """A dialog for a line of text; its result is None after Escape."""
 
     BINDINGS: ClassVar[list[BindingType]] = _CANCEL
 
@@ -26,22 +26,22 @@ class TextDialog(ModalScreen[str | None]):
         self._placeholder = placeholder
 
     def compose(self) -> ComposeResult:
-        """The question and its line."""
+        """Yield the question and its input."""
         with Vertical(classes="dialog"):
             yield Label(self._title, markup=False)
             yield Input(placeholder=self._placeholder)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """The line is ended."""
+        """Return the line."""
         self.dismiss(event.value.strip() or None)
 
     def action_cancel(self) -> None:
-        """Leave it be."""
+        """Return nothing."""
         self.dismiss(None)
 
 
 class ChoiceDialog(ModalScreen[str | None]):
-    """Asks for one of several; None where it is left with Escape."""
+    """A dialog for one of several choices; its result is None after Escape."""
 
     BINDINGS: ClassVar[list[BindingType]] = _CANCEL
 
@@ -51,15 +51,15 @@ class ChoiceDialog(ModalScreen[str | None]):
         self._choices = choices
 
     def compose(self) -> ComposeResult:
-        """The question and its answers."""
+        """Yield the question and its choices."""
         with Vertical(classes="dialog"):
             yield Label(self._title, markup=False)
             yield OptionList(*(Option(text, id=name) for name, text in self._choices), markup=False)
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """One is chosen."""
+        """Return the choice."""
         self.dismiss(event.option.id)
 
     def action_cancel(self) -> None:
-        """Leave it be."""
+        """Return nothing."""
         self.dismiss(None)

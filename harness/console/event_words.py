@@ -1,4 +1,4 @@
-"""What a console says of what it sees, in words."""
+"""Events and diagnoses as sentences for a console."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.session.follow import sentence_of
 
 _TEXT_CHARS = 300
 
-# Kind of a frame (harness.observe.frames) to what its sender does.
+# The kind of a frame (harness.observe.frames), and a sentence for it.
 _FRAMES = {
     "arp-request": "{source} asks who has {target}",
     "arp-reply": "{source} tells {target} its MAC",
@@ -62,7 +62,7 @@ def frame_words(frame: Frame) -> str:
 
 
 def diagnosis_sentence(diagnosis: Diagnosis, provider: str) -> str:
-    """The diagnosis as it stands now, in a sentence or a few."""
+    """Return the current diagnosis in a few sentences."""
     verdict = diagnosis.verdict
     if verdict is None:
         stage = diagnosis.tracker.stage

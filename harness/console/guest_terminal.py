@@ -1,6 +1,6 @@
-"""What a guest writes on its serial line, as a terminal of its own would show it.
+"""An emulation of the terminal on the guest's serial line.
 
-The guest is hostile: nothing of it but single printable characters and colours comes out of here.
+The guest is hostile: only single printable characters and colours leave this module.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from wcwidth import wcwidth
 _PAST_LINES = 2000
 # Titles, clipboards and other strings of a control (OSC, DCS, SOS, PM, APC; ECMA-48, 8.3).
 _STRINGS = re.compile(r"\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)")
-# A sequence that goes on in what comes next; one that is longer than this is none.
+# A sequence that continues in the next bytes; a longer one than the limit is dropped.
 _OPEN = re.compile(r"\x1b(?:[\]PX^_][^\x07\x1b]*\x1b?|\[[0-?]*[ -/]*|[ -/]*)?\Z")
 _MAX_OPEN_CHARS = 4096
 _BEGINS = re.compile(r"(?=\x1b)")
@@ -35,26 +35,26 @@ _PLAIN = Style()
 
 
 class _Screen(pyte.Screen):
-    """A screen that keeps the lines that leave it at its top."""
+    """A screen with a scrollback of past lines."""
 
     def __init__(self, columns: int, lines: int) -> None:
         self.past: deque[Mapping[int, Char]] = deque(maxlen=_PAST_LINES)
         super().__init__(columns, lines)
 
     def reset(self) -> None:
-        """Nothing is left, of the past neither: a replay that moves back begins so."""
+        """Clear the screen and the scrollback, as a replay that moves back needs it."""
         super().reset()
         self.past.clear()
 
     def index(self) -> None:
-        """A new line at the bottom takes one from the top."""
+        """Move down a line; at the bottom, move the top line to the scrollback."""
         top, bottom = self.margins or (0, self.lines - 1)
         if self.cursor.y == bottom and top == 0:
             self.past.append(self.buffer[0])
         super().index()
 
     def shrink_to(self, lines: int) -> None:
-        """Fewer lines: the cursor's is kept, and those above it that have no room are past."""
+        """Reduce the number of lines; lines above the cursor that do not fit become scrollback."""
         if lines >= self.lines:
             return
         gone = max(0, self.cursor.y + 1 - lines)
@@ -67,7 +67,7 @@ class _Screen(pyte.Screen):
         self.set_margins()
 
     def draw(self, data: str) -> None:
-        """As that of pyte, and many times faster for plain text, which is nearly all."""
+        """Draw as pyte does, but many times faster for plain text, which is nearly all."""
         is_plain = data.isascii() and mo.DECAWM in self.mode and mo.IRM not in self.mode
         if not is_plain or (self.g1_charset if self.charset else self.g0_charset) != LAT1_MAP:
             super().draw(data)
@@ -83,21 +83,21 @@ class _Screen(pyte.Screen):
             cursor.x += 1
 
     def set_mode(self, *modes: int, **kwargs: Any) -> None:
-        """All modes but that of the width."""
+        """Set all modes but that of the width."""
         super().set_mode(*(mode for mode in modes if mode != _DECCOLM), **kwargs)
 
     def reset_mode(self, *modes: int, **kwargs: Any) -> None:
-        """All modes but that of the width."""
+        """Reset all modes but that of the width."""
         super().reset_mode(*(mode for mode in modes if mode != _DECCOLM), **kwargs)
 
 
 class GuestTerminal:
-    """A screen with its past. Takes any bytes and never raises."""
+    """A screen with its scrollback. It takes any bytes and never raises."""
 
     def __init__(self, columns: int = 80, lines: int = 24) -> None:
         self._screen = _Screen(columns, lines)
         self._stream = pyte.Stream(self._screen)
-        # Else no character set with lines to draw boxes is known.
+        # Needed for the line-drawing character set.
         self._stream.use_utf8 = False
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._open = ""
@@ -117,23 +117,23 @@ class GuestTerminal:
                 continue
 
     def resize(self, columns: int, lines: int) -> None:
-        """The terminal has another size; what leaves it at the top is past."""
+        """Change the size; lines that no longer fit become scrollback."""
         self._screen.shrink_to(lines)
         self._screen.resize(lines, columns)
 
     @property
     def cursor(self) -> tuple[int, int] | None:
-        """Line, counted from the first of the past, and column; None where it is hidden."""
+        """The line, counted from the first of the scrollback, and the column; None if hidden."""
         cursor = self._screen.cursor
         return None if cursor.hidden else (len(self._screen.past) + cursor.y, cursor.x)
 
     @property
     def height(self) -> int:
-        """How many lines there are with the past."""
+        """The number of lines, scrollback included."""
         return len(self._screen.past) + self._screen.lines
 
     def segments(self, line: int) -> list[Segment]:
-        """The line, from the first of the past; nothing of the guest but its characters."""
+        """Return the segments of a line, counted from the first of the scrollback."""
         screen = self._screen
         past = len(screen.past)
         if line < past:
@@ -145,13 +145,13 @@ class GuestTerminal:
         return _joined(cells, self.cursor[1] if self.cursor and self.cursor[0] == line else None)
 
     def text(self) -> str:
-        """All lines with the past, without colours and trailing blanks."""
+        """Return all lines with the scrollback, without colours and trailing blanks."""
         lines = ("".join(s.text for s in self.segments(at)).rstrip() for at in range(self.height))
         return "\n".join(lines).rstrip()
 
 
 def _without_marks(text: str) -> str:
-    """``text`` without what takes no room: it would pile up in one cell, or turn the order."""
+    """Return ``text`` without zero-width characters: they pile up in a cell or reorder text."""
     if text.isascii():
         return text
     return "".join(char for char in text if char < "\x80" or wcwidth(char) > 0)
@@ -162,7 +162,7 @@ def _cells(row: Mapping[int, Char], columns: int) -> list[Char]:
 
 
 def _joined(cells: Iterable[Char], cursor: int | None) -> list[Segment]:
-    """Cells as segments, neighbours of one look together."""
+    """Return cells as segments; neighbours of one style are joined."""
     segments: list[Segment] = []
     for column, cell in enumerate(cells):
         # The second half of a wide character is empty.

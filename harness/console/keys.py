@@ -1,9 +1,9 @@
-"""Keys of a terminal as the bytes that a serial line wants (xterm's, as the guest expects them)."""
+"""Terminal keys as bytes for a serial line (the sequences of xterm, which guests expect)."""
 
 from __future__ import annotations
 
 PREFIX = "ctrl+right_square_bracket"
-"""The key before every key that is meant for the console itself, as Textual calls it."""
+"""The prefix of every key for the console itself, in Textual's spelling."""
 PREFIX_BYTE = b"\x1d"
 
 _NAMED = {
@@ -39,11 +39,11 @@ _NAMED = {
 
 
 def key_bytes(key: str, character: str | None) -> bytes:
-    """What to type for ``key`` (Textual's name) that gives ``character``; b"" for nothing."""
+    """Return the bytes for ``key`` (Textual's name) and its ``character``; b"" for none."""
     if key in _NAMED:
         return _NAMED[key].encode()
     if character:
-        # A control character comes as itself: Ctrl-C is 0x03.
+        # A control character is passed as it is: Ctrl-C is 0x03.
         return character.encode("utf-8", "replace")
     letter = key.removeprefix("ctrl+")
     if letter != key and len(letter) == 1 and letter.isalpha():

@@ -1,4 +1,4 @@
-"""The panels beside the serial line, as texts: ladder, diagnosis, traffic, rules, log."""
+"""The texts of the panels beside the serial line: ladder, diagnosis, traffic, rules, log."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from harness.report.result_text import OUTCOME_STYLES, size_text
 _STATES = {"running": "bold green", "frozen": "bold cyan", "off": "bold red"}
 _BAR_CELLS = 12
 _FRAMES = 6
-# A line that is quoted has one line of the page.
+# A quoted line must fit in one line of the page.
 _QUOTED_CHARS = 76
 
 
 def headline(view: View, now_s: float) -> Text:
-    """What is tried, where, and how it is at this moment."""
+    """Return image, provider and state of the machine at this moment."""
     boot = view.boots[-1].title if view.boots else ""
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append(" harness ", "bold reverse")
@@ -36,7 +36,7 @@ def headline(view: View, now_s: float) -> Text:
 
 
 def ladder(view: View, now_s: float) -> Text:
-    """The stages, each with its second and how long the step to the next one took."""
+    """Return the stages, each with its second and the duration until the next."""
     rungs = view.ladder
     text = Text()
     reached = [rung.at_s for rung in rungs if rung.at_s is not None]
@@ -68,7 +68,7 @@ def _longest(reached: list[float], now_s: float) -> float:
 
 
 def diagnosis(view: View) -> Text:
-    """The verdict or what is known so far, and the findings."""
+    """Return the verdict or the diagnosis so far, and the findings."""
     text = Text()
     verdict = view.verdict
     if verdict:
@@ -96,7 +96,7 @@ def _outcome_style(outcome: Outcome) -> str:
 
 
 def traffic(view: View) -> Text:
-    """Bytes of the disk, frames of the NIC, and the last of these in words."""
+    """Return the bytes of the disk, the frames of the NIC, and the last frames in words."""
     seen = view.traffic
     text = Text("disk ", "dim")
     text.append(f"{size_text(seen.read_bytes)} read", "bold")
@@ -106,14 +106,14 @@ def traffic(view: View) -> Text:
     text.append("\nNIC  ", "dim")
     text.append(f"{seen.frames} frames", "bold")
     text.append(" of the guest")
-    for said in list(seen.last_frames)[-_FRAMES:]:
-        text.append(f"\n{said.at_s:6.1f} s  ", "cyan")
-        text.append(said.text)
+    for frame in list(seen.last_frames)[-_FRAMES:]:
+        text.append(f"\n{frame.at_s:6.1f} s  ", "cyan")
+        text.append(frame.text)
     return text
 
 
 def rules(view: View) -> Text:
-    """The rules that fired: when, where, for what line, and what that proves."""
+    """Return the rules that matched: time, channel, line, and what they prove."""
     text = Text()
     for row in view.rules:
         text.append(f"{row.at_s:8.1f} s  ", "cyan")
@@ -127,16 +127,16 @@ def rules(view: View) -> Text:
 
 
 def log(lines: Iterable[TimedLine]) -> Text:
-    """Events of QEMU, and what a person did."""
+    """Return the events of QEMU and the actions of the person."""
     text = Text()
-    for said in lines:
-        text.append(f"{said.at_s:8.1f} s  ", "cyan")
-        text.append(f"{said.text}\n")
+    for line in lines:
+        text.append(f"{line.at_s:8.1f} s  ", "cyan")
+        text.append(f"{line.text}\n")
     return text or Text("QEMU has told nothing yet.", "dim")
 
 
 def screen(lines: Iterable[str], note: str = "") -> Text:
-    """The guest's screen as text."""
+    """Return the guest's screen as text."""
     text = Text("\n".join(lines))
     return text if text.plain.strip() else Text(note or "Nothing on it can be read.", "dim")
 

@@ -1,6 +1,6 @@
-"""The guest's screen as a picture: in the terminal's own graphics, else in halves of its cells.
+"""The guest's screen as a picture: in the terminal's own graphics, else in half-cell blocks.
 
-What the terminal can is asked when this is imported, which has to be before the application starts.
+The terminal's capabilities are queried at import, which must be before the application starts.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from textual.widget import Widget
 
 from harness.screen.picture import PictureError, read_colours
 
-# Of a terminal that does not answer it would say so on the terminal, with a traceback.
+# For a terminal that does not answer it would print a traceback on it.
 logging.getLogger("textual_image").setLevel(logging.CRITICAL + 1)
 
 from textual_image.widget import Image as ImageWidget  # noqa: E402
@@ -26,18 +26,18 @@ class _ImageHolder(Protocol):
 
 
 def picture_pane() -> Widget:
-    """The widget, with nothing on it."""
+    """Return the widget, with nothing on it."""
     return ImageWidget(id=PICTURE_ID)
 
 
 class PictureUpdater:
-    """Puts pictures on a pane, and none twice: a terminal is slow to draw one."""
+    """An updater of a pane that draws no picture twice: drawing is slow on a terminal."""
 
     def __init__(self) -> None:
         self._last = b""
 
     def show(self, pane: Widget, data: bytes) -> None:
-        """Show the PNG or PPM ``data``; what is none leaves the pane out."""
+        """Show the PNG or PPM ``data``; hide the pane for other data."""
         if data and data == self._last:
             pane.display = True
             return

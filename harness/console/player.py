@@ -1,4 +1,4 @@
-"""A recorded run as a station that cannot be touched: played, paused, moved to a moment."""
+"""A recorded run as a read-only station: play, pause, and seek."""
 
 from __future__ import annotations
 
@@ -26,10 +26,9 @@ SPEEDS = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 
 class Player:
-    """Plays the run of ``run_dir`` into ``view``, as :class:`Station` does with a live one.
+    """A player of the run in ``run_dir``, which updates ``view`` as a :class:`Station` does.
 
-    It moves only in :meth:`tick`, by what ``clock`` says (seconds). Raises UsageError where there
-    is no run.
+    It moves only in :meth:`tick`, by ``clock`` (seconds). Raises UsageError if there is no run.
     """
 
     can_be_touched = False
@@ -51,26 +50,26 @@ class Player:
         self._watchers: list[EventListener] = []
         self._serial = _SerialBytes(run_dir / SERIAL_LOG, self.observations)
         self._stages_s = _stages(self.observations)
-        self._tell_due()
+        self._deliver_due()
 
     @property
     def end_s(self) -> float:
-        """Second of the last observation."""
+        """The second of the last observation."""
         return max(row.t_s for row in self.observations)
 
     @property
     def stages_s(self) -> dict[str, float]:
-        """The stages that the run comes to, with their seconds, and ``verdict``."""
+        """The stages that the run reaches, with their seconds, and ``verdict``."""
         return dict(self._stages_s)
 
     def now_s(self) -> float:
-        """Where it is, in seconds since power-on."""
+        """Return the position, in seconds since power-on."""
         return self._at_s
 
     def watch(self, watcher: EventListener) -> Callable[[], None]:
-        """Tell ``watcher`` all up to now, then what comes.
+        """Call ``watcher`` for all observations up to now, then for each new one.
 
-        After a move backwards all is told again, from the start of the run.
+        After a move backwards all are repeated, from the start of the run.
         """
         for observation, diagnosis in diagnose_each(self.observations[: self._next]):
             watcher(observation, diagnosis)
@@ -78,63 +77,63 @@ class Player:
         return lambda: self._watchers.remove(watcher)
 
     def watch_serial(self, listener: Listener) -> Callable[[], None]:
-        """Tell ``listener`` the bytes of the serial line; a move backwards clears the terminal."""
+        """Call ``listener`` with the serial bytes; a move backwards clears the terminal."""
         return self._tap.watch(listener)
 
     def read_picture(self) -> bytes:
-        """The last screenshot up to now, a PNG of the run folder; nothing where there is none."""
+        """Return the last screenshot up to now, a PNG of the run folder; b"" if there is none."""
         path = self.folder / (Path(self.view.screenshot).name or "-")
         with suppress(OSError):
-            # A record may be a stranger's: no pipe is waited for, and nothing huge is read.
+            # A record may come from a stranger: never wait for a pipe or read a huge file.
             if path.is_file() and path.stat().st_size <= _MAX_PICTURE_BYTES:
                 return path.read_bytes()
         return b""
 
     def type(self, _: bytes) -> NoReturn:
-        """Nothing can be typed. Raises StateError."""
+        """Raise StateError: nothing can be typed."""
         raise StateError("This run is recorded: nobody hears what is typed.")
 
     async def do(self, name: str, **_: str) -> NoReturn:
-        """Nothing can be done to its machine. Raises StateError."""
+        """Raise StateError: a recorded machine cannot be controlled."""
         raise StateError(f"This run is recorded: {printable(name, 40)} is for a live machine.")
 
     # Playing
 
     def play(self) -> None:
-        """Go on from here; from the start where it is at the end."""
+        """Play from here; from the start if it is at the end."""
         if self._at_s >= self.end_s:
             self.seek(0.0)
         self.plays = True
         self._ticked_s = self._clock()
 
     def pause(self) -> None:
-        """Stand still."""
+        """Stop at the current position."""
         self.tick()
         self.plays = False
 
     def tick(self) -> None:
-        """Move on by the time that went by since it was last called, and tell what was due."""
+        """Advance by the time since the last call, and deliver the observations that are due."""
         if not self.plays:
             return
         now_s = self._clock()
         self._at_s = min(self.end_s, self._at_s + (now_s - self._ticked_s) * self.speed)
         self._ticked_s = now_s
-        self._tell_due()
+        self._deliver_due()
         if self._at_s >= self.end_s:
             self.plays = False
 
     def faster(self) -> None:
-        """The next higher speed."""
+        """Set the next higher speed."""
         self.speed = next((speed for speed in SPEEDS if speed > self.speed), SPEEDS[-1])
 
     def slower(self) -> None:
-        """The next lower speed."""
+        """Set the next lower speed."""
         self.speed = next((speed for speed in reversed(SPEEDS) if speed < self.speed), SPEEDS[0])
 
     def seek(self, where: str | float) -> None:
         """Move to a stage, to ``verdict``, or to a second.
 
-        Raises UsageError for a stage that the run never came to.
+        Raises UsageError for a stage that the run never reached.
         """
         if isinstance(where, str):
             if where not in self._stages_s:
@@ -149,9 +148,9 @@ class Player:
             self._next = 0
             self._tap.clear()
         self._at_s = at_s
-        self._tell_due()
+        self._deliver_due()
 
-    def _tell_due(self) -> None:
+    def _deliver_due(self) -> None:
         while self._next < len(self.observations):
             observation = self.observations[self._next]
             if observation.t_s > self._at_s:
@@ -161,8 +160,8 @@ class Player:
                 self._diagnosis = Diagnosis()
             self._diagnosis.feed(observation)
             self.view.take(observation, self._diagnosis)
-            if said := self._serial.up_to(self._next):
-                self._tap.feed(said)
+            if chunk := self._serial.bytes_of(self._next):
+                self._tap.feed(chunk)
             for watcher in list(self._watchers):
                 watcher(observation, self._diagnosis)
 
@@ -177,10 +176,10 @@ def _stages(observations: tuple[Observation, ...]) -> dict[str, float]:
 
 
 class _SerialBytes:
-    """What the serial line had said after each observation.
+    """The bytes of the serial line up to each observation.
 
-    A record without the raw bytes has the texts; there a rest that came again as a line is told
-    once.
+    Without the raw log, the texts of the observations are used; a prompt that was recorded again
+    as a line counts once.
     """
 
     def __init__(self, raw_log: Path, observations: tuple[Observation, ...]) -> None:
@@ -189,19 +188,19 @@ class _SerialBytes:
         except OSError:
             raw = None
         self._ends: list[int] = []
-        self._said = raw if raw is not None else b""
+        self._bytes = raw if raw is not None else b""
         if raw is None:
             self._from_texts(observations)
         else:
             self._from_offsets(observations)
 
-    def up_to(self, count: int) -> bytes:
-        """What came with the observation number ``count``, from 1."""
+    def bytes_of(self, count: int) -> bytes:
+        """Return the bytes of the observation number ``count``, from 1."""
         before = self._ends[count - 2] if count > 1 else 0
-        return self._said[before : self._ends[count - 1]]
+        return self._bytes[before : self._ends[count - 1]]
 
     def _from_texts(self, observations: tuple[Observation, ...]) -> None:
-        said = bytearray()
+        text_bytes = bytearray()
         open_offset, open_bytes = -1, 0
         for row in observations:
             event = row.event
@@ -209,18 +208,18 @@ class _SerialBytes:
                 text = event.text.encode("utf-8", "replace")
                 is_same = event.offset == open_offset
                 new = text[open_bytes:] if is_same else b"\r\n" * (open_bytes > 0) + text
-                said += new
+                text_bytes += new
                 open_offset, open_bytes = event.offset, len(text)
                 if isinstance(event, SerialLine):
-                    said += b"\r\n"
+                    text_bytes += b"\r\n"
                     open_offset, open_bytes = -1, 0
-            self._ends.append(len(said))
-        self._said = bytes(said)
+            self._ends.append(len(text_bytes))
+        self._bytes = bytes(text_bytes)
 
     def _from_offsets(self, observations: tuple[Observation, ...]) -> None:
-        """A line has come up to the start of the next piece, the last one up to the end."""
+        """Set the end of each piece: the start of the next; for the last, the end of the log."""
         ends = [0] * len(observations)
-        later = following = len(self._said)
+        later = following = len(self._bytes)
         for at in reversed(range(len(observations))):
             event = observations[at].event
             if not isinstance(event, _SERIAL):

@@ -1,4 +1,4 @@
-"""The rules that held for something, as the tracker tells of them."""
+"""The rules that matched in a boot, as the tracker reports them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _LINE_CHARS = 200
 
 @dataclass(frozen=True, slots=True)
 class RuleHit:
-    """A rule that held, where it held first, and how often it did.
+    """A rule that matched, its first match, and the number of matches.
 
-    ``line`` is safe to print, and empty for a rule about silence. ``proves`` says it in words;
-    ``is_progress``: it proves that a stage was reached.
+    ``line`` is safe to print, and empty for a rule about silence. ``proves`` is the consequence in
+    words; ``is_progress``: it proves that a stage was reached.
     """
 
     rule: str
@@ -28,13 +28,13 @@ class RuleHit:
 
 
 class RuleHits:
-    """What fired since a machine was switched on, each rule once."""
+    """The rules that matched since power-on, each once."""
 
     def __init__(self) -> None:
         self.rows: dict[str, RuleHit] = {}
 
     def note(self, channel: Channel, match: Match, at_s: float) -> None:
-        """Take a match."""
+        """Record a match."""
         rule = match.rule
         known = self.rows.get(rule.id)
         self.rows[rule.id] = RuleHit(
@@ -49,11 +49,11 @@ class RuleHits:
 
 
 def describe_proof(rule: Rule) -> str:
-    """What a rule proves: ``stage kernel``, ``finding boot.panic``..."""
-    said = [f"stage {rule.stage}"] if rule.stage else []
-    said += [f"sign {rule.sign}"] if rule.sign else []
+    """Describe what a rule proves: ``stage kernel``, ``finding boot.panic``..."""
+    proofs = [f"stage {rule.stage}"] if rule.stage else []
+    proofs += [f"sign {rule.sign}"] if rule.sign else []
     if rule.finding:
-        said.append(f"finding {rule.finding}" + ("" if rule.decisive else ", held"))
-    said += ["words for a later finding"] if rule.quoted else []
-    said += ["the machine started over"] if rule.restart else []
-    return ", ".join(said)
+        proofs.append(f"finding {rule.finding}" + ("" if rule.decisive else ", held"))
+    proofs += ["words for a later finding"] if rule.quoted else []
+    proofs += ["the machine started over"] if rule.restart else []
+    return ", ".join(proofs)

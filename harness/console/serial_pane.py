@@ -8,7 +8,7 @@ from textual.strip import Strip
 
 from harness.console.guest_terminal import GuestTerminal
 
-# What a guest may be ahead of the terminal: more than that is passed over, and said so.
+# How far a guest may be ahead of the terminal; more than that is skipped, with a note.
 _MAX_BACKLOG_BYTES = 64 << 10
 _KEPT_BYTES = 16 << 10
 _CHUNK_BYTES = 4 << 10
@@ -17,7 +17,7 @@ _PASSED_OVER = b"\x1b[0m\r\n[... %d kB passed over: all of it is in serial.log .
 
 
 class SerialPane(ScrollView, can_focus=True):
-    """Shows what it is fed with, at a pace that leaves the keys alive."""
+    """A pane that shows the serial line at a pace that keeps the keys responsive."""
 
     BORDER_TITLE = "serial console"
 
@@ -28,18 +28,18 @@ class SerialPane(ScrollView, can_focus=True):
         self._shown_size = Size()
 
     def on_mount(self) -> None:
-        """Begin to show."""
+        """Start the timer."""
         self.set_interval(_PERIOD_S, self.catch_up)
 
     def write(self, chunk: bytes) -> None:
-        """Take bytes of the guest."""
+        """Queue bytes of the guest."""
         self._backlog += chunk
         if len(self._backlog) > _MAX_BACKLOG_BYTES:
             over = len(self._backlog) - _KEPT_BYTES
             self._backlog[:over] = _PASSED_OVER % (over >> 10)
 
     def catch_up(self) -> None:
-        """Show a part of what has come."""
+        """Show a part of the queued bytes."""
         if not self._backlog:
             return
         follows = self.scroll_offset.y >= self.max_scroll_y
@@ -48,7 +48,7 @@ class SerialPane(ScrollView, can_focus=True):
         self._show(follows=follows)
 
     def on_resize(self) -> None:
-        """The guest's lines are as wide as the pane."""
+        """Make the guest's terminal as wide as the pane."""
         size = self.scrollable_content_region.size
         if size and size != self._shown_size:
             self._shown_size = size
@@ -62,7 +62,7 @@ class SerialPane(ScrollView, can_focus=True):
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        """One line of the pane."""
+        """Return one line of the pane."""
         line = y + self.scroll_offset.y
         width = self.scrollable_content_region.width
         strip = Strip(self.terminal.segments(line))

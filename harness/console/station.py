@@ -1,4 +1,4 @@
-"""The machine of a console, and what a person may do to it. Belongs to one event loop."""
+"""The machine of a console, and the actions on it. Belongs to one event loop."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ from harness.trial.recorder import Listener as EventListener
 from harness.trial.request import Case
 from harness.trial.result import EVIDENCE_FILE, Result
 
-_SAID_CHARS = 400
+_TEXT_CHARS = 400
 
 
 @dataclass(slots=True)
 class _RunningBoot:
-    """A machine that is on, and the task that holds it until it is to be left."""
+    """A machine that is on, and the task that keeps it until ``leave`` is set."""
 
-    held: Live
+    live_run: Live
     controls: MachineControls
     leave: asyncio.Event
     task: asyncio.Task[None]
 
 
 class Station:
-    """Who watches is told of one machine after the other, as if they were one.
+    """The machines of one console, one after the other, as a single one for its watchers.
 
-    ``view`` is what they show, ``case`` the one that was asked for, ``folder`` its run folder.
+    ``view`` is their display, ``case`` the requested case, ``folder`` its run folder.
     """
 
     can_be_touched = True
@@ -57,7 +57,7 @@ class Station:
         self._acceleration = acceleration
         self._vnc = vnc
         self._mac = new_mac(case.profile.machine.mac_prefix.value)
-        # Nobody but the guest is told, and who asks: it is in no record.
+        # Known to the guest and to the person who asks; it is in no record.
         self._root_password = secrets.token_hex(4)
         self._tap = SerialTap()
         self._watchers: list[EventListener] = []
@@ -68,7 +68,7 @@ class Station:
     # Watching
 
     def watch(self, watcher: EventListener) -> Callable[[], None]:
-        """Tell ``watcher`` all that was and will be seen; what is given back ends that."""
+        """Call ``watcher`` for past and future observations; the returned function ends that."""
         for folder in self._folders:
             for observation, diagnosis in diagnose_each(read_evidence(folder / EVIDENCE_FILE)):
                 watcher(observation, diagnosis)
@@ -76,7 +76,7 @@ class Station:
         return lambda: self._watchers.remove(watcher)
 
     def watch_serial(self, listener: Listener) -> Callable[[], None]:
-        """Tell ``listener`` the bytes of the serial line: the last 256 KiB, then what comes."""
+        """Call ``listener`` with the serial bytes: the last 256 KiB, then each new chunk."""
         return self._tap.watch(listener)
 
     def _tell(self, observation: Observation, diagnosis: Diagnosis) -> None:
@@ -86,10 +86,10 @@ class Station:
 
     @property
     def live_run(self) -> Live:
-        """The machine that is on; raises StateError where there is none."""
+        """The machine that is on; raises StateError if there is none."""
         if self._boot is None:
             raise StateError("There is no machine at this moment.")
-        return self._boot.held
+        return self._boot.live_run
 
     @property
     def folder_now(self) -> Path:
@@ -98,15 +98,15 @@ class Station:
 
     @property
     def vnc_socket(self) -> Path | None:
-        """Where the screen is served; None where that was not asked for, or no machine is on."""
-        return self._boot.held.run.machine.endpoints.vnc_socket if self._boot else None
+        """The socket of the screen; None if it was not requested, or no machine is on."""
+        return self._boot.live_run.run.machine.endpoints.vnc_socket if self._boot else None
 
     def now_s(self) -> float:
-        """Seconds since the machine was switched on."""
-        return self._boot.held.recorder.log.now_s() if self._boot else self.view.now_s
+        """Return the seconds since power-on."""
+        return self._boot.live_run.recorder.log.now_s() if self._boot else self.view.now_s
 
     def result(self) -> Result:
-        """The result so far of the machine that is on."""
+        """Return the result so far of the machine that is on."""
         return self.live_run.result()
 
     async def decided(self) -> None:
@@ -114,26 +114,26 @@ class Station:
         await self.live_run.recorder.decided.wait()
 
     async def read_screen(self) -> RecognizedText:
-        """What a console on the screen says now; ``how`` is ``none`` where it is no console."""
+        """Return the text on the screen now; ``how`` is ``none`` if it is not a text console."""
         return await read_console_now(self.live_run.run.machine)
 
     async def read_picture(self) -> bytes:
-        """The screen now, as a PPM; nothing where there is none."""
+        """Return the screen now, as a PPM; b"" if there is none."""
         return await dump_screen(self.live_run.run.machine)
 
     # Touching
 
     def type(self, keys: bytes) -> None:
-        """Type ``keys`` on the serial line; how many is recorded, and not which."""
-        held = self.live_run
-        held.run.line.send(keys)
-        held.recorder.answers_prompts = False
-        held.recorder.log.record(PersonTyping(len(keys)))
+        """Type ``keys`` on the serial line; only their number is recorded."""
+        live = self.live_run
+        live.run.line.send(keys)
+        live.recorder.answers_prompts = False
+        live.recorder.log.record(PersonTyping(len(keys)))
 
     async def do(self, name: str, **arguments: str) -> str:
-        """Do what the table of actions calls ``name``; what came of it, in one sentence.
+        """Perform the action ``name``, and return its effect in one sentence.
 
-        Raises UsageError for what is no action, StateError where it cannot be done. One is done
+        Raises UsageError for an unknown action, StateError if it cannot be done. Actions run one
         after the other.
         """
         action = next((row for row in ACTIONS if row.name == name), None)
@@ -147,23 +147,23 @@ class Station:
     async def _by_hand(self, name: str, arguments: dict[str, str]) -> str:
         if self._boot is None or self.live_run.run.machine.has_ended:
             raise StateError("QEMU has ended: swap something, and another machine boots.")
-        held, log = self.live_run, self.live_run.recorder.log
+        live, log = self.live_run, self.live_run.recorder.log
         if name in ("send-key", "ctrl-alt-del"):
-            held.recorder.answers_prompts = False
-        log.record(PersonAction(name, printable(" ".join(arguments.values()), _SAID_CHARS)))
+            live.recorder.answers_prompts = False
+        log.record(PersonAction(name, printable(" ".join(arguments.values()), _TEXT_CHARS)))
         try:
-            said = await self._boot.controls.does[name](**arguments)
+            effect = await self._boot.controls.actions[name](**arguments)
         except (UsageError, StateError, HostError) as error:
-            log.record(PersonRefusal(printable(str(error), _SAID_CHARS)))
-            raise StateError(printable(str(error), _SAID_CHARS)) from error
+            log.record(PersonRefusal(printable(str(error), _TEXT_CHARS)))
+            raise StateError(printable(str(error), _TEXT_CHARS)) from error
         if name == "qmp":
-            log.record(PersonAnswer(printable(said, _SAID_CHARS)))
-        return said
+            log.record(PersonAnswer(printable(effect, _TEXT_CHARS)))
+        return effect
 
     async def _swap(self, what: str, value: str) -> str:
         change = swap_of(what, value, self.case.profile.machine)
         if self._boot:
-            self._boot.held.recorder.log.record(PersonAction("swap", f"{what} {value}"))
+            self._boot.live_run.recorder.log.record(PersonAction("swap", f"{what} {value}"))
         await self.switch_off()
         case = replace(
             self.case,
@@ -174,13 +174,13 @@ class Station:
         try:
             await self.switch_on(case, change)
         except FaultError as error:
-            raise StateError(printable(str(error), _SAID_CHARS)) from error
+            raise StateError(printable(str(error), _TEXT_CHARS)) from error
         return f"Another machine boots, with {change.name}." if change else "It boots once more."
 
     # The machine itself
 
     async def switch_on(self, case: Case, change: Change | None = None) -> None:
-        """Boot a machine. Raises HostError where this host cannot, UsageError for its folder."""
+        """Boot a machine. Raises HostError if this host cannot, UsageError for a taken folder."""
         variant = BootVariant(
             mac=self._mac,
             change=change,
@@ -193,7 +193,7 @@ class Station:
         self._tap.clear()
         task = asyncio.create_task(self._hold(case, variant, up, leave))
         try:
-            held = await up
+            live = await up
         except BaseException:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
@@ -201,12 +201,12 @@ class Station:
         finally:
             if (case.folder / EVIDENCE_FILE).exists():
                 self._folders.append(case.folder)
-        self._boot = _RunningBoot(held, MachineControls(held), leave, task)
+        self._boot = _RunningBoot(live, MachineControls(live), leave, task)
 
     async def _hold(
         self, case: Case, variant: BootVariant, up: asyncio.Future[Live], leave: asyncio.Event
     ) -> None:
-        """Keep the machine: entered and left in one task."""
+        """Keep the machine until ``leave`` is set; its context is entered and left in one task."""
         try:
             async with live(case, self._acceleration, variant, self._tell) as held:
                 up.set_result(held)
@@ -217,7 +217,7 @@ class Station:
             up.set_exception(error)
 
     async def switch_off(self) -> None:
-        """End the machine that is on; its result is in its folder then."""
+        """End the machine that is on; its result is written to its folder."""
         if self._boot is None:
             return
         boot, self._boot = self._boot, None
@@ -229,10 +229,10 @@ class Station:
 async def open_station(
     case: Case, acceleration: Acceleration, *, vnc: bool = False
 ) -> AsyncIterator[Station]:
-    """The machine of ``case``, switched on; whatever runs in its place is gone at the end.
+    """Switch on the machine of ``case``; it and any machine that replaced it are ended afterwards.
 
     With ``vnc`` its screen is served at a socket that only this user can reach. Raises HostError
-    where this host cannot run it, UsageError where the run folder is taken.
+    if this host cannot run it, UsageError if the run folder is taken.
     """
     station = Station(case, acceleration, vnc=vnc)
     await station.switch_on(case)

@@ -1,4 +1,4 @@
-"""The bytes of a serial line for everybody who watches it, also who comes late."""
+"""The bytes of a serial line for all its listeners, late ones included."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ MAX_PAST_BYTES = 256 << 10
 
 
 class SerialTap:
-    """Hands out what comes, and keeps the last 256 KiB of it."""
+    """A distributor of serial bytes that keeps the last 256 KiB."""
 
     def __init__(self) -> None:
         self._past = bytearray()
         self._listeners: list[Listener] = []
 
     def feed(self, chunk: bytes) -> None:
-        """Take the next bytes."""
+        """Pass the next bytes to all listeners."""
         self._past += chunk
         if len(self._past) > 2 * MAX_PAST_BYTES:
             del self._past[:-MAX_PAST_BYTES]
@@ -25,12 +25,12 @@ class SerialTap:
             listener(chunk)
 
     def watch(self, listener: Listener) -> Callable[[], None]:
-        """Tell ``listener`` what there was and what comes, until what is given back is called."""
+        """Call ``listener`` with past and new bytes, until the returned function is called."""
         listener(bytes(self._past[-MAX_PAST_BYTES:]))
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
     def clear(self) -> None:
-        """Forget what there was, and have every terminal do so (RIS; ECMA-48, 8.3.105)."""
+        """Drop the past bytes, and reset every terminal (RIS; ECMA-48, 8.3.105)."""
         self._past.clear()
         self.feed(b"\x1bc")

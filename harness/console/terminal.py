@@ -1,4 +1,4 @@
-"""The terminal application: a person at the machine, or before a recorded run."""
+"""The terminal application, for a live machine or a recorded run."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ _LEAVE = (("q", "Leave"), ("Q", "Leave, machine kept"))
 
 
 class ConsoleApp(App[ExitChoice], inherit_bindings=False):
-    """Every key goes to the guest, but the one after Ctrl-]; to a recorded run none does.
+    """The application. Every key goes to the guest, except the one after Ctrl-].
 
-    What it returns says whether the machine is to be kept.
+    Its return value says whether to keep the machine. A recorded run takes no keys for a guest.
     """
 
     CSS_PATH = "terminal.tcss"
@@ -53,7 +53,7 @@ class ConsoleApp(App[ExitChoice], inherit_bindings=False):
         self._stop_watching: list[Callable[[], None]] = []
 
     def compose(self) -> ComposeResult:
-        """Serial line and the other pages at the left, what is known at the right."""
+        """Yield the serial line and the other pages at the left, the diagnosis at the right."""
         yield Static(id="headline")
         with Horizontal(id="middle"):
             with Vertical(id="main"), TabbedContent(id="tabs"):
@@ -73,7 +73,7 @@ class ConsoleApp(App[ExitChoice], inherit_bindings=False):
         yield Static(id="keys", markup=False)
 
     def on_mount(self) -> None:
-        """Begin to watch."""
+        """Start to watch the station."""
         for name, title in (("ladder", "stages"), ("traffic", "traffic")):
             self.query_one(f"#{name}").border_title = title
         self.query_one("#diagnosis-box").border_title = "diagnosis"
@@ -89,11 +89,11 @@ class ConsoleApp(App[ExitChoice], inherit_bindings=False):
         self.refresh_panels()
 
     def on_resize(self) -> None:
-        """The keys have another width."""
+        """Wrap the list of keys to the new width."""
         self._show_keys()
 
     def on_unmount(self) -> None:
-        """Watch no longer."""
+        """Stop to watch the station."""
         for stop in self._stop_watching:
             stop()
 
@@ -103,7 +103,7 @@ class ConsoleApp(App[ExitChoice], inherit_bindings=False):
     # What is shown
 
     def refresh_panels(self) -> None:
-        """Show how it is now; what only an observation changes is drawn after one."""
+        """Redraw the panels; those that depend on observations only after one."""
         if not self._is_up:
             return
         if isinstance(self.station, Player):
@@ -131,11 +131,11 @@ class ConsoleApp(App[ExitChoice], inherit_bindings=False):
 
     @property
     def _is_up(self) -> bool:
-        """Whether its parts are there: a timer may still tick when they are taken down."""
+        """True while the widgets exist: a timer may still fire after they are removed."""
         return bool(self.screen_stack) and bool(self.screen_stack[0].query("#keys"))
 
     async def _read_screen(self) -> None:
-        """Look at the guest's screen, as long as somebody sees that."""
+        """Read the guest's screen while its page is shown."""
         if (
             not self._is_up
             or self._tabs.active != "screen"
@@ -144,7 +144,7 @@ class ConsoleApp(App[ExitChoice], inherit_bindings=False):
             return
         try:
             seen = await self.station.read_screen()
-            # Text is shown as text: it is sharp, and can be copied.
+            # Text is shown as text: sharp, and easy to copy.
             picture = b"" if seen.lines else await self.station.read_picture()
         except HarnessError:
             return
@@ -160,9 +160,9 @@ class ConsoleApp(App[ExitChoice], inherit_bindings=False):
 
     def say(self, sentence: str) -> None:
         """Show a sentence above the keys, until the next one."""
-        said = self.screen_stack[0].query_one("#said", Static)
-        said.update(Text(printable(sentence, 1000)))
-        said.set_class(bool(sentence), "shown")
+        line = self.screen_stack[0].query_one("#said", Static)
+        line.update(Text(printable(sentence, 1000)))
+        line.set_class(bool(sentence), "shown")
 
     def _show_keys(self) -> None:
         keys = self.screen_stack[0].query_one("#keys", Static)
@@ -175,7 +175,7 @@ class ConsoleApp(App[ExitChoice], inherit_bindings=False):
     # Keys
 
     async def on_event(self, event: events.Event) -> None:
-        """Keys are taken before Textual has a use for one, but where something is asked."""
+        """Take keys before Textual handles them, except in a dialog."""
         is_ours = len(self.screen_stack) == 1 and not getattr(event, "is_forwarded", False)
         if is_ours and isinstance(event, events.Key):
             self._take_key(event.key, event.character)
@@ -214,7 +214,7 @@ class ConsoleApp(App[ExitChoice], inherit_bindings=False):
         self.serial.scroll_relative(y=pages * (height - 1), animate=False)
 
     def _command(self, key: str, character: str) -> None:
-        """The key after the prefix."""
+        """Run the command of the key after the prefix."""
         action = next((row for row in ACTIONS if row.key == character), None)
         if key == PREFIX:
             self._type(PREFIX_BYTE)
@@ -254,25 +254,25 @@ class ConsoleApp(App[ExitChoice], inherit_bindings=False):
         self.push_screen(ChoiceDialog(title, choices), chosen)
 
     def act(self, name: str, **arguments: str) -> None:
-        """Do something to the machine, and say what came of it."""
+        """Perform an action, and show its effect."""
 
         async def work() -> None:
             try:
-                said = await self.station.do(name, **arguments)
+                effect = await self.station.do(name, **arguments)
             except HarnessError as error:
-                said = str(error)
+                effect = str(error)
             else:
                 if name == "ssh-command":
-                    # OSC 52: the clipboard of the terminal, also over ssh. All of it is ours.
-                    self.copy_to_clipboard(said)
-            self.say(said)
+                    # OSC 52: the clipboard of the terminal, also over ssh. No guest text is in it.
+                    self.copy_to_clipboard(effect)
+            self.say(effect)
 
         self.run_worker(work(), group="actions")
 
     # A recorded run
 
     def _replay_key(self, player: Player, key: str, character: str | None) -> None:
-        does: dict[str, Callable[[], None]] = {
+        commands: dict[str, Callable[[], None]] = {
             "space": player.pause if player.plays else player.play,
             "right": lambda: player.seek(player.now_s() + _STEP_S),
             "left": lambda: player.seek(player.now_s() - _STEP_S),
@@ -285,8 +285,8 @@ class ConsoleApp(App[ExitChoice], inherit_bindings=False):
             "pageup": lambda: self._scroll(-1),
             "pagedown": lambda: self._scroll(1),
         }
-        if key in does:
-            does[key]()
+        if key in commands:
+            commands[key]()
         elif character == "g":
             self._ask_where(player)
         elif character in ("1", "2", "3", "4"):
@@ -298,7 +298,7 @@ class ConsoleApp(App[ExitChoice], inherit_bindings=False):
     def _seek_stage(self, player: Player, *, forward: bool) -> None:
         times_s = sorted(set(player.stages_s.values()))
         later = [at_s for at_s in times_s if at_s > player.now_s()]
-        # A moment after a stage is that stage still: a second press goes to the one before.
+        # Just after a stage still counts as that stage: a second press goes to the one before.
         earlier = [at_s for at_s in times_s if at_s < player.now_s() - 0.3 * player.speed]
         if forward and later:
             player.seek(later[0])
@@ -317,7 +317,7 @@ class ConsoleApp(App[ExitChoice], inherit_bindings=False):
 
 
 def _keys(width: int) -> Text:
-    """What the key after the prefix does, in lines of ``width`` cells."""
+    """Return the commands of the keys after the prefix, in lines of ``width`` cells."""
     text = Text("Ctrl-] then  ", "bold")
     rows = [(row.key, row.label) for row in ACTIONS]
     used = len(text)
@@ -333,7 +333,7 @@ def _keys(width: int) -> Text:
 
 
 def _replay_keys(player: Player) -> Text:
-    """Where the replay is, and what moves it."""
+    """Return the position of the replay, and its keys."""
     width = 40
     done = round(player.now_s() / player.end_s * width) if player.end_s else width
     text = Text("\u25b6 " if player.plays else "\u2016 ", "bold")

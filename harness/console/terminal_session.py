@@ -1,4 +1,4 @@
-"""Opening a console: on an image, on a recorded run, on a machine that has just failed."""
+"""Console sessions in a terminal: an image, a recorded run, a machine that has just failed."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ if TYPE_CHECKING:
 
 
 def check_terminal(what: str) -> None:
-    """Raise UsageError where nobody sits at a terminal; ``what`` is what needs one."""
+    """Raise UsageError without an interactive terminal; ``what`` is what needs one."""
     if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
         raise UsageError(f"{what}: needs a terminal, and this is none.")
 
 
 def is_run(target: str) -> bool:
-    """Whether ``target`` is the folder of a run."""
+    """Tell whether ``target`` is a run folder."""
     return (Path(target) / EVIDENCE_FILE).is_file()
 
 
 def open_replay(run_dir: Path) -> None:
-    """Show a recorded run until the person leaves. Raises UsageError where there is none."""
+    """Show a recorded run until the person leaves. Raises UsageError if there is none."""
     player = Player(run_dir)
     player.play()
     asyncio.run(_show(player))
 
 
 def open_console(case: Case, acceleration: Acceleration) -> None:
-    """Boot the case and let a person at it; whatever was started is gone at the end."""
+    """Boot the case with a console on it; everything that was started is ended afterwards."""
     asyncio.run(_console(case, acceleration))
     click.echo(f"The run is in {case.folder}: harness console {case.folder} shows it again.")
 
@@ -57,11 +57,11 @@ async def _console(case: Case, acceleration: Acceleration) -> None:
 
 
 def try_and_hold(request: TrialRequest, progress: RunProgress, fetching: Fetching) -> Result:
-    """Try the image, and where that is a fail, freeze its machine and let a person at it.
+    """Try the image; if it fails, freeze its machine and open a console on it.
 
-    The result is that of the verdict, whatever the person does. There is no other boot with one
-    thing changed: the person may ask for that. Raises UsageError where nobody sits at a terminal,
-    and as :func:`harness.trial.trial.try_image` does.
+    The result is that of the verdict, whatever the person does. There is no counterfactual boot:
+    the person may ask for one. Raises UsageError without an interactive terminal, and as
+    :func:`harness.trial.trial.try_image` does.
     """
     check_terminal("--hold-on-fail")
     case = prepare(request, fetching)
@@ -69,7 +69,7 @@ def try_and_hold(request: TrialRequest, progress: RunProgress, fetching: Fetchin
         return conclude(case, progress)
     acceleration = acceleration_for(request)
     with suppress(FaultError):
-        # What this host cannot do is in the record, and so in the result.
+        # A fault of this host is in the record, and so in the result.
         asyncio.run(_hold(case, acceleration, progress))
     return Result.model_validate_json((case.folder / RESULT_FILE).read_bytes())
 
@@ -81,24 +81,24 @@ async def _hold(case: Case, acceleration: Acceleration, progress: RunProgress) -
             await station.decided()
         if station.result().outcome == "fail":
             await station.do("freeze")
-            # Its line would be drawn over the application.
+            # The progress line would be drawn over the application.
             show_no_more()
             progress.__exit__()
             await run_terminal(station)
 
 
 async def run_terminal(station: Station) -> None:
-    """The terminal application, until the person leaves; and longer where they say so.
+    """Run the terminal application until the person leaves.
 
-    A machine that is kept runs on, without the application, until SIGINT, SIGTERM or SIGHUP, or its
-    end.
+    On request the machine runs on without the application, until SIGINT, SIGTERM or SIGHUP, or
+    until it ends.
     """
     if await _show(station) == "keep":
         await _keep(station)
 
 
 async def _show(station: Station | Player) -> ExitChoice | None:
-    # Here, so that a program that needs a terminal and has none is told so at once.
+    # Imported here, so that a missing terminal is reported at once.
     from harness.console.terminal import ConsoleApp
 
     app = ConsoleApp(station)
@@ -108,7 +108,7 @@ async def _show(station: Station | Player) -> ExitChoice | None:
 
 async def _keep(station: Station) -> None:
     asked = asyncio.Event()
-    # Before the words that name the key: who reads them may press it at once.
+    # Before the text that names the key: a reader may press it at once.
     with on_signals(lambda _: asked.set()):
         click.echo("The machine is kept until Ctrl-C. Log in to the guest, or look at its screen:")
         click.echo(f"  {await station.do('ssh-command')}")

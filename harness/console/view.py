@@ -1,6 +1,6 @@
-"""What a console shows, as a fold of observations: the same for a live run and a recorded one.
+"""The display of a console as a fold of observations, for a live run and a recorded one alike.
 
-Nothing is read or written here. All text of the guest that is given out is safe to print.
+Nothing is read or written here. All guest text that leaves this module is safe to print.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _LINE_CHARS = 200
 
 @dataclass(frozen=True, slots=True)
 class TimedLine:
-    """A line with the second at which it came."""
+    """A line with its second since power-on."""
 
     at_s: float
     text: str
@@ -60,7 +60,7 @@ class TimedLine:
 
 @dataclass(frozen=True, slots=True)
 class LadderStep:
-    """A stage, and the second at which it was reached; None where it was not."""
+    """A stage, and the second at which it was reached; None if it was not."""
 
     stage: Stage
     at_s: float | None
@@ -68,7 +68,7 @@ class LadderStep:
 
 @dataclass(slots=True)
 class TrafficTotals:
-    """What went through disk and NIC since power-on. Bytes are totals, ``frames`` the guest's."""
+    """Totals of disk and NIC since power-on, in bytes; ``frames`` counts the guest's."""
 
     read_bytes: int = 0
     written_bytes: int = 0
@@ -79,7 +79,7 @@ class TrafficTotals:
 
 @dataclass(slots=True)
 class BootSummary:
-    """A machine that was switched on: what was special about it, and what came of it."""
+    """A boot: its title, and its outcome so far."""
 
     title: str
     outcome: Outcome | None = None
@@ -90,17 +90,17 @@ handlers = EventHandlers["View"]()
 
 
 class View:
-    """Takes every observation of a run in order; a new ``start`` in it begins the next machine."""
+    """The state of the display. It takes every observation in order; a ``start`` begins a boot."""
 
     def __init__(self) -> None:
         self.boots: list[BootSummary] = []
-        """The machines so far; the last one is at work."""
+        """The boots so far; the last one is current."""
         self.log: deque[TimedLine] = deque(maxlen=_LOG_LINES)
-        """Events of QEMU and what a person did, the last ones."""
+        """The last events of QEMU and actions of the person."""
         self.provider = self.image = self.firmware = ""
         self.medium: Medium = "disk"
         self.diagnosis = Diagnosis()
-        """That of the machine at work; whoever records or plays it feeds it."""
+        """The diagnosis of the current boot; the recorder or the player feeds it."""
         self._begin()
 
     def _begin(self) -> None:
@@ -113,12 +113,12 @@ class View:
         self.keys_typed = 0
         self.rolled_back = False
         self.started_s = 0.0
-        """When a person started the machine over; stages count from there."""
+        """The second of the last reset by a person; stages count from there."""
         self._is_over = False
-        self._fired = RuleHits()
+        self._rule_hits = RuleHits()
 
     def take(self, observation: Observation, diagnosis: Diagnosis) -> None:
-        """Take the next observation, and the diagnosis of its boot, which has taken it already."""
+        """Take the next observation, and the diagnosis of its boot, which has it already."""
         event = observation.event
         if isinstance(event, RunStart):
             self._begin()
@@ -134,7 +134,7 @@ class View:
     def _note(self, update: Update) -> None:
         if isinstance(update, RuleUpdate):
             at_s = self.diagnosis.tracker.now_s
-            self._fired.note(update.channel, update.match, at_s)
+            self._rule_hits.note(update.channel, update.match, at_s)
 
     def _start(self, start: RunStart) -> None:
         self.provider = printable(start.provider, 40)
@@ -162,13 +162,13 @@ class View:
     def _on_action(self, event: PersonAction) -> None:
         self._say(person_words(event))
         if event.action == "reset":
-            # The stages are climbed again; what was decided before stays decided.
+            # The stages are reached again; an earlier verdict stays.
             self.started_s = self.now_s
             self._is_over = False
         elif event.action == "roll-back":
             self.rolled_back = True
 
-    # What the machine does
+    # Events of the machine
 
     @handlers.on(PowerOn)
     def _on_power_on(self, _: PowerOn) -> None:
@@ -226,23 +226,23 @@ class View:
     def _on_shot(self, event: Screenshot) -> None:
         self.screenshot = printable(event.file, 100)
 
-    # What is given out
+    # Output
 
     @property
     def verdict(self) -> Verdict | None:
-        """The verdict of the machine at work; None where nothing is decided."""
+        """The verdict of the current boot; None before it is decided."""
         return self.diagnosis.verdict
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """All findings so far, the one that decided first."""
+        """All findings so far, the cause first."""
         cause = self.verdict.cause if self.verdict else None
         rows = self.verdict.findings if self.verdict else self.diagnosis.tracker.findings
         return tuple(sorted(rows, key=lambda row: row.id != cause))
 
     @property
     def sentence(self) -> str:
-        """The diagnosis as it stands now."""
+        """The current diagnosis in words."""
         return diagnosis_sentence(self.diagnosis, self.provider)
 
     @property
@@ -263,11 +263,11 @@ class View:
 
     @property
     def rules(self) -> tuple[RuleHit, ...]:
-        """The rules that fired, in the order in which they first did."""
-        return tuple(self._fired.rows.values())
+        """The rules that matched, in the order of their first match."""
+        return tuple(self._rule_hits.rows.values())
 
     def snapshot(self) -> dict[str, Any]:
-        """All of it as values of JSON."""
+        """Return the state as JSON values."""
         verdict, traffic = self.verdict, self.traffic
         return {
             "image": self.image,

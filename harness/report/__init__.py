@@ -1,1 +1,1 @@
-"""What a person reads of a run."""
+"""Reports of runs and matrices, for people and for CI."""

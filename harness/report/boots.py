@@ -28,7 +28,7 @@ SHORT_LINES = 40
 """How many lines of a log are shown where the page has no room for more."""
 
 _SCREENS = "screen-*.png"
-# The folders of a run that hold boots of their own, and what each is.
+# The folders of a run that hold further boots, and a title for each.
 _PARTS = {
     "installation": "The installation",
     "installed": "What it installed, booted",
@@ -39,7 +39,7 @@ _LOGS = {"serial": "serial console", "firmware": "firmware log", "screen": "last
 
 @dataclass(slots=True)
 class PageBudget:
-    """What a page has left for pictures (bytes) and logs (characters). Boots take from it."""
+    """The space that a page has left for pictures (bytes) and logs (characters); boots use it."""
 
     pictures_bytes: int = 12_000_000
     log_characters: int = 12_000_000
@@ -49,7 +49,7 @@ class PageBudget:
 
 @dataclass(frozen=True, slots=True)
 class ConsoleLog:
-    """A console of a boot, by what a person calls it."""
+    """A console of a boot under its readable name."""
 
     name: str
     lines: tuple[ReportLine, ...]
@@ -57,7 +57,7 @@ class ConsoleLog:
 
 @dataclass(frozen=True, slots=True)
 class BootScreenshot:
-    """A screenshot: at which stages it was taken, and when first. ``text`` is what it shows."""
+    """A screenshot, its stages, and the time of the first. ``text`` is what can be read on it."""
 
     stages: str
     t_s: float | None
@@ -67,7 +67,7 @@ class BootScreenshot:
 
 @dataclass(frozen=True, slots=True)
 class BootSection:
-    """One boot. ``title`` is "" for the one that the verdict is of."""
+    """One boot. ``title`` is "" for the boot that was judged."""
 
     title: str
     logs: tuple[ConsoleLog, ...]
@@ -75,7 +75,7 @@ class BootSection:
 
 
 def boot_sections(run_dir: Path, result: Result, budget: PageBudget) -> tuple[BootSection, ...]:
-    """The boots in ``run_dir`` that left anything to show, the one of ``result`` first."""
+    """Return the boots in ``run_dir`` that left anything to show, that of ``result`` first."""
     boots = [_boot(run_dir, result, "", budget)]
     change = result.counterfactual.change if result.counterfactual else "one thing changed"
     for name, title in _PARTS.items():
@@ -93,37 +93,41 @@ def _result_in(folder: Path) -> Result | None:
 
 
 def _boot(folder: Path, result: Result | None, title: str, budget: PageBudget) -> BootSection:
-    heard = read_consoles(folder)
-    shots = tuple(_shots(folder, heard, budget))
-    return BootSection(title, tuple(_logs(heard, result, budget, has_pictures=bool(shots))), shots)
+    consoles = read_consoles(folder)
+    shots = tuple(_shots(folder, consoles, budget))
+    return BootSection(
+        title, tuple(_logs(consoles, result, budget, has_pictures=bool(shots))), shots
+    )
 
 
 def _logs(
-    heard: RecordedConsoles, result: Result | None, budget: PageBudget, *, has_pictures: bool
+    consoles: RecordedConsoles, result: Result | None, budget: PageBudget, *, has_pictures: bool
 ) -> Iterator[ConsoleLog]:
-    """The serial console; of the rest what speaks where that does not."""
+    """Yield the serial console, and other logs that are decisive or stand in for a silent one."""
     cause = result.cause_finding if result else None
     evidence = cause.evidence if cause else ()
     stages_s = stage_times(result) if result else {}
     for channel, name in _LOGS.items():
-        said = heard.said.get(channel, [])
+        recorded = consoles.lines.get(channel, [])
         limit = MAX_LINES if budget.log_characters > 0 else SHORT_LINES
-        lines = lines_to_show(said, evidence, {} if channel == "screen" else stages_s, limit)
+        lines = lines_to_show(recorded, evidence, {} if channel == "screen" else stages_s, limit)
         decides = any(line.decisive for line in lines)
-        mute = not heard.said.get("serial")
+        mute = not consoles.lines.get("serial")
         if not lines or not (channel == "serial" or decides or (mute and not has_pictures)):
             continue
         budget.log_characters -= sum(len(line.text) for line in lines)
-        budget.logs_shortened += limit == SHORT_LINES < len(said)
+        budget.logs_shortened += limit == SHORT_LINES < len(recorded)
         yield ConsoleLog(name, lines)
 
 
-def _shots(folder: Path, heard: RecordedConsoles, budget: PageBudget) -> Iterator[BootScreenshot]:
-    """The last screenshots that differ, in the order in which they were taken."""
+def _shots(
+    folder: Path, consoles: RecordedConsoles, budget: PageBudget
+) -> Iterator[BootScreenshot]:
+    """Yield the last screenshots that differ, in the order in which they were taken."""
     by_digest: dict[bytes, list[Path]] = {}
-    for path in sorted(folder.glob(_SCREENS), key=lambda path: _taken(path, heard)):
+    for path in sorted(folder.glob(_SCREENS), key=lambda path: _sort_key(path, consoles)):
         by_digest.setdefault(hashlib.sha256(path.read_bytes()).digest(), []).append(path)
-    screen = " ".join(said.text for said in heard.said.get("screen", ()))
+    screen = " ".join(line.text for line in consoles.lines.get("screen", ()))
     alike = list(by_digest.values())[-MAX_PICTURES:]
     for paths in alike:
         picture = embed(paths[0])
@@ -133,18 +137,18 @@ def _shots(folder: Path, heard: RecordedConsoles, budget: PageBudget) -> Iterato
         budget.pictures_bytes -= picture.size_bytes
         yield BootScreenshot(
             stages=", ".join(_stage_of(path) for path in paths),
-            t_s=heard.shots_s.get(paths[0].name),
+            t_s=consoles.shots_s.get(paths[0].name),
             picture=picture,
-            # What was read last was read of the last screen.
+            # The last recognised text belongs to the last screen.
             text=screen if paths is alike[-1] else "",
         )
 
 
-def _taken(path: Path, heard: RecordedConsoles) -> tuple[float, int, str]:
-    """The moment of a screenshot; of one that is in no record, the place of its stage, its name."""
+def _sort_key(path: Path, consoles: RecordedConsoles) -> tuple[float, int, str]:
+    """The sort key of a screenshot: its time; without a recorded time, its stage and its name."""
     stage = _stage_of(path)
     place = next((number for number, name in enumerate(STAGES) if name == stage), len(STAGES))
-    return heard.shots_s.get(path.name, float("inf")), place, path.name
+    return consoles.shots_s.get(path.name, float("inf")), place, path.name
 
 
 def _stage_of(path: Path) -> str:

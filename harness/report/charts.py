@@ -16,15 +16,15 @@ MAX_POINTS = 60
 _WIDTH = 240.0
 _HEIGHT = 48.0
 _MARGIN = 6.0
-# A bar of no time at all would not be seen.
+# The smallest visible bar.
 _LEAST_PERCENT = 0.4
 
 
 @dataclass(frozen=True, slots=True)
 class StageBar:
-    """A stage and its share of a time scale, in percent; one that was not seen has no ``at_s``.
+    """A stage and its share of a time scale, in percent; ``at_s`` is None if it was not seen.
 
-    ``passed`` is one that the boot must have come through, as it came further.
+    ``passed``: the boot must have passed it unseen, since it reached a later stage.
     """
 
     stage: str
@@ -36,7 +36,7 @@ class StageBar:
 
 @dataclass(frozen=True, slots=True)
 class ChartPoint:
-    """A result among others: a place in the chart, and its text."""
+    """One result: its place in the chart, and its text."""
 
     x: float
     y: float
@@ -46,7 +46,7 @@ class ChartPoint:
 
 @dataclass(frozen=True, slots=True)
 class Sparkline:
-    """The verdicts of an image over the nights. ``path`` joins the points; the last is of now."""
+    """The verdicts of an image over time. ``path`` joins the points; the last is current."""
 
     points: tuple[ChartPoint, ...]
     path: str
@@ -56,17 +56,17 @@ class Sparkline:
 
 
 def stage_times(result: Result) -> dict[str, float]:
-    """When each stage was reached, in seconds since power-on, in the order of the ladder."""
+    """Return the time of each reached stage, in seconds since power-on, in ladder order."""
     ladder = ISO_LADDER if result.image.format == "iso" else DISK_LADDER
     return {stage: result.timings_s[stage] for stage in ladder if stage in result.timings_s}
 
 
 def timeline(result: Result, scale_s: float) -> tuple[StageBar, ...]:
-    """Every stage of the ladder; those reached last until the next, or the verdict."""
+    """Return a bar for every stage; a reached one lasts until the next stage or the verdict."""
     ladder = ISO_LADDER if result.image.format == "iso" else DISK_LADDER
     reached = stage_times(result)
     end_s = max([result.timings_s.get("verdict", 0.0), *reached.values()])
-    # By time: a stage that is seen late (a reset, a lost line) is not drawn backwards.
+    # Sorted by time: a stage that was seen late (a reset, a lost line) is not drawn backwards.
     starts = sorted(reached.values())
     furthest = max((number for number, stage in enumerate(ladder) if stage in reached), default=-1)
     bars = []
@@ -88,9 +88,9 @@ def _percent(seconds: float, scale_s: float) -> float:
 
 
 def sparkline(row: Tried, history: Sequence[Past]) -> Sparkline | None:
-    """The verdicts of ``row`` and of what came before it; None where it is the first.
+    """Return the chart of ``row`` and its earlier results; None if there are none.
 
-    The time begins at 0 below, and a result that was not booted is left out.
+    The time axis begins at 0; a result without a boot is left out.
     """
     earlier = [past for past in history if past.verdict_s > 0][-MAX_POINTS:]
     now_s = row.result.timings_s.get("verdict", 0.0)

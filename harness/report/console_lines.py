@@ -1,4 +1,4 @@
-"""What a guest said, line by line, as a report shows it: cut to its end, what decided marked."""
+"""Console output as a report shows it: the last lines, with the decisive ones marked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.trial.result import EVIDENCE_FILE
 
 SERIAL_FILE = "serial.log"
 MAX_LINES = 400
-"""Of a console, its last lines; those that decided, and what is around them, stand beside."""
+"""How many of the last lines of a console are shown; decisive lines are shown in addition."""
 
 _AROUND = 6
 _MAX_CHARACTERS = 300
@@ -24,7 +24,7 @@ _MAX_BARE_LOG_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class ConsoleLine:
-    """A line, and its second since power-on where that is known."""
+    """A recorded line, and its second since power-on where that is known."""
 
     t_s: float | None
     text: str
@@ -32,10 +32,10 @@ class ConsoleLine:
 
 @dataclass(frozen=True, slots=True)
 class ReportLine:
-    """A line of a report. ``left_out`` is how many before it are not shown.
+    """A line of a report. ``left_out`` counts the lines before it that are not shown.
 
-    ``decisive`` is one that the verdict stands on; ``stage`` is the stage that had been reached
-    when it came, where it is the first one to come then.
+    ``decisive``: the verdict rests on it. ``stage`` is set on the first line after that stage was
+    reached.
     """
 
     t_s: float | None
@@ -47,47 +47,47 @@ class ReportLine:
 
 @dataclass(slots=True)
 class RecordedConsoles:
-    """What a run folder holds of a guest's words, by where they were seen.
+    """The console output in a run folder, by channel (serial, firmware, screen).
 
-    ``shots_s`` has the moment of each screenshot by the name of its file.
+    ``shots_s`` has the time of each screenshot by its file name.
     """
 
-    said: dict[str, list[ConsoleLine]] = field(default_factory=dict)
+    lines: dict[str, list[ConsoleLine]] = field(default_factory=dict)
     shots_s: dict[str, float] = field(default_factory=dict)
 
 
 def read_consoles(folder: Path) -> RecordedConsoles:
-    """The consoles and the last screen recorded in ``folder``; nothing where there is no record.
+    """Read the consoles and the last screen recorded in ``folder``; empty without a record.
 
-    The evidence has the second of each line; without it the bare serial log is read.
+    The evidence has the time of each line; without evidence, the bare serial log is read.
     """
-    heard = RecordedConsoles()
+    consoles = RecordedConsoles()
     try:
-        _take_evidence(folder / EVIDENCE_FILE, heard)
+        _take_evidence(folder / EVIDENCE_FILE, consoles)
     except (UsageError, RecordError):
-        heard.said.setdefault("serial", _bare_log(folder / SERIAL_FILE))
-    return heard
+        consoles.lines.setdefault("serial", _bare_log(folder / SERIAL_FILE))
+    return consoles
 
 
-def _take_evidence(path: Path, heard: RecordedConsoles) -> None:
+def _take_evidence(path: Path, consoles: RecordedConsoles) -> None:
     offsets: dict[str, int] = {}
     for row in read_evidence(path):
         match row.event:
             case ConsoleText(text=text, offset=offset, channel=channel):
-                lines = heard.said.setdefault(channel, [])
-                # A prompt that went on: the whole line stands where its beginning stood.
+                lines = consoles.lines.setdefault(channel, [])
+                # A prompt that was continued: the whole line replaces its beginning.
                 if lines and offset == offsets.get(channel):
                     lines.pop()
                 offsets[channel] = offset
                 lines.append(ConsoleLine(row.t_s, text))
             case ScreenText(lines=shown):
-                heard.said["screen"] = [ConsoleLine(None, line) for line in shown]
+                consoles.lines["screen"] = [ConsoleLine(None, line) for line in shown]
             case Screenshot(file=file):
-                heard.shots_s[file] = row.t_s
+                consoles.shots_s[file] = row.t_s
 
 
 def _bare_log(path: Path) -> list[ConsoleLine]:
-    """The end of a log without its evidence; a megabyte at most."""
+    """Return the last lines of a log that has no evidence; a megabyte at most."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - _MAX_BARE_LOG_BYTES))
@@ -100,21 +100,21 @@ def _bare_log(path: Path) -> list[ConsoleLine]:
 
 
 def lines_to_show(
-    said: Sequence[ConsoleLine],
+    recorded: Sequence[ConsoleLine],
     evidence: Iterable[str],
     stages_s: Mapping[str, float],
     limit: int = MAX_LINES,
 ) -> tuple[ReportLine, ...]:
-    """The last ``limit`` lines of ``said``, and those of ``evidence`` with what is around them."""
-    decisive = _decisive(said, evidence)
-    kept = set(range(max(0, len(said) - limit), len(said)))
+    """Return the last ``limit`` lines, and those quoted in ``evidence`` with their context."""
+    decisive = _decisive(recorded, evidence)
+    kept = set(range(max(0, len(recorded) - limit), len(recorded)))
     for number in decisive:
-        kept |= set(range(max(0, number - _AROUND), min(len(said), number + _AROUND + 1)))
-    begins = _first_lines(said, stages_s)
+        kept |= set(range(max(0, number - _AROUND), min(len(recorded), number + _AROUND + 1)))
+    begins = _first_lines(recorded, stages_s)
     lines, following = [], 0
     for number in sorted(kept):
-        row = said[number]
-        # A stage whose first line is left out is said at the next that is shown.
+        row = recorded[number]
+        # A stage whose first line is left out is named at the next line that is shown.
         stages = [begins[at] for at in range(following, number + 1) if at in begins]
         lines.append(
             ReportLine(
@@ -129,16 +129,16 @@ def lines_to_show(
     return tuple(lines)
 
 
-def _decisive(said: Sequence[ConsoleLine], evidence: Iterable[str]) -> set[int]:
-    """Which lines the evidence quotes.
+def _decisive(recorded: Sequence[ConsoleLine], evidence: Iterable[str]) -> set[int]:
+    """Return the numbers of the lines that the evidence quotes.
 
-    A guest says many things twice; of them the last ones count, in the order of the evidence. What
-    the evidence says in words of its own is in no line, and marks none.
+    Of repeated lines the last ones count, in the order of the evidence. Evidence that harness
+    worded itself is in no line, and marks none.
     """
-    keys = [_key(row.text) for row in said]
+    keys = [_comparable(row.text) for row in recorded]
     found: set[int] = set()
     end = len(keys)
-    for wanted in reversed([_key(line) for line in evidence]):
+    for wanted in reversed([_comparable(line) for line in evidence]):
         at = next((n for n in range(end - 1, -1, -1) if wanted and keys[n] == wanted), None)
         if at is not None:
             found.add(at)
@@ -146,16 +146,16 @@ def _decisive(said: Sequence[ConsoleLine], evidence: Iterable[str]) -> set[int]:
     return found
 
 
-def _key(text: str) -> str:
-    """What is compared: the beginning, without how it is spaced; evidence may be cut behind it."""
+def _comparable(text: str) -> str:
+    """Return the compared part: the first characters, blanks collapsed; evidence may be cut."""
     return " ".join(printable(text).split())[:_COMPARED]
 
 
-def _first_lines(said: Sequence[ConsoleLine], stages_s: Mapping[str, float]) -> dict[int, str]:
-    """Which stage had just been reached when a line came, by the number of the line."""
+def _first_lines(recorded: Sequence[ConsoleLine], stages_s: Mapping[str, float]) -> dict[int, str]:
+    """Return the stage that had just been reached at a line, by the number of the line."""
     begins: dict[int, str] = {}
     for stage, reached_s in sorted(stages_s.items(), key=lambda item: item[1]):
-        number = next((n for n, row in enumerate(said) if (row.t_s or -1) >= reached_s), None)
+        number = next((n for n, row in enumerate(recorded) if (row.t_s or -1) >= reached_s), None)
         if number is not None:
             begins[number] = stage
     return begins

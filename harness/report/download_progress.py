@@ -1,4 +1,4 @@
-"""A download while it goes on: a bar on a terminal, a line for each tenth elsewhere."""
+"""The progress of a download: a bar on a terminal, a line for each tenth elsewhere."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.report.result_text import size_text
 
 
 class DownloadProgress:
-    """Shows how far a download is. Call it with the bytes that are there, and of how many."""
+    """The progress display of a download. Call it with the received and the total bytes."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -41,7 +41,7 @@ class DownloadProgress:
         self._bar.stop()
 
     def __call__(self, received_bytes: int, total_bytes: int | None) -> None:
-        """Take how far it is."""
+        """Show the received bytes."""
         self._bar.update(self._task, completed=received_bytes, total=total_bytes)
         if self._console.is_terminal or not total_bytes:
             return

@@ -43,8 +43,8 @@ FORMATS_OF_A_MATRIX = {name: row for name, row in REPORT_FORMATS.items() if row.
 def write_reports(matrix: Matrix, folder: Path, targets: Mapping[str, Path]) -> None:
     """Write each kind of report in ``targets`` to its file; ``-`` is stdout.
 
-    A file is there as a whole or not at all. ``folder`` is what the ``run_dir`` of the rows are
-    relative to. Raises UsageError where one cannot be written.
+    Each file is replaced atomically. The ``run_dir`` of the rows is relative to ``folder``. Raises
+    UsageError if a file cannot be written.
     """
     for kind, path in targets.items():
         text = REPORT_FORMATS[kind].text(matrix, folder)

@@ -1,4 +1,4 @@
-"""A finding as it is shown: what of it, how much, and with which mark. Every report asks here."""
+"""The display form of a finding for every report: its texts within limits, its mark, its colour."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 
 @dataclass(frozen=True, slots=True)
 class FindingLimits:
-    """How much of a finding is shown: of its evidence the last lines, of each text the start."""
+    """Limits for a shown finding: the last lines of its evidence, the start of each text."""
 
     evidence_lines: int = 8
     line_chars: int = 160
@@ -31,14 +31,14 @@ PAGE = FindingLimits(line_chars=1000)
 PANEL = FindingLimits(evidence_lines=3, statement_chars=300, remedy_chars=300)
 """Beside other panels."""
 VIEW = FindingLimits(line_chars=200)
-"""For a console in a browser, which shows it beside other panels."""
+"""For the console in a browser, which shows it beside other panels."""
 FULL = FindingLimits(evidence_lines=40, line_chars=1000)
-"""For a file that a person searches."""
+"""For a file that a person searches in."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShownFinding:
-    """A finding that is safe to print. ``advice`` is its remedy, "" where nothing is to be mended.
+    """A finding that is safe to print.
 
     ``decides``: it is the cause of the result.
     """
@@ -52,7 +52,7 @@ class ShownFinding:
 
     @property
     def advice(self) -> str:
-        """The remedy where it is worth a line: what is only a note has nothing to mend."""
+        """The remedy; "" for a note, which needs no fix."""
         return self.remedy if self.severity != "info" else ""
 
     @property
@@ -69,7 +69,7 @@ class ShownFinding:
 def shown_finding(
     row: Finding, limits: FindingLimits = REPORT, cause: str | None = None
 ) -> ShownFinding:
-    """``row`` as it is shown within ``limits``."""
+    """Return ``row`` as it is shown within ``limits``."""
     return ShownFinding(
         id=row.id,
         severity=row.severity,
@@ -83,5 +83,5 @@ def shown_finding(
 
 
 def by_weight(findings: Iterable[Finding], cause: str | None) -> list[Finding]:
-    """The findings: the one that decided, then by severity, then in their order."""
+    """Sort the findings: the cause first, then by severity, then in their order."""
     return sorted(findings, key=lambda row: (row.id != cause, _SEVERITIES.index(row.severity)))

@@ -1,4 +1,4 @@
-"""What a finding means, on a terminal."""
+"""Explanations of findings on a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every finding means, as text and as a page of the documentation."""
+"""The explanations of all findings, and their page of the documentation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ What every finding means, how it is seen, what mends it, and where that is known
 
 
 def find_explanation(finding_id: str) -> Explanation:
-    """The explanation of ``finding_id``; raises UsageError that names the nearest for others."""
+    """Return the explanation of ``finding_id``; raises UsageError that names similar ids."""
     found = finding_catalog().get(finding_id)
     if found is None:
         near = difflib.get_close_matches(finding_id, finding_catalog(), n=3, cutoff=0.5)
@@ -27,7 +27,7 @@ def find_explanation(finding_id: str) -> Explanation:
 
 
 def ids_by_group() -> dict[str, list[str]]:
-    """All ids by the word before their dot, in the order of the catalog."""
+    """Return all ids by the word before their dot, in the order of the catalog."""
     grouped: dict[str, list[str]] = {}
     for finding_id in finding_catalog():
         grouped.setdefault(finding_id.split(".")[0], []).append(finding_id)
@@ -35,7 +35,7 @@ def ids_by_group() -> dict[str, list[str]]:
 
 
 def findings_page() -> str:
-    """The page of the documentation."""
+    """Return the page docs/findings.md."""
     parts = [PAGE_HEAD]
     for group, ids in ids_by_group().items():
         parts.append(f"## {group}\n")

@@ -1,4 +1,4 @@
-"""What the command ``report`` is given, as one matrix: folders of matrices and of single runs."""
+"""Folders of matrices and of single runs, combined into one matrix."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from harness.trial.result import EVIDENCE_FILE, RESULT_FILE, Result
 
 
 def gather(paths: Iterable[Path]) -> tuple[Matrix, Path]:
-    """All of ``paths`` as one matrix, and the folder that its ``run_dir`` are relative to.
+    """Return all of ``paths`` as one matrix, and the folder that its ``run_dir`` are relative to.
 
-    A single run is a row that is expected to pass. Of several, the rows are put together, and two
-    of the same name are told apart by a number. Raises UsageError for what is neither.
+    A single run becomes a row that is expected to pass. Rows with the same name get a number.
+    Raises UsageError for a folder that is neither.
     """
     given = list(paths)
     if len(given) == 1 and is_matrix(given[0]):
@@ -33,7 +33,7 @@ def gather(paths: Iterable[Path]) -> tuple[Matrix, Path]:
         started_at=min(matrix.started_at for matrix in matrices),
         ended_at=None if None in ends else max(end for end in ends if end),
         version=matrices[0].version,
-        tried=tuple(_with_own_names(row for matrix in matrices for row in matrix.tried)),
+        tried=tuple(_with_unique_names(row for matrix in matrices for row in matrix.tried)),
         missing=tuple(name for matrix in matrices for name in matrix.missing),
         news=tuple(row for matrix in matrices for row in matrix.news),
         history={name: past for matrix in matrices for name, past in matrix.history.items()},
@@ -42,11 +42,11 @@ def gather(paths: Iterable[Path]) -> tuple[Matrix, Path]:
 
 
 def read_run(folder: Path) -> Matrix:
-    """The single run in ``folder`` as a matrix of one row.
+    """Return the single run in ``folder`` as a matrix of one row.
 
-    Its result is the one that was written then; where there is none, its evidence is judged. No
-    run records the time of day: that of its last file is taken. Raises UsageError where the folder
-    holds no run.
+    The result is the one that the run wrote; without one, the evidence is judged. A run does not
+    record the time of day, so that of its last file is used. Raises UsageError if the folder holds
+    no run.
     """
     result = _result_of(folder)
     expected = Expected()
@@ -55,7 +55,7 @@ def read_run(folder: Path) -> Matrix:
     ended_at = _written_at(folder)
     started_at = ended_at - datetime.timedelta(seconds=took_s)
     row = Tried(
-        name=_name_of(result),
+        name=_short_name(result),
         catalog="",
         source=result.image.location,
         expected=expected,
@@ -76,7 +76,7 @@ def read_run(folder: Path) -> Matrix:
 
 
 def _matrix_at(path: Path) -> Matrix:
-    """A folder of either kind, its ``run_dir`` from where the program was started."""
+    """Read a folder of either kind; its ``run_dir`` become relative to the current folder."""
     if not is_matrix(path):
         return read_run(path)
     matrix = read_matrix(path)
@@ -107,15 +107,15 @@ def _written_at(folder: Path) -> datetime.datetime:
     return datetime.datetime.fromtimestamp(latest_s, datetime.UTC)
 
 
-def _name_of(result: Result) -> str:
-    """What a person would call the image: its file name, without what kind of file it is."""
+def _short_name(result: Result) -> str:
+    """Return a short name for the image: its file name without the suffix."""
     where = result.image.location
     name = name_in_url(where) if is_url(where) else Path(where).name
     return Path(name).stem or "image"
 
 
-def _with_own_names(rows: Iterable[Tried]) -> Iterator[Tried]:
-    """The rows; of those with a name that was there already, each with a number behind it."""
+def _with_unique_names(rows: Iterable[Tried]) -> Iterator[Tried]:
+    """Yield the rows; a name that is taken already gets a number."""
     taken: set[str] = set()
     for row in rows:
         name, number = row.name, 1

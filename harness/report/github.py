@@ -21,10 +21,10 @@ _SUMMARY_LIMIT_BYTES = 1 << 20
 
 
 def report_to_github(matrix: Matrix, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Append the summary where GitHub asks for one; the annotations to print on stdout.
+    """Append the summary where GitHub asks for one, and return the annotations to print on stdout.
 
-    Both are nothing outside of GitHub Actions. Raises HostError where the summary cannot be
-    written.
+    Outside of GitHub Actions nothing is written or returned. Raises HostError if the summary
+    cannot be written.
     """
     if path := environ.get("GITHUB_STEP_SUMMARY"):
         _append_summary(matrix, Path(path))
@@ -34,7 +34,7 @@ def report_to_github(matrix: Matrix, environ: Mapping[str, str]) -> tuple[str, .
 def _append_summary(matrix: Matrix, path: Path) -> None:
     try:
         with path.open("a", encoding="utf-8") as file:
-            # What the step has written before counts as well.
+            # The earlier output of the step counts as well.
             left_bytes = _SUMMARY_LIMIT_BYTES - file.tell() - len("\n")
             text = markdown(matrix, min(MAX_BYTES, left_bytes))
             if len(text.encode()) <= left_bytes:
@@ -45,7 +45,7 @@ def _append_summary(matrix: Matrix, path: Path) -> None:
 
 
 def workflow_commands(matrix: Matrix) -> Iterator[str]:
-    """A workflow command for each image that is not right, as many as GitHub shows."""
+    """Yield a workflow command for each image that is not right, as many as GitHub shows."""
     bad = [row for row in row_words.worst_first(matrix) if row.judgement != "right"]
     shown = bad if len(bad) <= MAX_ANNOTATIONS else bad[: MAX_ANNOTATIONS - 1]
     for row in shown:
@@ -55,7 +55,7 @@ def workflow_commands(matrix: Matrix) -> Iterator[str]:
 
 
 def _message(row: Tried) -> str:
-    """Lines: why, what was expected, what mends it."""
+    """Return the lines of an annotation: reason, expectation, remedy."""
     cause = row.result.cause_finding
     lines = [row_words.reason_text(row), f"expected: {row_words.expectation_text(row.expected)}"]
     if cause and (advice := shown_finding(cause).advice):
@@ -68,10 +68,10 @@ def _command(title: str, message: str) -> str:
 
 
 def _data(text: str) -> str:
-    """``text`` where a command ends: a newline, and what spells one, is escaped."""
+    """Escape ``text`` as the message of a command: newlines and percent signs."""
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:
-    """``text`` as the value of a property, which a comma or a colon would end."""
+    """Escape ``text`` as the value of a property, which a comma or a colon would end."""
     return _data(text).replace(":", "%3A").replace(",", "%2C")

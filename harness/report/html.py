@@ -1,8 +1,8 @@
-"""A matrix as one page: a file that holds all it shows and asks nothing of a network.
+"""A matrix as one HTML page: a single file that loads nothing from a network.
 
-What comes from a guest is hostile. It goes through ``finalize`` of the environment, which makes
-each text a harmless line, and is then escaped; the policy in the page lets no script and no style
-be but the two that are its own, and no picture but those inside it.
+Guest output is hostile. It goes through ``finalize`` of the environment, which makes each text a
+printable line, and is then escaped. The content security policy of the page allows only its own
+script, its own style and embedded pictures.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from harness.report.result_text import size_text
 from harness.trial.result import Result
 
 MAX_ROWS = 2000
-"""How many images a page shows; of more it says how many it leaves out."""
+"""How many images a page shows; it says how many more it leaves out."""
 
 _MAX_FINDINGS = 30
 _GROUPS = {
@@ -40,10 +40,10 @@ _GROUPS = {
 
 @dataclass(frozen=True, slots=True)
 class RowView:
-    """A row as the template draws it.
+    """A row prepared for the template.
 
-    ``bars`` are on the scale of all rows, ``own_bars`` on that of its own boot; ``search`` is what
-    a search looks at, in small letters.
+    ``bars`` are on the scale of all rows, ``own_bars`` on that of its own boot; ``search`` is the
+    text to search in, in lower case.
     """
 
     anchor: str
@@ -61,7 +61,7 @@ class RowView:
 
 
 def html_page(matrix: Matrix, folder: Path) -> str:
-    """The page; ``folder`` is what the ``run_dir`` of the rows are relative to.
+    """Return the page; the ``run_dir`` of the rows is relative to ``folder``.
 
     Where all pictures and logs would make the page too large, those of the first rows, which are
     not right, come first: see ``PageBudget``.
@@ -74,7 +74,7 @@ def html_page(matrix: Matrix, folder: Path) -> str:
         for number, row in enumerate(rows[:MAX_ROWS], start=1)
     ]
     anchors = {view.row.name: view.anchor for view in views}
-    style, script = _own("page.css"), _own("page.js")
+    style, script = _packaged_file("page.css"), _packaged_file("page.js")
     return (
         _environment()
         .get_template("page.html")
@@ -89,7 +89,7 @@ def html_page(matrix: Matrix, folder: Path) -> str:
             tags=sorted({tag for view in views for tag in view.row.tags}),
             outcomes=sorted({view.row.result.outcome for view in views}),
             began=row_words.moment(matrix.started_at),
-            took=_took(matrix),
+            took=_matrix_duration(matrix),
             budget=budget,
             style=style,
             script=script,
@@ -99,7 +99,7 @@ def html_page(matrix: Matrix, folder: Path) -> str:
 
 
 def policy(style: str, script: str) -> str:
-    """The content security policy that lets ``style`` and ``script`` be, and nothing else."""
+    """Return the content security policy that allows ``style`` and ``script``, and nothing else."""
     return (
         f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
         "img-src data:; base-uri 'none'; form-action 'none'"
@@ -111,10 +111,10 @@ def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(digest).decode("ascii")
 
 
-def _own(name: str) -> Markup:
-    """A file of ours, which goes into the page as it is."""
+def _packaged_file(name: str) -> Markup:
+    """Return a file of the package, which goes into the page unescaped."""
     text = resources.files(__package__).joinpath("templates", name).read_text(encoding="utf-8")
-    return Markup(text)  # noqa: S704  it is no text of anybody else
+    return Markup(text)  # noqa: S704  it is the project's own text
 
 
 @cache
@@ -125,7 +125,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=_harmless,
+        finalize=_safe_value,
     )
     environment.filters.update(duration=row_words.duration, moment=row_words.moment)
     environment.globals.update(findings_of=_findings_of)
@@ -133,23 +133,23 @@ def _environment() -> Environment:
 
 
 def _findings_of(result: Result) -> list[ShownFinding]:
-    """The findings as the page shows them, the heaviest first."""
+    """Return the findings as the page shows them, the cause first, then by severity."""
     heaviest = by_weight(result.findings, result.cause)[:_MAX_FINDINGS]
     return [shown_finding(row, PAGE, result.cause) for row in heaviest]
 
 
 def _why(row: Tried) -> str:
-    told = row.judgement != "right" or row.result.cause
-    return row_words.safe_line(row_words.reason_text(row)) if told else ""
+    has_reason = row.judgement != "right" or row.result.cause
+    return row_words.safe_line(row_words.reason_text(row)) if has_reason else ""
 
 
-def _harmless(value: Any) -> Any:
-    """What the template writes: each text a harmless line; what is Markup is ours."""
+def _safe_value(value: Any) -> Any:
+    """Make each text that the template writes a printable line; Markup is the project's own."""
     return row_words.safe_line(value) if type(value) is str else value
 
 
 def _grouped(views: Iterable[RowView]) -> Iterator[tuple[str, str, list[RowView]]]:
-    """Judgement, title and rows of each group that has any."""
+    """Yield judgement, title and rows of each group that has any."""
     kept = list(views)
     for judgement, title in _GROUPS.items():
         rows = [view for view in kept if view.row.judgement == judgement]
@@ -183,7 +183,7 @@ def _verdict_s(row: Tried) -> float:
 
 
 def _facts(row: Tried) -> Iterator[tuple[str, str]]:
-    """What is to be known of an attempt beside its verdict: name and value."""
+    """Yield further facts of an attempt: name and value."""
     image, tool = row.result.image, row.result.tool
     yield "image", row.source
     sizes = [image.format]
@@ -210,8 +210,8 @@ def _facts(row: Tried) -> Iterator[tuple[str, str]]:
         yield "run", row.run_dir
 
 
-def _took(matrix: Matrix) -> str:
-    """How long all of it took; "" where it has not ended."""
+def _matrix_duration(matrix: Matrix) -> str:
+    """Return the duration of the matrix; "" if it has not ended."""
     if matrix.ended_at is None:
         return ""
     return row_words.duration((matrix.ended_at - matrix.started_at).total_seconds())

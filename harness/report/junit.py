@@ -1,7 +1,8 @@
 """A matrix as JUnit XML: a suite for each catalog, a case for each image.
 
-An image that fails as its catalog expects is a case that passes; its properties say what came. The
-children of a case stand in the order that readers know: properties, result, output.
+An image that fails as its catalog expects is a case that passes; its properties have the actual
+outcome. The children of a case are in the order that JUnit readers know: properties, result,
+output.
 """
 
 from __future__ import annotations
@@ -18,18 +19,18 @@ from harness.report.console_lines import ReportLine, lines_to_show, read_console
 from harness.report.findings import FULL, ShownFinding, shown_finding
 
 MAX_OUTPUT_CHARACTERS = 20_000
-"""How much of the log of one image is handed on: its end."""
+"""How much of the end of an image's log is included."""
 
 NOT_TRIED = "not tried"
-"""The suite of the images that the matrix did not come to; which catalog has them is not known."""
+"""The suite of the images that the matrix did not reach; their catalog is not known."""
 
 _SHORT_OUTPUT_CHARACTERS = 2_000
-# What XML 1.0 (2.2) has no way to spell.
+# The characters that XML 1.0 (2.2) cannot represent.
 _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit_xml(matrix: Matrix, folder: Path) -> str:
-    """The document; ``folder`` is what the ``run_dir`` of the rows are relative to."""
+    """Return the document; the ``run_dir`` of the rows is relative to ``folder``."""
     suites: dict[str, list[ET.Element]] = {}
     for row in matrix.tried:
         suites.setdefault(_suite_name(row), []).append(_case(row, folder))
@@ -63,10 +64,10 @@ def _case(row: Tried, folder: Path) -> ET.Element:
     _add_properties(case, row)
     if row.judgement != "right":
         tag = "error" if row.judgement == "error" else "failure"
-        said = ET.SubElement(case, tag)
-        said.set("type", _legal(row.result.cause or row.result.outcome))
-        said.set("message", _legal(row_words.reason_text(row)))
-        said.text = _legal_text(_what_is_wrong(row))
+        fault = ET.SubElement(case, tag)
+        fault.set("type", _legal(row.result.cause or row.result.outcome))
+        fault.set("message", _legal(row_words.reason_text(row)))
+        fault.text = _legal_text(_failure_lines(row))
     output = ET.SubElement(case, "system-out")
     output.text = _legal_text(_output(row, folder))
     return case
@@ -107,7 +108,7 @@ def _add_properties(case: ET.Element, row: Tried) -> None:
             ET.SubElement(properties, "property", name=name, value=_legal(value))
 
 
-def _what_is_wrong(row: Tried) -> Iterator[str]:
+def _failure_lines(row: Tried) -> Iterator[str]:
     yield f"expected: {row_words.expectation_text(row.expected)}"
     yield f"seen:     {row_words.outcome_text(row.result)}"
     if row.differs:
@@ -117,10 +118,10 @@ def _what_is_wrong(row: Tried) -> Iterator[str]:
     cause = row.result.cause_finding
     if cause:
         yield ""
-        yield from _in_words(shown_finding(cause, FULL))
+        yield from _finding_lines(shown_finding(cause, FULL))
 
 
-def _in_words(cause: ShownFinding) -> Iterator[str]:
+def _finding_lines(cause: ShownFinding) -> Iterator[str]:
     yield f"{cause.statement} ({cause.id})"
     for line in cause.evidence:
         yield f"  | {line}"
@@ -129,7 +130,7 @@ def _in_words(cause: ShownFinding) -> Iterator[str]:
 
 
 def _output(row: Tried, folder: Path) -> Iterator[str]:
-    """Where and how long; the end of what the guest said, which is short where all is right."""
+    """Yield image, stages and the end of the console output, which is short if all is right."""
     yield f"image: {row.source}"
     stages = [f"{stage} {at_s:.1f} s" for stage, at_s in stage_times(row.result).items()]
     if stages:
@@ -137,10 +138,10 @@ def _output(row: Tried, folder: Path) -> Iterator[str]:
     if not row.run_dir:
         return
     yield f"run: {row.run_dir}"
-    said = read_consoles(folder / row.run_dir).said
-    # A screen is read where nobody speaks on the serial port.
-    channel = "serial" if said.get("serial") else "screen"
-    lines = lines_to_show(said.get(channel, []), (), {})
+    recorded = read_consoles(folder / row.run_dir).lines
+    # The screen stands in for a silent serial port.
+    channel = "serial" if recorded.get("serial") else "screen"
+    lines = lines_to_show(recorded.get(channel, []), (), {})
     if lines:
         yield f"{channel}, its end:"
     right = row.judgement == "right"
@@ -148,7 +149,7 @@ def _output(row: Tried, folder: Path) -> Iterator[str]:
 
 
 def _end_of(lines: Iterable[ReportLine], limit: int) -> list[str]:
-    """The last of ``lines``, ``limit`` characters at most."""
+    """Return the last of ``lines``, ``limit`` characters at most."""
     end: list[str] = []
     for line in reversed(list(lines)):
         text = f"{line.t_s:9.2f}  {line.text}" if line.t_s is not None else line.text
@@ -160,7 +161,7 @@ def _end_of(lines: Iterable[ReportLine], limit: int) -> list[str]:
 
 
 def _legal(text: str) -> str:
-    """``text`` as one line that XML can hold."""
+    """Return ``text`` as one line that XML can represent."""
     return _ILLEGAL.sub("\u00b7", row_words.safe_line(text))
 
 

@@ -1,4 +1,4 @@
-"""A matrix as Markdown: the summary that a CI shows on the page of a run."""
+"""A matrix as Markdown: the summary that CI shows on the page of a run."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from harness.report import row_words
 from harness.report.findings import shown_finding
 
 MAX_BYTES = 900_000
-"""The size of a summary at most; GitHub refuses one of more than a MiB."""
+"""The largest size of a summary; GitHub refuses more than a MiB."""
 
 _CELL_LIMIT = 300
 _MAX_NEWS = 100
 _MARKS = {"right": "\u2705", "wrong": "\u274c", "error": "\u26a0\ufe0f"}
-# All that Markdown, GitHub's links without brackets and HTML may take for something else. As a
-# character reference each stays what it is, in a cell of a table too.
+# The characters that Markdown, GitHub's autolinks and HTML interpret. As a character reference
+# each is shown as it is, also in a table cell.
 _SPECIAL = re.compile(r"(?<=www)\.|[\"#$&()*:<>@\[\\\]^_`{|}~]", re.IGNORECASE)
 
 
 def markdown(matrix: Matrix, max_bytes: int = MAX_BYTES) -> str:
-    """The summary: counts, what is new, what is not right with cause and remedy, then all rows.
+    """Return the summary: counts, news, rows that are not right with cause and remedy, all rows.
 
-    Where it would take more than ``max_bytes`` in UTF-8, rows are left out, and their number said.
+    If it would exceed ``max_bytes`` in UTF-8, rows are left out, and their number is given.
     """
     rows = row_words.worst_first(matrix)
     bad = [row for row in rows if row.judgement != "right"]
@@ -40,12 +40,12 @@ def markdown(matrix: Matrix, max_bytes: int = MAX_BYTES) -> str:
 
 _BAD_HEAD = ("| image | seen | expected | why | what to do |", "|---|---|---|---|---|")
 _ALL_HEAD = ("| | image | seen | expected | verdict after |", "|---|---|---|---|--:|")
-# For what stands behind a table: how many rows it leaves out, its end, the last line.
+# For the text after a table: the number of rows left out, its end, the last line.
 _RESERVED_BYTES = 1000
 
 
 class _Page:
-    """Lines up to a number of bytes."""
+    """A list of lines up to a number of bytes."""
 
     def __init__(self, max_bytes: int) -> None:
         self._left = max_bytes - _RESERVED_BYTES
@@ -56,7 +56,7 @@ class _Page:
         return "\n".join(self._lines)
 
     def add(self, lines: Iterable[str]) -> None:
-        """Add ``lines``, which are few."""
+        """Add ``lines``, which must be few."""
         for line in lines:
             self._lines.append(line)
             self._left -= len(line.encode()) + 1
@@ -64,7 +64,7 @@ class _Page:
     def add_rows(
         self, head: Sequence[str], rows: Sequence[str], tail: Sequence[str], name: str
     ) -> None:
-        """Add a table, as many of its ``rows`` as there is room for; nothing of an empty one."""
+        """Add a table with as many of its ``rows`` as fit; nothing if there are none."""
         if not rows:
             return
         self.add(head)
@@ -132,7 +132,7 @@ def _last_line(matrix: Matrix) -> str:
 
 
 def _safe(text: str) -> str:
-    """``text`` that Markdown shows as it is: one line, no markup, no link."""
+    """Return ``text`` so that Markdown shows it literally: one line, no markup, no link."""
     return _SPECIAL.sub(_reference, row_words.safe_line(text, _CELL_LIMIT))
 
 
@@ -141,5 +141,5 @@ def _reference(match: re.Match[str]) -> str:
 
 
 def _code(text: str) -> str:
-    """The same as code."""
+    """Return ``text`` as inline code."""
     return f"<code>{_safe(text)}</code>"

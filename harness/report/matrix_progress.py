@@ -1,4 +1,4 @@
-"""A matrix while it goes on: a line for each image that has ended, and those that are at work."""
+"""The progress of a matrix: a line for each finished image, and the images at work."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _ActiveImage:
 
 
 class MatrixProgress:
-    """Shows where a matrix of ``count`` images stands. It may be told from any thread."""
+    """The progress display of a matrix. It may be called from any thread."""
 
     def __init__(self, console: Console, names: tuple[str, ...], done: int = 0) -> None:
         self._console = console
@@ -53,7 +53,7 @@ class MatrixProgress:
         self._live.stop()
 
     def __call__(self, what: Moved | Tried) -> None:
-        """Take what has happened."""
+        """Take a change of phase, or the result of an image."""
         with self._lock:
             if isinstance(what, Moved):
                 now_s = time.monotonic()
@@ -95,7 +95,7 @@ class MatrixProgress:
         return line
 
     def render(self) -> RenderableType:
-        """Those at work, and how many are done."""
+        """Return the images at work and the counts so far."""
         with self._lock:
             now_s = time.monotonic()
             table = Table.grid(padding=(0, 2))
@@ -119,6 +119,6 @@ class MatrixProgress:
 
 
 def first_statement(tried: Tried) -> str:
-    """The sentence of the finding that decided; "" where there is none."""
+    """Return the sentence of the finding of the cause; "" without one."""
     found = tried.result.cause_finding
     return found.statement if found else ""

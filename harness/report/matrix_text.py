@@ -1,4 +1,4 @@
-"""The end of a matrix on a terminal."""
+"""The summary of a matrix on a terminal."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def print_matrix(
     *,
     all_rows: bool = False,
 ) -> None:
-    """Print what is new, what is not right and why, the counts, and where ``reports`` are.
+    """Print the news, the rows that are not right and why, the counts, and where ``reports`` are.
 
-    Fifty rows at most. With ``all_rows`` also those that are right.
+    Fifty rows at most; with ``all_rows``, rows that are right too.
     """
     news = row_words.listed_news(matrix)[:_MAX_ROWS]
     for row in news:
@@ -64,7 +64,7 @@ def print_matrix(
     bad = len(matrix.missing) + sum(row.judgement != "right" for row in rows)
     console.print(Text(f"{row_words.headline(matrix)}.", "bold red" if bad else "bold green"))
     for kind, path in (reports or {}).items():
-        # Not wrapped: a path is there to be copied.
+        # Not wrapped: a path must be easy to copy.
         where = Text.assemble((f"  {kind:<9}", "dim"), row_words.safe_line(str(path)))
         console.print(where, soft_wrap=True)
 
@@ -81,7 +81,7 @@ def _news(row: News) -> Text:
 
 
 def _table(rows: list[Tried]) -> Table:
-    """A line for each row, and under it why it is not right, and what to do."""
+    """Return a table with a line for each row, and under it the reason and the remedy."""
     table = Table.grid(padding=(0, 1))
     table.add_column(width=3, justify="right")
     table.add_column()

@@ -1,4 +1,4 @@
-"""Screenshots as a page can hold them: decoded, made small, and encoded anew."""
+"""Screenshots for a page: decoded, scaled down, and encoded again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 MAX_PICTURE_BYTES = 120_000
-"""A picture that takes more as a PNG of a palette is made smaller, at last left out."""
+"""A picture that takes more as a palette PNG is scaled down, and left out in the end."""
 
 _LARGEST = (800, 600)
 _COLOURS = 32
@@ -21,7 +21,7 @@ _SMALLEST_WIDTH = 200
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedPicture:
-    """A PNG in the page itself, with its size in pixels."""
+    """A PNG as a data URL, with its size in pixels."""
 
     source: str
     width: int
@@ -30,9 +30,9 @@ class EmbeddedPicture:
 
 
 def embed(path: Path) -> EmbeddedPicture | None:
-    """The PNG at ``path``, 800 x 600 pixels of 32 colours at most; None where it is no such file.
+    """Return the PNG at ``path``, 800 x 600 pixels of 32 colours at most; None if it is not one.
 
-    Nothing of the file itself is handed on but its pixels.
+    Only the pixels of the file are used.
     """
     try:
         if path.stat().st_size > _MAX_FILE_BYTES:
@@ -42,7 +42,7 @@ def embed(path: Path) -> EmbeddedPicture | None:
                 return None
             pixels = picture.convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        # Pillow says SyntaxError for a chunk that is broken.
+        # Pillow raises SyntaxError for a broken chunk.
         return None
     pixels.thumbnail(_LARGEST, Image.Resampling.LANCZOS)
     while pixels.width >= _SMALLEST_WIDTH:

@@ -1,4 +1,4 @@
-"""What came of an image in plain lines, for a report that is no terminal of ours."""
+"""The result of an image as plain lines, for a report outside of the terminal."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from harness.report.findings import by_weight, shown_finding
 
 
 def plain_findings(findings: Iterable[Finding], cause: str | None) -> Iterator[str]:
-    """A few lines for each finding that is more than information, that of the ``cause`` first."""
-    told = [row for row in findings if row.severity != "info" or row.id == cause]
-    for row in (shown_finding(row) for row in by_weight(told, cause)):
+    """Yield a few lines for each finding above "info", that of the ``cause`` first."""
+    listed = [row for row in findings if row.severity != "info" or row.id == cause]
+    for row in (shown_finding(row) for row in by_weight(listed, cause)):
         yield f"{row.mark} {row.statement}  {row.id}"
         for line in row.evidence:
             yield f"  \u2502 {line}"
@@ -23,7 +23,7 @@ def plain_findings(findings: Iterable[Finding], cause: str | None) -> Iterator[s
 
 
 def plain_row(tried: Tried) -> str:
-    """What came of ``tried``, beside what was expected where that is something else."""
+    """Return the result of ``tried``, with the expectation if that differs."""
     result = tried.result
     lines = [f"{tried.name}: {_brief(result.outcome, [result.stage], result.cause)}"]
     if tried.judgement == "error":

@@ -1,4 +1,4 @@
-"""The profiles of providers on a terminal."""
+"""Provider profiles on a terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.evidence.guest_text import printable
 from harness.model.hardware import SEED_FORMS
 from harness.provider.profile import Claim, Confidence, Profile
 
-# What is known firmly to what is not known at all.
+# From known firmly to not known at all.
 _STYLES: dict[Confidence, str] = {
     "measured": "green",
     "documented": "green",
@@ -27,7 +27,7 @@ _ADDRESSING = {"static-dual-stack": "static, IPv4 and IPv6", "dhcp": "DHCP"}
 
 
 def print_profiles(console: Console, profiles: Sequence[Profile]) -> None:
-    """Print one line for each: the machine, the seed, the network, what may be uploaded."""
+    """Print one line for each: machine, seed, network, formats that may be uploaded."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for title in ("provider", "machine", "disk", "seed", "network", "takes"):
         table.add_column(title, no_wrap=title == "provider")
@@ -61,7 +61,7 @@ def _network_in_words(profile: Profile) -> str:
 
 
 def print_profile(console: Console, profile: Profile) -> None:
-    """Print every claim about one provider: value, how it is known, since when and from where."""
+    """Print every claim about one provider: value, confidence, date and source."""
     console.print(Text.assemble((profile.name, "bold"), "  ", printable(profile.title)))
     for part in ("machine", "seed", "network", "images"):
         console.print()
@@ -84,7 +84,7 @@ def _claims(part: BaseModel) -> list[tuple[str, Claim[Any] | None]]:
 
 
 def _value(value: object) -> str:
-    """A value as a person reads it; sizes in bytes have blanks between thousands."""
+    """Return a value in readable form; sizes in bytes have blanks between thousands."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):

@@ -1,4 +1,4 @@
-"""One image at many providers, as a table on a terminal."""
+"""The result of one image at several providers, as a table on a terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.trial.result import Result
 
 
 def print_provider_table(console: Console, location: str, rows: Sequence[AtProvider]) -> None:
-    """Print one line for each provider: outcome, how far, how long, and what decided or warns."""
+    """Print one line for each provider: outcome, stage, duration, cause or warnings."""
     console.print(Text(printable(location, 200), "bold"))
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
     for row in rows:
@@ -38,7 +38,7 @@ def _seconds(result: Result) -> str:
 
 
 def _why(result: Result) -> str:
-    """The finding that decided; of a pass, what it warns of."""
+    """Return the finding of the cause; for a pass, its warnings."""
     if result.cause:
         found = result.cause_finding
         return f"{result.cause}: {found.statement}" if found else result.cause

@@ -1,4 +1,4 @@
-"""The end of a run on one screen."""
+"""The result of a run on a terminal."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _CONSOLE_HEADLINES: dict[str, str] = {
     "fail": "this console shows why the system did not come up",
     "inconclusive": "this console shows no failure; that the network is reached, no console proves",
 }
-# Container, boot path, system, cloud-init, boot, host: the beginnings of ids.
+# Prefixes of ids: container, boot path, system, cloud-init, boot, host.
 _TOPICS = (
     "url.",
     "format.",
@@ -72,7 +72,7 @@ def print_result(console: Console, result: Result) -> None:
 
 
 def render(result: Result) -> RenderableType:
-    """``result`` for a terminal: outcome, stages, findings with evidence and remedy, where."""
+    """Return ``result`` for a terminal: outcome, stages, findings with evidence, facts."""
     headline = _headline(result)
     first = Text.assemble((result.outcome.upper(), OUTCOME_STYLES[result.outcome]), "  ", headline)
     parts: list[RenderableType] = [Text(), first]
@@ -89,7 +89,7 @@ def render(result: Result) -> RenderableType:
 
 
 def _topic(row: Finding) -> int:
-    """The rank of what a finding is about, from the container inwards."""
+    """Return the rank of the topic of a finding, from the container inwards."""
     return next((rank for rank, start in enumerate(_TOPICS) if row.id.startswith(start)), 99)
 
 
@@ -112,7 +112,7 @@ def _headline(result: Result) -> str:
 
 
 def _ladder(result: Result) -> RenderableType:
-    """The stages in one line, each with its second; those not reached are dim."""
+    """Return the stages in one line, each with its second; those not reached are dim."""
     line = Text()
     ladder = ISO_LADDER if result.image.format == "iso" else DISK_LADDER
     for stage in ladder:
@@ -121,7 +121,7 @@ def _ladder(result: Result) -> RenderableType:
             line.append(" \u203a ", "dim")
         if reached_s is not None:
             line.append(stage, "bold" if stage == result.stage else "")
-            # No-break: a narrow terminal must not part a stage from its second.
+            # No-break: a narrow terminal must not separate a stage from its second.
             line.append(f"\u00a0{reached_s:.1f}s", "cyan")
         else:
             line.append(stage, "dim")
@@ -142,14 +142,14 @@ def _finding(row: ShownFinding) -> RenderableType:
 
 
 def _proof(second: Counterfactual) -> RenderableType:
-    """What the second boot proves, between the headline and the cause."""
+    """Return the proof by a second boot, between the headline and the cause."""
     return Padding(
         Text.assemble(("proof  ", "bold"), printable(second.statement, 400)), (0, 0, 0, 2)
     )
 
 
 def _inside(result: Result) -> RenderableType:
-    """What was seen on the disk, part by part."""
+    """Return the inspected parts of the disk, one a line."""
     table = Table.grid(padding=(0, 2))
     for row in result.inside:
         table.add_row(Text(f"  {row.topic}", "dim"), Text(printable(row.statement, 300)))
@@ -174,20 +174,20 @@ def _facts(result: Result) -> RenderableType:
         rows["expected"] = expected
     if tool.backend != CONSOLE_LOG:
         rows["machine"] = f"{result.provider}: {machine}"
-        rows["verdict"] = _when(result)
+        rows["verdict"] = _verdict_time(result)
     if result.run_dir:
         rows["run"] = printable(result.run_dir)
         picture = Path(result.run_dir) / LAST_SCREEN_FILE
         if result.outcome != "pass" and picture.exists():
             rows["screen"] = printable(str(picture))
     for name, value in rows.items():
-        # Folded, not cut: a path is there to be copied.
+        # Folded, not cut: a path must be easy to copy.
         table.add_row(Text(f"  {name}", "dim"), Text(value, overflow="fold"))
     return table
 
 
 def _guest(guest: Guest) -> str:
-    """What the guest says of itself, in one line."""
+    """Return the facts about the guest in one line."""
     root = f"root on {guest.root_transport} ({guest.root_device})" if guest.root_transport else ""
     nics = ", ".join(f"{row['name']} by {row['driver']}" for row in guest.nics)
     cloud_init = guest.cloud_init
@@ -196,7 +196,7 @@ def _guest(guest: Guest) -> str:
 
 
 def _expected(result: Result) -> str:
-    """What inspection expects of the boot; beside it what the boot came to, where it had one."""
+    """Return the prediction of the inspection, compared with the boot if there was one."""
     prediction = result.prediction
     if prediction.will_boot is None:
         return f"not known: {printable(prediction.unknown[0], 200)}" if prediction.unknown else ""
@@ -211,8 +211,8 @@ def _expected(result: Result) -> str:
     return f"{text}, which was wrong: it {seen}"
 
 
-def _when(result: Result) -> str:
-    """When the verdict was there, and for a check what it cost."""
+def _verdict_time(result: Result) -> str:
+    """Return the time of the verdict; for a check, also the bytes read."""
     if result.stage is not None:
         return f"after {result.timings_s['verdict']:.1f} s"
     read = result.image.bytes_read
@@ -230,7 +230,7 @@ def _describe(result: Result) -> str:
 
 
 def size_text(size_bytes: int) -> str:
-    """``size_bytes`` in the unit that a person would use; decimal, as providers count."""
+    """Return ``size_bytes`` in a readable unit; decimal, as providers count."""
     size = float(size_bytes)
     for unit in ("bytes", "kB", "MB", "GB"):
         if size < 1000:

@@ -1,4 +1,4 @@
-"""What every report says of a matrix in the same words: order, counts, one line for each row."""
+"""The wording that all reports of a matrix share: order, counts, one line for each row."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ TEXT_LIMIT = 1000
 """How many characters of one text a report shows."""
 
 _ORDER: tuple[Judgement, ...] = ("wrong", "error", "right")
-# So many images that are new are named one by one.
+# Up to this many new images are named one by one.
 _FIRST_ALONE = 5
 
 
 def safe_line(text: str, limit: int = TEXT_LIMIT) -> str:
-    """``text`` as one harmless line of at most ``limit`` characters, which any encoding can hold.
+    """Return ``text`` as one printable line of at most ``limit`` characters, safe in any encoding.
 
-    A surrogate without its other half, which JSON may spell, is a question mark.
+    A lone surrogate, which JSON may contain, becomes a question mark.
     """
     return printable(text.encode("utf-8", "replace").decode("utf-8"), limit)
 
 
 def worst_first(matrix: Matrix) -> list[Tried]:
-    """The rows: what is not as expected, then what a host spoiled, then what is right."""
+    """Return the rows: not as expected first, then host faults, then those that are right."""
     return sorted(matrix.tried, key=lambda row: _ORDER.index(row.judgement))
 
 
 def counts(matrix: Matrix) -> dict[str, int]:
-    """How many are ``wrong``, ``error``, ``missing`` and ``right``."""
+    """Count the rows that are ``wrong``, ``error``, ``missing`` and ``right``."""
     of = Counter(row.judgement for row in matrix.tried)
     return {
         "wrong": of["wrong"],
@@ -44,7 +44,7 @@ def counts(matrix: Matrix) -> dict[str, int]:
 
 
 def headline(matrix: Matrix) -> str:
-    """The whole in one sentence, as plain text."""
+    """Return the result of the matrix in one sentence."""
     of = counts(matrix)
     total = sum(of.values())
     if total == 0:
@@ -65,9 +65,9 @@ def headline(matrix: Matrix) -> str:
 
 
 def listed_news(matrix: Matrix) -> list[News]:
-    """What is new, worth a line each: images without an earlier result are one where they are many.
+    """Return the news, one line each; many images without an earlier result share one line.
 
-    What became of them is in the table.
+    Their results are in the table.
     """
     known = [row for row in matrix.news if row.kind != "new"]
     first = [row for row in matrix.news if row.kind == "new"]
@@ -79,17 +79,17 @@ def listed_news(matrix: Matrix) -> list[News]:
 
 
 def outcome_text(result: Result) -> str:
-    """Outcome, stage and cause: ``fail, initrd, boot.disk-not-found``."""
+    """Return outcome, stage and cause: ``fail, initrd, boot.disk-not-found``."""
     return _joined([result.outcome, result.stage, result.cause])
 
 
 def expectation_text(expected: Expected) -> str:
-    """What a catalog expects, in the same form."""
+    """Return the expectation of a catalog, in the same form."""
     return _joined([expected.outcome, " or ".join(expected.stages), expected.cause])
 
 
 def earlier_outcome_text(past: Past) -> str:
-    """An earlier result, in the same form."""
+    """Return an earlier result, in the same form."""
     return _joined([past.outcome, past.stage, past.cause])
 
 
@@ -98,7 +98,7 @@ def _joined(words: Iterable[str | None]) -> str:
 
 
 def reason_text(row: Tried) -> str:
-    """Why a row is not right, in one sentence: its cause, or what was expected instead."""
+    """Return in one sentence why a row is not right: its cause, or the expectation."""
     cause = row.result.cause_finding
     if cause:
         return cause.statement
@@ -110,12 +110,12 @@ def reason_text(row: Tried) -> str:
 
 
 def moment(at: datetime.datetime) -> str:
-    """A moment to the minute, in UTC."""
+    """Return a time to the minute, in UTC."""
     return f"{at.astimezone(datetime.UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def duration(seconds: float) -> str:
-    """A duration as a person says it: ``48.2 s``, ``12 min 03 s``, ``2 h 05 min``."""
+    """Return a readable duration: ``48.2 s``, ``12 min 03 s``, ``2 h 05 min``."""
     if seconds < 120:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

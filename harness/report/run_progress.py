@@ -1,4 +1,4 @@
-"""A run while it goes on: one line that changes on a terminal, plain lines elsewhere."""
+"""The progress of a run: one line that changes on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from harness.report.result_text import OUTCOME_STYLES, size_text
 
 
 class RunProgress:
-    """Shows the stage, how long it has lasted, and the last serial line. A listener of a run.
+    """A listener that shows the stage, its duration, and the last serial line.
 
-    Of an installation also what it does while it says nothing: bytes written, frames sent.
+    Bytes written and frames sent show that a silent installation still works.
     """
 
     def __init__(self, console: Console) -> None:
@@ -42,7 +42,7 @@ class RunProgress:
             console=console, get_renderable=self.render, refresh_per_second=8, transient=True
         )
         self.signal_number = 0
-        """The signal that ended the run; 0 where none did."""
+        """The signal that ended the run; 0 if none did."""
 
     def __enter__(self) -> RunProgress:
         if self._console.is_terminal:
@@ -53,7 +53,7 @@ class RunProgress:
         self._live.stop()
 
     def __call__(self, observation: Observation, diagnosis: Diagnosis) -> None:
-        """Take one observation, and the diagnosis of its boot, which has taken it already."""
+        """Take one observation, and the diagnosis of its boot, which has it already."""
         self._take_event(observation)
         stage = diagnosis.tracker.stage
         if stage and stage != self._stage:
@@ -80,11 +80,11 @@ class RunProgress:
                 self._say_answer(prompt, observation.t_s)
 
     def title(self, text: str) -> None:
-        """Print what the lines from here on are about."""
+        """Print a heading for the lines that follow."""
         self._console.print(Text(f"\n{printable(text, 120)}", "bold"))
 
     def _begin(self, start: RunStart) -> None:
-        """A boot begins: the first one, one with something changed, or one of an installation."""
+        """Reset the display for a boot: the first, a second one, or a part of an installation."""
         self._is_decided = False
         self._stage = self._last_line = ""
         self._written_bytes = self._frames = 0
@@ -92,12 +92,12 @@ class RunProgress:
             self.title(f"once more, with {start.change}" if start.change else start.part)
 
     def _say_answer(self, prompt: str, t_s: float) -> None:
-        """Print what was answered for the person who would sit there."""
+        """Print the answer to a prompt of the guest."""
         line = Text.assemble((f"{t_s:7.1f} s  ", "cyan"), (f"answered {prompt}", "dim"))
         self._console.print(line)
 
     def _say_verdict(self, verdict: Verdict) -> None:
-        """The verdict in the moment it is there; what is written about it comes after."""
+        """Print the verdict as soon as it is known; the full result follows at the end."""
         line = Text.assemble(
             (f"{verdict.at_s:7.1f} s  ", "cyan"),
             (verdict.outcome.upper(), OUTCOME_STYLES[verdict.outcome]),
@@ -112,19 +112,19 @@ class RunProgress:
         self._console.print(line)
 
     def render(self) -> RenderableType:
-        """The line that changes: the stage and how long it has lasted, what is done and said."""
+        """Return the line that changes: stage, duration, traffic, last serial line."""
         lasted_s = time.monotonic() - self._since_s
         text = Text.assemble(
             (f"{self._stage or 'starting'} ", "bold"),
             (f"{lasted_s:.0f} s  ", "cyan"),
-            (self._traffic(), "cyan"),
+            (self._traffic_text(), "cyan"),
             (self._last_line, "dim"),
             no_wrap=True,
             overflow="ellipsis",
         )
         return Spinner("dots", text)
 
-    def _traffic(self) -> str:
-        """What a machine does that says nothing; "" where it has done nothing yet."""
+    def _traffic_text(self) -> str:
+        """Return the bytes written and frames sent so far; "" if there are none."""
         written = f"{size_text(self._written_bytes)} written  " if self._written_bytes else ""
         return written + (f"{self._frames} frames  " if self._frames else "")

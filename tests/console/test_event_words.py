@@ -1,43 +1,45 @@
-"""What a console says of what it sees: one safe line each."""
+"""Events as sentences of a console: one safe line each."""
 
 from __future__ import annotations
 
 import pytest
 
 from harness.console.event_words import event_words, frame_words, person_words
+from harness.evidence.events import Frame, PersonAction, PersonRefusal, QmpEvent
 
 
 @pytest.mark.parametrize(
-    ("frame", "said"),
+    ("kind", "source", "target", "sentence"),
     [
-        ({"what": "arp-request", "source": "a", "target": "b"}, "a asks who has b"),
-        ({"what": "tcp-reset", "source": "a", "target": "b"}, "a refuses b (TCP)"),
-        ({"what": "dhcp-discover", "source": "", "target": ""}, "asks for a DHCP server"),
-        ({"what": "udp", "source": None, "target": "b"}, "nobody to b (UDP)"),
-        ({}, "something else"),
-        ({"what": "of-another-version"}, "of-another-version"),
+        ("arp-request", "a", "b", "a asks who has b"),
+        ("tcp-reset", "a", "b", "a refuses b (TCP)"),
+        ("dhcp-discover", "", "", "asks for a DHCP server"),
+        ("udp", "", "b", "nobody to b (UDP)"),
+        ("other", "", "", "something else"),
+        ("of-another-version", "", "", "of-another-version"),
     ],
 )
-def test_what_a_frame_is(frame: dict[str, str], said: str) -> None:
-    assert frame_words(frame) == said
+def test_frame_words_say_who_does_what(kind: str, source: str, target: str, sentence: str) -> None:
+    assert frame_words(Frame(kind, "52:54:00:00:00:01", source, target)) == sentence
 
 
-def test_nothing_of_a_guest_or_a_person_is_more_than_a_line() -> None:
+def test_hostile_text_stays_one_short_printable_line() -> None:
     evil = "\x1b]0;owned\x07\n" + "x" * 5000
     lines = [
-        frame_words({"what": "arp-request", "source": evil, "target": evil}),
-        frame_words({"what": evil}),
-        event_words({"name": evil, "detail": {"said": evil}}),
-        person_words("typed", {"said": evil}),
+        frame_words(Frame("arp-request", evil, evil, evil)),
+        frame_words(Frame(evil, evil, evil, evil)),
+        event_words(QmpEvent(evil, {"said": evil})),
+        person_words(PersonAction(evil, evil)),
     ]
     assert all(line.isprintable() and len(line) <= 300 for line in lines)
 
 
-def test_an_event_is_told_with_its_detail() -> None:
-    assert event_words({"name": "STOP", "detail": {}}) == "STOP"
-    assert event_words({"name": "RESET", "detail": {"guest": True}}) == 'RESET {"guest": true}'
+def test_event_words_have_the_detail() -> None:
+    assert event_words(QmpEvent("STOP", {})) == "STOP"
+    assert event_words(QmpEvent("RESET", {"guest": True})) == 'RESET {"guest": true}'
 
 
-def test_what_a_person_did_is_told_with_what_they_said() -> None:
-    assert person_words("reset", {}) == "reset"
-    assert person_words("type", {"said": "root"}) == "type: root"
+def test_person_words_have_the_argument_or_the_refusal() -> None:
+    assert person_words(PersonAction("reset", "")) == "reset"
+    assert person_words(PersonAction("send-key", "ret")) == "send-key: ret"
+    assert person_words(PersonRefusal("It is off.")) == "refused: It is off."

@@ -64,16 +64,16 @@ def test_a_line_is_harmless_and_short() -> None:
 def test_a_prompt_that_went_on_is_there_once(tmp_path: Path) -> None:
     prompt = {"t_s": 1, "channel": "serial", "kind": "prompt", "text": "login: ", "offset": 5}
     write_evidence(tmp_path, [prompt, {**prompt, "kind": "line", "text": "login: root"}])
-    assert [row.text for row in read_consoles(tmp_path).said["serial"]] == ["login: root"]
+    assert [row.text for row in read_consoles(tmp_path).lines["serial"]] == ["login: root"]
 
 
 def test_the_bare_log_where_there_is_no_evidence(tmp_path: Path) -> None:
     (tmp_path / "serial.log").write_bytes(b"one\r\n\r\n\x1b[1mtwo\xff")
-    assert [row.text for row in read_consoles(tmp_path).said["serial"]] == ["one", "two\ufffd"]
+    assert [row.text for row in read_consoles(tmp_path).lines["serial"]] == ["one", "two\ufffd"]
 
 
 def test_nothing_recorded(tmp_path: Path) -> None:
-    assert read_consoles(tmp_path / "none").said == {"serial": []}
+    assert read_consoles(tmp_path / "none").lines == {"serial": []}
 
 
 @pytest.mark.parametrize(
@@ -90,11 +90,11 @@ def test_what_decided_a_recorded_boot_is_marked(
     run = unpack(name, tmp_path)
     result = replay(run)
     cause = next(row for row in result.findings if row.id == result.cause)
-    lines = lines_to_show(read_consoles(run).said[channel], cause.evidence, {})
+    lines = lines_to_show(read_consoles(run).lines[channel], cause.evidence, {})
     hot = [line.text for line in lines if line.decisive]
     assert last in " ".join(hot[-3:])
 
 
 def test_a_lone_surrogate_does_no_harm(tmp_path: Path) -> None:
     write_evidence(tmp_path, serial("a\ud800b"))
-    assert len(lines_to_show(read_consoles(tmp_path).said["serial"], (), {})) == 1
+    assert len(lines_to_show(read_consoles(tmp_path).lines["serial"], (), {})) == 1

@@ -1,1 +1,1 @@
-"""The console in a browser: a page, the server behind it, and who may come in."""
+"""The console in a browser: the page, its server, and access control."""

@@ -1,7 +1,7 @@
-"""Who may see a console in a browser: links that open once, sessions, and one typist.
+"""Access control for a console in a browser: one-time links, sessions, and one typist.
 
-A link holds a token that is good for one browser. It is traded for a session, which a cookie
-carries. Nothing here knows HTTP but the rule for ``Host`` and ``Origin``.
+A link holds a token that is valid for one browser. It is exchanged for a session, which a cookie
+holds. The only HTTP here is the rule for ``Host`` and ``Origin``.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from harness.errors import StateError, UsageError
 
 MAX_VIEWERS = 32
-"""How many sessions a console has at most, those that left among them."""
+"""The maximum number of sessions of a console, closed ones included."""
 _MAX_LINKS = 32
 
 
 @dataclass(slots=True)
 class Viewer:
-    """Somebody who came in. ``sockets`` says how many of theirs are open: 0 where they left."""
+    """A browser with a session. ``sockets`` counts its open websockets: 0 after it left."""
 
     name: str
     sockets: int = 0
@@ -29,9 +29,9 @@ class Viewer:
 
 @dataclass(slots=True)
 class AccessControl:
-    """The links that are open, the viewers that came in, and which of them types.
+    """The unused links, the viewers, and the one that types.
 
-    Only digests of tokens and sessions are kept.
+    Only digests of tokens and sessions are stored.
     """
 
     viewers: list[Viewer] = field(default_factory=list)
@@ -40,17 +40,17 @@ class AccessControl:
     _sessions: list[tuple[bytes, Viewer]] = field(default_factory=list)
 
     def new_link(self) -> str:
-        """A token that lets one browser in; of many that nobody used, the oldest dies."""
+        """Return a token that admits one browser; too many unused tokens expire the oldest."""
         token = secrets.token_urlsafe(32)
         self._links = [*self._links[1 - _MAX_LINKS :], _digest(token)]
         return token
 
     def enter(self, token: str) -> str | None:
-        """The session for ``token``, which is dead from now on; None where it opens nothing.
+        """Exchange ``token`` for a session, once; None if the token is not valid.
 
-        The first one to come in is the typist. Raises StateError where too many came in.
+        The first viewer is the typist. Raises StateError if there are too many viewers.
         """
-        # All are compared: the time it takes says nothing of which was near.
+        # All are compared, so that the time reveals nothing (timing attack).
         fits = [hmac.compare_digest(link, _digest(token)) for link in self._links]
         if not any(fits):
             return None
@@ -65,7 +65,7 @@ class AccessControl:
         return session
 
     def viewer(self, session: str) -> Viewer | None:
-        """Whose session it is; None where it is nobody's."""
+        """Return the viewer of ``session``; None if there is none."""
         digest = _digest(session)
         found = None
         for known, viewer in self._sessions:
@@ -74,7 +74,7 @@ class AccessControl:
         return found
 
     def take_over(self, viewer: Viewer) -> None:
-        """Make ``viewer`` the one who types."""
+        """Make ``viewer`` the typist."""
         self.typist = viewer
 
 
@@ -83,7 +83,7 @@ def _digest(secret: str) -> bytes:
 
 
 def bind_address(text: str) -> str:
-    """``text`` as the address to bind to; raises UsageError where it is not one address."""
+    """Return ``text`` as the address to bind to; raises UsageError if it is not one address."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
@@ -91,26 +91,26 @@ def bind_address(text: str) -> str:
             f"--web-bind {text}: is no address: give one like 127.0.0.1; names are not looked up."
         ) from None
     if address.is_unspecified:
-        # A page is at one address, which is how a name that was made to point here is told apart.
+        # A page has one address, which is how DNS rebinding is detected.
         raise UsageError(f"--web-bind {text}: means every address: give the one to be reached at.")
     return str(address)
 
 
 def is_loopback(address: str) -> bool:
-    """Whether only this machine can reach ``address``."""
+    """Tell whether ``address`` is reachable from this machine only."""
     return ipaddress.ip_address(address).is_loopback
 
 
 def host_header(address: str, port: int) -> str:
-    """What a browser that was led to ``address`` and ``port`` says in ``Host``."""
+    """Return the ``Host`` header of a browser at ``address`` and ``port``."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def is_same_origin(host: str, expected_host: str, origin: str | None, *, changes: bool) -> bool:
-    """Whether a request was sent by a page of ours, or by somebody who followed the link.
+    """Tell whether a request comes from the console's own page, or directly from its link.
 
-    A name that was made to point here (DNS rebinding) is another ``Host`` than the address. What
-    ``changes`` something, or opens a websocket, must say its origin.
+    After DNS rebinding, ``Host`` is not the address. A request that ``changes`` something, or
+    opens a websocket, must have an origin.
     """
     if host != expected_host:
         return False

@@ -1,4 +1,4 @@
-"""The actions of a console as the page shows them: what to fill in, what to choose from."""
+"""The actions of a console as rows for the page, with inputs and choices."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _EXAMPLES = {
 
 
 def action_rows(actions: Iterable[Action] = ACTIONS) -> tuple[Mapping[str, Any], ...]:
-    """A row for each of ``actions``; ``choices`` stand for all arguments of theirs."""
+    """Return a row for each of ``actions``; ``choices`` replace the arguments."""
     return tuple(
         {
             "name": action.name,

@@ -1,8 +1,9 @@
-"""The server behind a page: its routes, and what every request must show.
+"""The web application of the page: its routes, and the checks of every request.
 
-A request is answered where ``Host`` is the address it was sent to, its origin is ours, and its
-cookie is a session. Without a session there is the door alone: a page that trades the token in a
-link for one. The token is in the fragment of the link, which no browser sends or passes on.
+A request is answered if ``Host`` is the address it was sent to, its origin is the console's own,
+and its cookie is a session. Without a session only the door is served: a page that exchanges the
+token in a link for one. The token is in the fragment of the link, which no browser sends or
+passes on.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class _ActionRequest(BaseModel):
 
 
 def new_app(room: Room, files: Mapping[str, PageFile]) -> web.Application:
-    """The application that serves ``room``."""
+    """Return the application that serves ``room``."""
     app = web.Application(middlewares=[_bugs, _guard], client_max_size=_MAX_BODY_BYTES)
     app[Room.KEY] = room
     app[_FILES] = dict(files)
@@ -82,7 +83,7 @@ async def _add_headers(request: web.Request, response: web.StreamResponse) -> No
 
 @web.middleware
 async def _bugs(request: web.Request, handler: _Handler) -> web.StreamResponse:
-    """Answer what nobody raised on purpose with one sentence; the console lives on."""
+    """Answer an unexpected exception with one sentence; the console keeps running."""
     try:
         return await handler(request)
     except web.HTTPException:
@@ -116,21 +117,23 @@ def _refusal(status: HTTPStatus, sentence: str) -> web.Response:
     return web.Response(text=f"{sentence}\n", status=status)
 
 
-def _sent(file: PageFile) -> web.Response:
+def _file_response(file: PageFile) -> web.Response:
     return web.Response(body=file.body, content_type=file.content_type, charset="utf-8")
 
 
 async def _page(request: web.Request) -> web.Response:
-    return _sent(request.app[_FILES]["index.html"])
+    return _file_response(request.app[_FILES]["index.html"])
 
 
 async def _door_script(request: web.Request) -> web.Response:
-    return _sent(request.app[_FILES]["door.js"])
+    return _file_response(request.app[_FILES]["door.js"])
 
 
 async def _static(request: web.Request) -> web.Response:
     file = request.app[_FILES].get(request.match_info["name"])
-    return _sent(file) if file else _refusal(HTTPStatus.NOT_FOUND, "There is no such file.")
+    return (
+        _file_response(file) if file else _refusal(HTTPStatus.NOT_FOUND, "There is no such file.")
+    )
 
 
 async def _enter(request: web.Request) -> web.Response:
@@ -154,11 +157,13 @@ async def _do(request: web.Request) -> web.Response:
     except (json.JSONDecodeError, UnicodeDecodeError, ValidationError):
         return _answer(HTTPStatus.BAD_REQUEST, "This is no action.")
     try:
-        said = await request.app[Room.KEY].do(require_viewer(request), asked.name, asked.arguments)
+        effect = await request.app[Room.KEY].do(
+            require_viewer(request), asked.name, asked.arguments
+        )
     except HarnessError as error:
         return _answer(HTTPStatus.CONFLICT, str(error))
-    return _answer(HTTPStatus.OK, said)
+    return _answer(HTTPStatus.OK, effect)
 
 
-def _answer(status: HTTPStatus, said: str) -> web.Response:
-    return web.json_response({"said": printable(said, 2000)}, status=status)
+def _answer(status: HTTPStatus, sentence: str) -> web.Response:
+    return web.json_response({"said": printable(sentence, 2000)}, status=status)

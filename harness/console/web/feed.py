@@ -1,4 +1,4 @@
-"""What all viewers see of a machine: one snapshot for all, as often as an eye can follow."""
+"""The snapshots that all viewers of a machine share, a few a second."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ PERIOD_S = 0.25
 
 
 class Feed:
-    """Makes the text of a snapshot when something has changed, at most once a period.
+    """A source of snapshots, made after a change, at most once a period.
 
-    A viewer takes the newest one when it is ready for it: none waits in line.
+    A viewer takes the newest when it is ready: there is no queue.
     """
 
     def __init__(self, snapshot: Callable[[], dict[str, Any]]) -> None:
@@ -27,18 +27,18 @@ class Feed:
         self.change()
 
     def change(self) -> None:
-        """Note that what was sent last is old."""
+        """Mark the last snapshot as outdated."""
         self._changed.set()
 
     async def run(self) -> None:
-        """Make snapshots, for ever."""
+        """Make snapshots until cancelled."""
         while True:
             await self._changed.wait()
             self._changed.clear()
             try:
                 text = json.dumps(self._snapshot(), ensure_ascii=True)
             except Exception as error:
-                # What is shown stays as it was; the machine and the other viewers go on.
+                # The display stays as it was; the machine and the other viewers go on.
                 as_fault(error)
                 text = self.text
             if text != self.text:
@@ -49,7 +49,7 @@ class Feed:
             await asyncio.sleep(PERIOD_S)
 
     async def next_after(self, number: int) -> tuple[int, str]:
-        """The newest snapshot and its number, as soon as that is not ``number``."""
+        """Wait for a snapshot other than ``number``, and return its number and text."""
         async with self._news:
             await self._news.wait_for(lambda: self._number != number)
             return self._number, self.text

@@ -1,4 +1,4 @@
-"""The files of the page: read once, so that no request names a path."""
+"""The files of the page, read once, so that no request names a path."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _BUNDLE = ("xterm.js", "xterm.css", "novnc.js", "LICENSES.txt")
 
 @dataclass(frozen=True, slots=True)
 class PageFile:
-    """What a browser is sent."""
+    """A file that a browser may load."""
 
     body: bytes
     content_type: str
 
 
 def page_files() -> dict[str, PageFile]:
-    """The files by the name below ``/static/``. Raises UsageError where the bundle is not made."""
+    """Return the files by name below ``/static/``. Raises UsageError if the bundle is not built."""
     folder = resources.files(__package__) / "static"
     bundle = folder / "bundle"
     if not all((bundle / name).is_file() for name in _BUNDLE):

@@ -1,4 +1,4 @@
-"""What waits for a viewer: bounded, so that a slow one costs nothing but its own connection."""
+"""The queue of bytes for a viewer, bounded, so that a slow one loses only its own connection."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from aiohttp import web
 from harness.errors import CaughtError
 
 STALL_S = 20.0
-"""How long a browser may take nothing at all of what is sent to it."""
+"""The time in which a browser must accept at least something."""
 _PIECE_BYTES = 64 << 10
 
 
 class TooSlowError(CaughtError):
-    """A browser takes less than what comes; its connection must end."""
+    """A browser accepts less than the guest writes; its connection must end."""
 
 
 class Outbox:
-    """Bytes on their way to one browser, ``limit_bytes`` at most."""
+    """The bytes that wait for one browser, ``limit_bytes`` at most."""
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
@@ -29,7 +29,7 @@ class Outbox:
         self._overflowed = asyncio.Event()
 
     def put(self, chunk: bytes) -> None:
-        """Take ``chunk``; never waits."""
+        """Queue ``chunk``; never waits."""
         if self._waiting_bytes + len(chunk) > self._limit_bytes:
             self._overflowed.set()
             return
@@ -40,7 +40,7 @@ class Outbox:
         self._filled.set()
 
     async def send_all(self, socket: web.WebSocketResponse) -> None:
-        """Send what comes, for ever. Raises TooSlowError where the browser takes nothing."""
+        """Send queued bytes until cancelled. Raises TooSlowError if the browser accepts nothing."""
         while True:
             await self._filled.wait()
             self._filled.clear()
@@ -50,13 +50,13 @@ class Outbox:
                 self._waiting_bytes -= len(piece)
 
     async def overflow(self) -> None:
-        """Raise TooSlowError as soon as something did not fit."""
+        """Raise TooSlowError as soon as a chunk did not fit."""
         await self._overflowed.wait()
         raise TooSlowError
 
 
 async def send_bytes(socket: web.WebSocketResponse, chunk: bytes) -> None:
-    """Send ``chunk``; raises TooSlowError where the browser takes nothing for a while."""
+    """Send ``chunk``; raises TooSlowError after ``STALL_S``."""
     try:
         async with asyncio.timeout(STALL_S):
             await socket.send_bytes(chunk)
@@ -65,7 +65,7 @@ async def send_bytes(socket: web.WebSocketResponse, chunk: bytes) -> None:
 
 
 async def send_text(socket: web.WebSocketResponse, text: str) -> None:
-    """Send ``text``; raises TooSlowError where the browser takes nothing for a while."""
+    """Send ``text``; raises TooSlowError after ``STALL_S``."""
     try:
         async with asyncio.timeout(STALL_S):
             await socket.send_str(text)

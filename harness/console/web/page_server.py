@@ -1,4 +1,4 @@
-"""A console that is being served: where it is, and the links that let one browser in each."""
+"""The server of a page: its address, and its one-time links."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from harness.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class PageServer:
-    """``host`` is the address and port of the page."""
+    """A running server. ``host`` is the address and port of the page."""
 
     host: str
     access: AccessControl
 
     def new_link(self) -> str:
-        """A link that lets one browser in, once."""
+        """Return a link that admits one browser, once."""
         return f"http://{self.host}/#{self.access.new_link()}"
 
 
@@ -34,22 +34,22 @@ class PageServer:
 async def serving(
     guest: ConsoleMachine, actions: tuple[Mapping[str, Any], ...], address: str = "127.0.0.1"
 ) -> AsyncIterator[PageServer]:
-    """Serve ``guest`` at ``address``, at a port that is free, until the block is left.
+    """Serve ``guest`` at ``address``, at a free port, until the block is left.
 
-    Raises UsageError where the page is not built, or nothing can be bound to ``address``.
+    Raises UsageError if the page is not built, or ``address`` cannot be bound.
     """
     files = page_files()
     bound = _bind(address)
-    served = PageServer(host_header(address, bound.getsockname()[1]), AccessControl())
-    room = Room(guest, served.access, actions, served.new_link)
+    server = PageServer(host_header(address, bound.getsockname()[1]), AccessControl())
+    room = Room(guest, server.access, actions, server.new_link)
     runner = web.AppRunner(new_app(room, files), access_log=None, shutdown_timeout=1.0)
     feed = asyncio.create_task(room.feed.run())
     try:
         await runner.setup()
         await web.SockSite(runner, bound).start()
-        yield served
+        yield server
     finally:
-        # Their handlers would be waited for.
+        # Otherwise the runner waits for their handlers.
         for viewer in list(room.sockets):
             with suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
@@ -71,7 +71,7 @@ def _bind(address: str) -> socket.socket:
 
 
 def address_warning(address: str) -> str:
-    """What to say about ``address`` before anybody is let in; "" where there is nothing to say."""
+    """Return a warning about ``address``; "" for a loopback address."""
     if is_loopback(address):
         return ""
     return (

@@ -1,4 +1,4 @@
-"""A recorded run as the page needs it: it is played, and its machine cannot be told anything."""
+"""A recorded run for the page: it can be played, but not controlled."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TICK_S = 0.1
 
 
 class RecordedRun:
-    """Plays ``player`` for all who watch; one of them says where it goes."""
+    """The playback of a run for all viewers, controlled by the typist."""
 
     vnc_socket: Path | None = None
 
@@ -26,19 +26,19 @@ class RecordedRun:
 
     @property
     def view(self) -> View:
-        """What the run shows where it is."""
+        """The display at the current position."""
         return self._player.view
 
     def watch(self, callback: EventListener) -> Callable[[], None]:
-        """Tell ``callback`` what there was and what comes."""
+        """Call ``callback`` for past and new observations."""
         return self._player.watch(callback)
 
     def watch_serial(self, callback: Listener) -> Callable[[], None]:
-        """Tell ``callback`` what the line said and says."""
+        """Call ``callback`` with past and new serial bytes."""
         return self._player.watch_serial(callback)
 
     def type(self, typed: bytes) -> None:
-        """Nobody hears it."""
+        """Ignore the keys."""
 
     async def do(self, name: str, **arguments: str) -> str:
         """Play, pause, change the speed, or go to a stage."""
@@ -58,14 +58,14 @@ class RecordedRun:
         return f"It {'plays' if player.plays else 'stands still'}, {player.speed:g} times as fast."
 
     async def move(self) -> None:
-        """Play on, for ever."""
+        """Advance the playback until cancelled."""
         while True:
             self._player.tick()
             await asyncio.sleep(_TICK_S)
 
 
 def replay_action_rows(player: Player) -> tuple[Mapping[str, Any], ...]:
-    """What the page offers for a recorded run."""
+    """Return the rows of actions for a recorded run."""
     labels = {"play": "Play", "pause": "Pause", "slower": "Slower", "faster": "Faster"}
     stages = [
         {"label": f"{stage} ({at_s:.1f} s)", "arguments": {"where": stage}}

@@ -1,7 +1,7 @@
-"""What a browser says to the guest's screen, message by message (RFB 3.8, RFC 6143).
+"""A filter for the messages of a browser to the guest's screen (RFB 3.8, RFC 6143).
 
-QEMU takes keys from whoever is connected. Here a client's stream is cut into its messages; those
-that only ask for the picture pass, keys and pointer pass for the typist, and all else is dropped.
+QEMU takes keys from every client. Here a client's stream is split into messages: requests for the
+picture pass, keys and pointer events pass for the typist only, everything else is dropped.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _VERSION = b"RFB 003.008\n"
 _NO_PASSWORD = 1
 _SHARED = b"\x01"
 _MAX_ENCODINGS = 256
-# The guest has no clipboard: what is pasted is counted off and goes nowhere.
+# The guest has no clipboard: pasted text is skipped.
 _MAX_CUT_BYTES = 1 << 20
 
 _SET_PIXEL_FORMAT, _SET_ENCODINGS, _UPDATE_REQUEST, _KEY, _POINTER, _CUT_TEXT = 0, 2, 3, 4, 5, 6
@@ -31,25 +31,25 @@ _FIXED_BYTES = {
     _XVP: 4,
 }
 _FOR_ALL = frozenset({_SET_PIXEL_FORMAT, _SET_ENCODINGS, _UPDATE_REQUEST})
-# How many bytes of a message say how long it is.
+# The number of bytes from which the length of a message is known.
 _HEAD_BYTES = {_SET_ENCODINGS: 4, _CUT_TEXT: 8, _FENCE: 9, _SET_SIZE: 8, _QEMU: 4}
 
 
 class NotRfbError(FormatError):
-    """The client says what no message of RFB is; its connection must end."""
+    """The client sent something other than RFB; its connection must end."""
 
 
 class ClientFilter:
-    """Cuts what one client sends; ``may_type`` says, at each message, whether it is the typist."""
+    """A filter for one client; ``may_type`` tells, at each message, whether it is the typist."""
 
     def __init__(self, may_type: Callable[[], bool]) -> None:
         self._may_type = may_type
         self._rest = b""
         self._step = self._version
-        self._held: set[bytes] = set()
+        self._keys_down: set[bytes] = set()
 
     def feed(self, chunk: bytes) -> bytes:
-        """The bytes that go on to QEMU for ``chunk``. Raises NotRfbError."""
+        """Return the bytes of ``chunk`` that QEMU may get. Raises NotRfbError."""
         self._rest += chunk
         passed = []
         while (message := self._step()) is not None:
@@ -57,33 +57,33 @@ class ClientFilter:
         return b"".join(passed)
 
     def _take(self, size_bytes: int) -> bytes | None:
-        """The next bytes; None where they are not all there yet."""
+        """Return the next bytes; None if they have not all arrived."""
         if len(self._rest) < size_bytes:
             return None
         taken, self._rest = self._rest[:size_bytes], self._rest[size_bytes:]
         return taken
 
     def _version(self) -> bytes | None:
-        if (said := self._take(len(_VERSION))) is None:
+        if (received := self._take(len(_VERSION))) is None:
             return None
-        if said != _VERSION:
+        if received != _VERSION:
             raise NotRfbError("another version than RFB 3.8")
         self._step = self._security
-        return said
+        return received
 
     def _security(self) -> bytes | None:
-        if (said := self._take(1)) is None:
+        if (received := self._take(1)) is None:
             return None
-        if said[0] != _NO_PASSWORD:
+        if received[0] != _NO_PASSWORD:
             raise NotRfbError("another way to log in than none")
         self._step = self._init
-        return said
+        return received
 
     def _init(self) -> bytes | None:
         if self._take(1) is None:
             return None
         self._step = self._message
-        # Whatever it asked for: who is not shared with would be thrown out.
+        # Always shared: an exclusive client would disconnect the others.
         return _SHARED
 
     def _message(self) -> bytes | None:
@@ -103,18 +103,18 @@ class ClientFilter:
         return b""
 
     def _key(self, message: bytes, *, down: bool, key: bytes) -> bytes:
-        """A key of the typist; of who was the typist, the release of what is still held."""
+        """Pass a key of the typist; of a former typist, the release of keys still held down."""
         if not down:
-            was_held = key in self._held
-            self._held.discard(key)
+            was_held = key in self._keys_down
+            self._keys_down.discard(key)
             return message if was_held or self._may_type() else b""
         if not self._may_type():
             return b""
-        self._held.add(key)
+        self._keys_down.add(key)
         return message
 
     def _size(self, kind: int) -> int | None:
-        """How long the message is that begins with ``kind``; None where that is not there yet."""
+        """Return the length of a message of ``kind``; None if its head has not all arrived."""
         if kind in _FIXED_BYTES:
             return _FIXED_BYTES[kind]
         if kind not in _HEAD_BYTES:
@@ -127,7 +127,7 @@ def _size_by_head(kind: int, head: bytes) -> int:
     if kind == _SET_ENCODINGS:
         return 4 + 4 * _at_most(int.from_bytes(head[2:4]), _MAX_ENCODINGS)
     if kind == _CUT_TEXT:
-        # Below zero it is the extended clipboard, as long as its number without the sign.
+        # Negative: the extended clipboard, whose length is the absolute value.
         return 8 + _at_most(abs(int.from_bytes(head[4:8], signed=True)), _MAX_CUT_BYTES)
     if kind == _FENCE:
         return 9 + head[8]

@@ -1,4 +1,4 @@
-"""What the viewers of a console share: the machine, the door, and who is here."""
+"""The state that the viewers of a console share: the machine, access control, open sockets."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from harness.console.web.feed import Feed
 from harness.errors import StateError, UsageError
 from harness.trial.recorder import Listener as EventListener
 
-# QEMU opens any file of the one who runs it, when it is told to.
+# A QMP command can make QEMU open any file of the user who runs it.
 _FIRST_VIEWER_ONLY = frozenset({"qmp"})
 
 Unwatch = Callable[[], None]
 
 
 class SnapshotSource(Protocol):
-    """What a page shows of a machine."""
+    """A display that has a snapshot."""
 
     def snapshot(self) -> dict[str, Any]:
-        """JSON values; all text of the guest is printable."""
+        """Return JSON values; all guest text is printable."""
 
 
 class ConsoleMachine(Protocol):
-    """A machine as a page needs it: a station, or the player of a recorded run."""
+    """A machine for the page: a station, or a recorded run."""
 
     @property
     def view(self) -> SnapshotSource:
-        """What is known of it."""
+        """The display of the machine."""
 
     @property
     def vnc_socket(self) -> Path | None:
-        """Where QEMU serves its screen; None where it serves none."""
+        """The socket of QEMU's VNC server; None without one."""
 
     def watch(self, callback: EventListener) -> Unwatch:
         """Call ``callback`` with all observations, and the diagnosis of their boot."""
@@ -47,11 +47,11 @@ class ConsoleMachine(Protocol):
         """Type on the serial line."""
 
     async def do(self, name: str, **arguments: str) -> str:
-        """Do an action; a sentence of what came of it. Raises UsageError."""
+        """Perform an action, and return its effect in a sentence. Raises UsageError."""
 
 
 class Room:
-    """A machine with those who look at it; belongs to one loop."""
+    """A machine and its viewers; belongs to one event loop."""
 
     KEY: ClassVar[web.AppKey[Room]]
 
@@ -82,19 +82,19 @@ class Room:
         }
 
     def add_socket(self, viewer: Viewer, socket: web.WebSocketResponse) -> None:
-        """Note a websocket of ``viewer``."""
+        """Add a websocket of ``viewer``."""
         viewer.sockets += 1
         self.sockets.add(socket)
         self.feed.change()
 
     def remove_socket(self, viewer: Viewer, socket: web.WebSocketResponse) -> None:
-        """Note that it is over."""
+        """Remove a websocket of ``viewer``."""
         viewer.sockets -= 1
         self.sockets.discard(socket)
         self.feed.change()
 
     async def do(self, viewer: Viewer, name: str, arguments: Mapping[str, str]) -> str:
-        """What ``viewer`` asks for, in a sentence of what came of it. Raises UsageError."""
+        """Do an action for ``viewer``, and return its effect as a sentence. Raises UsageError."""
         if name == "take-over":
             self.access.take_over(viewer)
             self.feed.change()
@@ -107,9 +107,9 @@ class Room:
             raise StateError("Only who came in first gives QEMU commands: they reach its host.")
         if name not in {action["name"] for action in self.actions}:
             raise UsageError(f"There is no action {name!r}.")
-        said = await self.guest.do(name, **arguments)
+        effect = await self.guest.do(name, **arguments)
         self.feed.change()
-        return said
+        return effect
 
 
 Room.KEY = web.AppKey("room", Room)

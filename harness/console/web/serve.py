@@ -1,4 +1,4 @@
-"""``harness console --web``: a machine, or a recorded run, served until a person ends it."""
+"""``harness console --web``: a machine, or a recorded run, served until a signal."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ Say = Callable[[str], None]
 
 
 def check_web(address: str) -> str:
-    """``address`` as it is bound to. Raises UsageError for another one, and without the page.
+    """Return ``address`` in the form to bind to.
 
-    Asked before a machine is started.
+    Called before a machine is started. Raises UsageError if it is invalid, or without the page.
     """
     page_files()
     return bind_address(address)
@@ -33,7 +33,7 @@ def check_web(address: str) -> str:
 def serve_machine(case: Case, acceleration: Acceleration, address: str, say: Say) -> None:
     """Boot ``case`` and serve it at ``address``; returns at SIGINT, SIGTERM or SIGHUP.
 
-    ``say`` is told the link. Raises what :func:`harness.console.station.open_station` raises.
+    ``say`` gets the link. Raises what :func:`harness.console.station.open_station` raises.
     """
 
     async def run() -> None:
@@ -42,7 +42,7 @@ def serve_machine(case: Case, acceleration: Acceleration, address: str, say: Say
                 open_station(case, acceleration, vnc=True) as station,
                 serving(station, action_rows(), address) as served,
             ):
-                _tell(served, address, say)
+                _print_link(served, address, say)
                 await ended.wait()
 
     asyncio.run(run())
@@ -51,7 +51,7 @@ def serve_machine(case: Case, acceleration: Acceleration, address: str, say: Say
 def serve_run(run_dir: Path, address: str, say: Say) -> None:
     """Serve the run recorded in ``run_dir``; returns at SIGINT, SIGTERM or SIGHUP.
 
-    Raises UsageError where there is no such run.
+    Raises UsageError if there is no such run.
     """
 
     async def run() -> None:
@@ -60,7 +60,7 @@ def serve_run(run_dir: Path, address: str, say: Say) -> None:
         with _ended() as ended:
             async with serving(replayed, replay_action_rows(player), address) as served:
                 moving = asyncio.create_task(replayed.move())
-                _tell(served, address, say)
+                _print_link(served, address, say)
                 await ended.wait()
                 moving.cancel()
                 await asyncio.gather(moving, return_exceptions=True)
@@ -68,7 +68,7 @@ def serve_run(run_dir: Path, address: str, say: Say) -> None:
     asyncio.run(run())
 
 
-def _tell(served: PageServer, address: str, say: Say) -> None:
+def _print_link(served: PageServer, address: str, say: Say) -> None:
     if warning := address_warning(address):
         say(warning)
     say(f"The console is at {served.new_link()}")
@@ -77,7 +77,7 @@ def _tell(served: PageServer, address: str, say: Say) -> None:
 
 @contextmanager
 def _ended() -> Iterator[asyncio.Event]:
-    """An event that a signal sets."""
+    """Yield an event that a signal sets."""
     ended = asyncio.Event()
     with on_signals(lambda _: ended.set()):
         yield ended

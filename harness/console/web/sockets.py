@@ -1,4 +1,4 @@
-"""The three websockets of a page: the serial line, the screen, and what is known of the machine."""
+"""The three websockets of a page: the serial line, the screen, and the snapshots."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from harness.host.bugs import as_fault
 from harness.host.racing import first_of
 
 MAX_BEHIND_BYTES = 16 << 20
-"""How much of the serial line may wait for one browser."""
+"""How many serial bytes may wait for one browser."""
 _MAX_MESSAGE_BYTES = 2 << 20
 _SCREEN_BYTES = 64 << 10
 
 
 async def serial(request: web.Request) -> web.WebSocketResponse:
-    """The serial line: what was said comes first; keys of the typist go to the guest."""
+    """Serve the serial line: past bytes first; keys of the typist go to the guest."""
     room, viewer = request.app[Room.KEY], require_viewer(request)
     async with _opened(request, room, viewer) as socket:
         outbox = Outbox(MAX_BEHIND_BYTES)
@@ -52,7 +52,7 @@ async def _type(socket: web.WebSocketResponse, room: Room, viewer: Viewer) -> No
 
 
 async def screen(request: web.Request) -> web.WebSocketResponse:
-    """The screen: RFB between the browser and QEMU. Who does not type only asks for pictures."""
+    """Serve the screen: RFB between browser and QEMU. Only the typist sends more than requests."""
     room, viewer = request.app[Room.KEY], require_viewer(request)
     path = room.guest.vnc_socket
     async with _opened(request, room, viewer) as socket:
@@ -61,7 +61,7 @@ async def screen(request: web.Request) -> web.WebSocketResponse:
         try:
             reader, writer = await asyncio.open_unix_connection(path)
         except OSError:
-            # The machine is off, or is just being changed: the page asks again.
+            # The machine is off, or is being replaced: the page tries again.
             return socket
         client = ClientFilter(lambda: room.access.typist is viewer)
         try:
@@ -76,7 +76,7 @@ async def screen(request: web.Request) -> web.WebSocketResponse:
 
 
 async def _to_browser(reader: asyncio.StreamReader, socket: web.WebSocketResponse) -> None:
-    # QEMU is not read from while the browser does not take it, and holds pictures back then.
+    # While the browser does not accept data, QEMU is not read, so it holds pictures back.
     while chunk := await reader.read(_SCREEN_BYTES):
         await send_bytes(socket, chunk)
 
@@ -92,17 +92,17 @@ async def _to_qemu(
 
 
 async def events(request: web.Request) -> web.WebSocketResponse:
-    """What is known of the machine, and who is here; nothing is taken from the browser."""
+    """Serve the snapshots; nothing is read from the browser."""
     room, viewer = request.app[Room.KEY], require_viewer(request)
     async with _opened(request, room, viewer) as socket:
         about = {"kind": "about", "you": viewer.name, "actions": room.actions}
         with suppress(ConnectionError, TooSlowError):
             await send_text(socket, json.dumps(about))
-        await _until_one_ends(request, socket, _tell(socket, room), _wait_for_end(socket))
+        await _until_one_ends(request, socket, _send_snapshots(socket, room), _wait_for_end(socket))
     return socket
 
 
-async def _tell(socket: web.WebSocketResponse, room: Room) -> None:
+async def _send_snapshots(socket: web.WebSocketResponse, room: Room) -> None:
     number = 0
     while True:
         number, text = await room.feed.next_after(number)
@@ -129,17 +129,17 @@ async def _opened(
 
 
 async def _until_one_ends(
-    request: web.Request, socket: web.WebSocketResponse, *ways: Coroutine[Any, Any, None]
+    request: web.Request, socket: web.WebSocketResponse, *coroutines: Coroutine[Any, Any, None]
 ) -> None:
-    """Run the ways of a connection until one is over, which ends the others."""
-    for end in await first_of(*ways):
+    """Run the coroutines of a connection until one ends, then cancel the others."""
+    for end in await first_of(*coroutines):
         if isinstance(end, TooSlowError):
-            # No goodbye: it would wait behind all that was not taken.
+            # No close frame: it would wait behind the unsent data.
             if request.transport:
                 request.transport.abort()
         elif isinstance(end, NotRfbError):
             await socket.close(code=WSCloseCode.POLICY_VIOLATION)
         elif isinstance(end, Exception) and not isinstance(end, OSError):
-            # Too late for a status: the page sees the connection end, and comes again.
+            # Too late for an HTTP status: the page sees the connection end, and connects again.
             as_fault(end)
             await socket.close(code=WSCloseCode.INTERNAL_ERROR)
