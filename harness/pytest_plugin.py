@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 if TYPE_CHECKING:
-    from harness.matrix.catalog import Planned
-    from harness.matrix.record import Tried
+    from harness.matrix.catalog import PlannedCase
+    from harness.matrix.record import CaseRow
     from harness.session import LiveMachine
 
 _SOURCES = frozenset({"url", "file", "recipe"})
@@ -128,10 +128,10 @@ def _register(config: pytest.Config, tags: Iterable[str]) -> None:
 class ImageItem(pytest.Item):
     """An image of a catalog. What this host does wrong is an error, not a failure of the test."""
 
-    def __init__(self, *, planned: Planned, **of_pytest: Any) -> None:
+    def __init__(self, *, planned: PlannedCase, **of_pytest: Any) -> None:
         super().__init__(**of_pytest)
         self._planned = planned
-        self._tried: Tried | None = None
+        self._tried: CaseRow | None = None
         self.extra_keyword_matches.update(planned.entry.tags)
         for tag in planned.entry.tags:
             if tag not in _TAKEN:
@@ -165,13 +165,13 @@ class ImageItem(pytest.Item):
         return self.path, None, self.name
 
 
-def _location(planned: Planned) -> str:
+def _location(planned: PlannedCase) -> str:
     """The file or link of an entry; a recipe is built."""
-    from harness.matrix.having import have
+    from harness.matrix.acquire import acquire
     from harness.matrix.stop import Stop
 
-    had = have(planned, Stop(), lambda _: None)
-    return had.location if planned.entry.url else str(had.folder / had.location)
+    image = acquire(planned, Stop(), lambda _: None)
+    return image.location if planned.entry.url else str(image.folder / image.location)
 
 
 def _run_dir(config: pytest.Config, name: str) -> Path:

@@ -86,7 +86,7 @@ ELSEWHERE = {
     "machine/libvirt_remote.py": "machine/test_libvirt.py",
     "machine/remote_host.py": "machine/test_libvirt.py",
     "matrix/attempt.py": "matrix/test_boots.py",
-    "matrix/follow.py": "matrix/test_boots.py",
+    "matrix/run_follower.py": "matrix/test_boots.py",
     "matrix/local.py": "matrix/test_boots.py",
     "matrix/remote.py": "matrix/test_cluster.py",
     "net/http.py": "net/test_remote.py",

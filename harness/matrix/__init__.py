@@ -1,1 +1,1 @@
-"""Many cases: a catalog of images, tried on one machine or on many, and what changed since."""
+"""A matrix: the images of a catalog, tried on one machine or on many, and the changes since."""

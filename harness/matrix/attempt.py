@@ -1,7 +1,6 @@
-"""One image of a catalog: had, tried by ``harness verify`` in a process of its own, and judged.
+"""One image of a catalog: acquired, tried by ``harness verify`` in its own process, and judged.
 
-Whatever the image does to that process stays there: the worst that comes of it is a row that says
-so.
+Whatever the image does to that process stays there: at worst the row of the image says so.
 """
 
 from __future__ import annotations
@@ -32,20 +31,20 @@ from harness.examine.image_report import unexamined_facts
 from harness.host.bugs import as_fault
 from harness.host.programs import qemu_version
 from harness.machine.acceleration import Choice, choose_acceleration
-from harness.matrix.catalog import Entry, Planned
-from harness.matrix.child import PYTHON, Child, run_child
-from harness.matrix.follow import Follow
-from harness.matrix.having import (
-    HAVING_S,
-    Had,
+from harness.matrix.acquire import (
+    ACQUIRE_LIMIT_S,
+    AcquiredImage,
     StoppedError,
-    have,
-    sha256_before,
-    what_it_said,
+    acquire,
+    known_sha256,
+    last_stderr_line,
 )
-from harness.matrix.progress import Moved, Teller
-from harness.matrix.record import RUNS, Tried, of_entry
-from harness.matrix.reuse import Ground, again, reuse_key
+from harness.matrix.catalog import CatalogEntry, PlannedCase
+from harness.matrix.child_process import PYTHON, ChildResult, run_child
+from harness.matrix.progress import PhaseChange, ProgressListener
+from harness.matrix.record import RUNS, CaseRow, entry_fields
+from harness.matrix.reuse import ReuseConditions, reuse_key, reused_row
+from harness.matrix.run_follower import RunFollower
 from harness.matrix.stop import Stop
 from harness.matrix.verify_option import VerifyOption, verify_words
 from harness.model.finding import Finding
@@ -58,21 +57,21 @@ from harness.trial.result import EVIDENCE_FILE, Result
 
 _log = logging.getLogger(__name__)
 
-# It works in the folder of the image, from which nothing is to be imported (-P).
+# It runs in the folder of the image, from which nothing may be imported (-P).
 _PROGRAM = (PYTHON, "-P", "-m", "harness", "verify")
-# What another attempt does not change.
+# Causes that another attempt does not change.
 _FINAL = frozenset({"host.missing-tool", "host.interrupted", "host.kvm-unusable", "internal.error"})
-NOT_IN_GROUND = frozenset({"retries", "write_limit_bytes", "worker"})
-"""Options that no result stands on: they decide whether there is one, and where."""
+NOT_IN_CONDITIONS = frozenset({"retries", "write_limit_bytes", "worker"})
+"""Options that change no result: they decide whether there is one, and where."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What holds for every image of a matrix.
+    """The options for every image of a matrix.
 
-    ``retries`` are for errors of the host only. ``write_limit_bytes`` is what one run may write
-    to a file; 0 for no limit. Every field is part of what results stand on but for those of
-    ``NOT_IN_GROUND``.
+    ``retries`` are for errors of the host only. ``write_limit_bytes`` is the most that one run may
+    write to a file; 0 for no limit. Every field is part of the conditions of a result, except those
+    of ``NOT_IN_CONDITIONS``.
     """
 
     accel: Annotated[Choice, VerifyOption("--accel")] = "auto"
@@ -82,35 +81,35 @@ class Options:
     write_limit_bytes: int = 0
     worker: str = ""
 
-    def ground(self) -> Ground:
-        """What results on this host stand on; raises HostError where it has no QEMU."""
-        held: dict[str, Any] = {
+    def conditions(self) -> ReuseConditions:
+        """Return the conditions of results on this host; raises HostError if it has no QEMU."""
+        values: dict[str, Any] = {
             row.name: getattr(self, row.name)
             for row in fields(self)
-            if row.name not in NOT_IN_GROUND
+            if row.name not in NOT_IN_CONDITIONS
         }
-        held["accel"] = choose_acceleration(self.accel).accelerator
-        held["rules"] = tuple(path.read_text(encoding="utf-8") for path in self.rules)
-        return Ground(**held, qemu=qemu_version())
+        values["accel"] = choose_acceleration(self.accel).accelerator
+        values["rules"] = tuple(path.read_text(encoding="utf-8") for path in self.rules)
+        return ReuseConditions(**values, qemu=qemu_version())
 
 
-Known = Callable[[str], Tried | None]
-"""An earlier result by its reuse key."""
+ResultLookup = Callable[[str], CaseRow | None]
+"""A function that returns an earlier result by its reuse key; None without one."""
 
 
 def attempt(
-    planned: Planned,
+    planned: PlannedCase,
     options: Options,
     run_dir: Path,
     stop: Stop | None = None,
-    tell: Teller = lambda _: None,
-    known: Known | None = None,
-) -> Tried:
-    """What comes of one entry; its run is kept in ``run_dir``, those of failed attempts beside it.
+    tell: ProgressListener = lambda _: None,
+    known: ResultLookup | None = None,
+) -> CaseRow:
+    """Try one entry and return its row; the run is kept in ``run_dir``, failed attempts beside it.
 
-    Where the image has a result that is ``known``, that is what comes of it. Blocks until it is
-    decided. A fault, of the host or of harness, is a row of judgement ``error`` after so many
-    retries, never an exception. Raises StoppedError soon after ``stop`` is set.
+    Where ``known`` has an earlier result of the image, that one is returned. Blocks until there is
+    a verdict. A fault of the host or of harness is a row of judgement ``error`` after all retries,
+    never an exception. Raises StoppedError soon after ``stop`` is set.
     """
     stop = stop or Stop()
     count = 0
@@ -134,26 +133,26 @@ def attempt(
 
 @dataclass(slots=True)
 class _Attempt:
-    planned: Planned
+    planned: PlannedCase
     options: Options
     run_dir: Path
     stop: Stop
-    tell: Teller
-    known: Known | None
+    tell: ProgressListener
+    known: ResultLookup | None
     _phase: str = field(default="", init=False)
 
-    def run(self, count: int) -> Tried:
-        """One attempt."""
+    def run(self, count: int) -> CaseRow:
+        """Return the row of one attempt."""
         entry = self.planned.entry
         started_at, started_s = datetime.datetime.now(tz=datetime.UTC), time.monotonic()
         wait_s = 0.0
         try:
-            had = have(self.planned, self.stop, self._told)
-            if before := self._known(had):
+            image = acquire(self.planned, self.stop, self._pass_on)
+            if before := self._known(image):
                 _log.info("%s: an earlier result is used again", entry.name)
                 return before
             wait_s = time.monotonic() - started_s
-            result, fetching_s = self._verify(had)
+            result, fetching_s = self._verify(image)
             wait_s += fetching_s
         except LinkError as error:
             result = conclude_entry(entry, (link_finding(error),))
@@ -165,8 +164,8 @@ class _Attempt:
         name = f"{RUNS}/{entry.name}" if has_run else None
         # The folder of a matrix can be moved as a whole.
         result = result.model_copy(update={"run_dir": name})
-        return Tried(
-            **of_entry(self.planned, result),
+        return CaseRow(
+            **entry_fields(self.planned, result),
             attempts=count,
             started_at=started_at,
             wall_s=round(time.monotonic() - started_s - wait_s, 3),
@@ -176,37 +175,39 @@ class _Attempt:
             reuse_key=self._key_of(result),
         )
 
-    def _known(self, had: Had) -> Tried | None:
-        """The row of this image by an earlier result, where that may be used again."""
+    def _known(self, image: AcquiredImage) -> CaseRow | None:
+        """Return the row of this image by an earlier result; None if none may be reused."""
         if self.known is None:
             return None
         self._tell("looking for an earlier result")
-        sha256 = sha256_before(self.planned, had)
-        key = reuse_key(self.planned.entry, sha256, self.options.ground()) if sha256 else None
+        sha256 = known_sha256(self.planned, image)
+        key = reuse_key(self.planned.entry, sha256, self.options.conditions()) if sha256 else None
         known = self.known(key) if key else None
-        return again(self.planned, known) if known else None
+        return reused_row(self.planned, known) if known else None
 
     def _key_of(self, result: Result) -> str | None:
-        """What a later matrix finds the result by: of the image and the tools that it came from."""
+        """Return the key by which a later matrix finds the result; None if it may not be reused."""
         sha256, tool = result.image.sha256, result.tool
         if not sha256 or not tool.qemu or not tool.accel:
             return None
-        ground = replace(self.options.ground(), qemu=tool.qemu, accel=tool.accel)
-        return reuse_key(self.planned.entry, sha256, ground)
+        conditions = replace(self.options.conditions(), qemu=tool.qemu, accel=tool.accel)
+        return reuse_key(self.planned.entry, sha256, conditions)
 
-    def _verify(self, had: Had) -> tuple[Result, float]:
-        """The result of the image, tried in a process of its own; what its download took."""
+    def _verify(self, image: AcquiredImage) -> tuple[Result, float]:
+        """Return the result of the image, tried in its own process, and the download's seconds."""
         entry = self.planned.entry
-        command = [*_PROGRAM, *self._words(), *had.options, "--", had.location]
+        command = [*_PROGRAM, *self._words(), *image.options, "--", image.location]
         self._tell("fetching" if entry.url else "starting")
-        follow = Follow(self.run_dir)
-        late = _Late(follow, entry.deadline_s, self._tell)
+        follower = RunFollower(self.run_dir)
+        late = _Deadline(follower, entry.deadline_s, self._tell)
         try:
-            child = run_child(command, had.folder, self.stop, late, self.options.write_limit_bytes)
+            child = run_child(
+                command, image.folder, self.stop, late, self.options.write_limit_bytes
+            )
         finally:
-            follow.close()
+            follower.close()
         if child.end == "stopped":
-            # What was recorded of it says nothing.
+            # A record that was cut off proves nothing.
             shutil.rmtree(self.run_dir, ignore_errors=True)
             raise StoppedError
         if child.end == "late":
@@ -214,23 +215,23 @@ class _Attempt:
         return self._result_of(child), late.waited_s
 
     def _words(self) -> Iterator[str]:
-        """The options of ``harness verify`` that the entry and the matrix ask for."""
+        """Yield the options of ``harness verify`` that the entry and the matrix ask for."""
         yield from ("--json", "--run-dir", str(self.run_dir.absolute()))
         yield from verify_words(self.planned.entry)
         yield from verify_words(self.options)
 
-    def _result_of(self, child: Child) -> Result:
+    def _result_of(self, child: ChildResult) -> Result:
         try:
             return Result.model_validate_json(child.stdout)
         except ValidationError:
             if bug := _bug_in(child.stdout):
                 raise bug from None
-            said = what_it_said(child).removeprefix("harness: ")
+            said = last_stderr_line(child).removeprefix("harness: ")
         how = f"signal {-child.status}" if child.status < 0 else f"status {child.status}"
         raise AttemptFailedError(f"The program that tried it ended with {how}: {said}")
 
     def _fault(self, error: FaultError) -> Result:
-        """The result of an image that this host could not try; what was recorded stays there."""
+        """Return the result of an image that this host could not try, with what was recorded."""
         if (self.run_dir / EVIDENCE_FILE).exists():
             recorded = replay(self.run_dir)
             row = conclude_entry(self.planned.entry, error=error)
@@ -246,18 +247,20 @@ class _Attempt:
     def _tell(self, phase: str) -> None:
         if phase and phase != self._phase:
             self._phase = phase
-            self.tell(Moved(self.planned.entry.name, phase, self.options.worker))
+            self.tell(PhaseChange(self.planned.entry.name, phase, self.options.worker))
 
-    def _told(self, what: Moved | Tried) -> None:
-        if isinstance(what, Moved):
+    def _pass_on(self, what: PhaseChange | CaseRow) -> None:
+        if isinstance(what, PhaseChange):
             self._tell(what.phase)
 
 
-class _Late:
-    """Whether a run is late: its deadline begins with its evidence, after the download."""
+class _Deadline:
+    """The deadline of a run; it begins with the evidence of the run, after the download."""
 
-    def __init__(self, follow: Follow, deadline_s: float, tell: Callable[[str], None]) -> None:
-        self._follow, self._tell = follow, tell
+    def __init__(
+        self, follower: RunFollower, deadline_s: float, tell: Callable[[str], None]
+    ) -> None:
+        self._follow, self._tell = follower, tell
         self._deadline_s = deadline_s
         self._started_s = self._begun_s = time.monotonic()
 
@@ -266,37 +269,37 @@ class _Late:
         now_s = time.monotonic()
         if not self._follow.has_begun:
             self._begun_s = now_s
-            return now_s - self._started_s > HAVING_S
+            return now_s - self._started_s > ACQUIRE_LIMIT_S
         return now_s - self._begun_s > self._deadline_s
 
     @property
     def waited_s(self) -> float:
-        """What the download took, to half a second."""
+        """The seconds of the download, to half a second."""
         return self._begun_s - self._started_s
 
     @property
     def error(self) -> HostError:
-        """What is said of a run that was late."""
+        """The error of a run that missed its deadline."""
         if not self._follow.has_begun:
-            hours = HAVING_S / 3600
+            hours = ACQUIRE_LIMIT_S / 3600
             return DeadlineError(f"It was not downloaded after {hours:g} hours.")
         return DeadlineError(f"Nothing was decided in the {self._deadline_s:g} s of its deadline.")
 
 
 def conclude_entry(
-    entry: Entry, findings: tuple[Finding, ...] = (), error: FaultError | None = None
+    entry: CatalogEntry, findings: tuple[Finding, ...] = (), error: FaultError | None = None
 ) -> Result:
-    """The result of an entry of which nothing is known but ``findings``, or a fault of the host."""
+    """Return the result of an entry without a run: of ``findings``, or of a fault of the host."""
     profile = load_profile(entry.provider).with_firmware(entry.firmware)
     facts = replace(unexamined_facts(entry.source), findings=findings)
     case = Case(image=facts, profile=profile, run_dir=None, until=entry.until, strict=entry.strict)
     return conclude(case, fault=error)
 
 
-def fault_row(planned: Planned, error: FaultError, machine: str, attempts: int = 1) -> Tried:
-    """The row of an image that was not tried to its end, for a fault of a host or of harness."""
-    return Tried(
-        **of_entry(planned, conclude_entry(planned.entry, error=error)),
+def fault_row(planned: PlannedCase, error: FaultError, machine: str, attempts: int = 1) -> CaseRow:
+    """Return the row of an image that a fault of a host or of harness kept from its end."""
+    return CaseRow(
+        **entry_fields(planned, conclude_entry(planned.entry, error=error)),
         attempts=attempts,
         started_at=datetime.datetime.now(tz=datetime.UTC),
         wall_s=0.0,
@@ -310,7 +313,7 @@ def _not_of_host(result: Result) -> Iterator[Finding]:
 
 
 def _bug_in(stdout: str) -> InternalError | None:
-    """The bug that a program reports which came to no result; None where that is no bug."""
+    """Return the bug that a program reports in place of a result; None if it reports none."""
     try:
         said = json.loads(stdout)
         if said["cause"] == InternalError.finding_id:

@@ -1,6 +1,6 @@
-"""A catalog: which images are tried, and what is right of each. A TOML file, or a folder of them.
+"""A catalog: the images to try and the right result of each. A TOML file, or a folder of them.
 
-Every fault of every file is named at once: a catalog is mended in one go.
+Every fault of every file is named at once, so a catalog is fixed in one go.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from harness.net.link import name_in_url
 from harness.provider.profile import load_profile
 
 DEADLINE_S = 3600.0
-"""How long an attempt may take where its entry says nothing else: its boots, and no download."""
+"""The default limit of an attempt in seconds: for its boots, without the download."""
 
 
 class CatalogError(UsageError):
-    """Catalogs that do not hold. ``str()`` has a line for each fault."""
+    """Catalogs that are not valid. ``str()`` has a line for each fault."""
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Expected(_Model):
-    """What is right. ``cause`` is None for a pass; ``predicted`` None holds for any prediction.
+class Expectation(_Model):
+    """The right result. ``cause`` is None for a pass; ``predicted`` None allows any prediction.
 
-    ``stages`` holds more than one where the moment of the end decides between them; none holds for
-    any stage.
+    ``stages`` names more than one where the moment of the end decides between them; an empty one
+    allows any stage.
     """
 
     outcome: Literal["pass", "fail", "inconclusive"] = "pass"
@@ -56,27 +56,27 @@ class Expected(_Model):
 
 
 class Recipes(_Model):
-    """How recipes of a catalog are built: a command of the catalog's author.
+    """The command of a catalog's author that builds its recipes.
 
     The name of a recipe is added to ``command``; the last line that it prints is the path of the
-    image. "python" is the Python that harness runs in. ``folder`` is where it is started, from the
-    folder of the catalog.
+    image. "python" is the Python that harness runs in. ``folder`` is the working directory,
+    relative to the folder of the catalog.
     """
 
     command: Annotated[tuple[str, ...], Field(min_length=1)]
     folder: str = "."
 
 
-class Entry(_Model):
+class CatalogEntry(_Model):
     """One image. Exactly one of ``url``, ``file`` and ``recipe`` says where it comes from.
 
     The last part of the path of ``url`` may hold wildcards (``*``) where ``checksums`` is given,
     which then names the newest file. ``checksums`` is a link, or a name beside the image.
-    ``deadline_s`` bounds an attempt, its second boot with it; ``why`` is why something else than a
-    pass is right.
+    ``deadline_s`` limits an attempt with its second boot; ``why`` is the reason why another result
+    than a pass is right.
 
-    What is said to ``harness verify`` is declared with the field; every field is part of the key
-    of its result but for those that :mod:`harness.matrix.reuse` names.
+    The option of ``harness verify`` for a field is declared with it; every field is part of the
+    reuse key of its result, except those that :mod:`harness.matrix.reuse` names.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._+-]{0,79}$")]
@@ -94,7 +94,7 @@ class Entry(_Model):
     silence_s: Annotated[float | None, Field(ge=1), VerifyOption("--silence")] = None
     deadline_s: Annotated[float, Field(ge=1)] = DEADLINE_S
     tags: tuple[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")], ...] = ()
-    expected: Expected = Expected()
+    expected: Expectation = Expectation()
     why: str = ""
 
     @model_validator(mode="after")
@@ -122,21 +122,21 @@ class Entry(_Model):
 
     @property
     def is_wild(self) -> bool:
-        """Whether the name of the file is to be looked up."""
+        """True if the name of the file must be looked up in the checksum file."""
         # No "?", which begins the query of a link.
         return bool(self.url and "*" in name_in_url(self.url))
 
     @property
     def source(self) -> str:
-        """Where it comes from, for a person."""
+        """The source of the image, for a person."""
         return self.url or self.file or f"recipe {self.recipe}"
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
-    """An entry, and what its catalog says beyond it. ``folder`` is that of the catalog."""
+class PlannedCase:
+    """An entry with the settings of its catalog. ``folder`` is that of the catalog."""
 
-    entry: Entry
+    entry: CatalogEntry
     catalog: str
     folder: Path
     recipes: Recipes | None
@@ -148,14 +148,14 @@ class _Catalog(_Model):
     image: Annotated[tuple[dict[str, Any], ...], Field(min_length=1)]
 
 
-def load_catalogs(paths: Iterable[Path]) -> tuple[Planned, ...]:
-    """Every entry of the catalogs at ``paths``, in their order.
+def load_catalogs(paths: Iterable[Path]) -> tuple[PlannedCase, ...]:
+    """Return every entry of the catalogs at ``paths``, in their order.
 
     A folder stands for its ``*.toml``, or, where it has none, for those of its folder ``catalog``.
     Raises CatalogError that names every fault of every file at once.
     """
     faults: list[str] = []
-    planned: list[Planned] = []
+    planned: list[PlannedCase] = []
     for path in paths:
         for file in _files_at(path, faults):
             planned += _read(file, faults)
@@ -182,8 +182,8 @@ def _files_at(path: Path, faults: list[str]) -> list[Path]:
     return found
 
 
-def _read(path: Path, faults: list[str]) -> Iterator[Planned]:
-    """The entries of one file that hold; what does not is added to ``faults``."""
+def _read(path: Path, faults: list[str]) -> Iterator[PlannedCase]:
+    """Yield the valid entries of one file; the faults of the others are added to ``faults``."""
     try:
         catalog = read_table(path, _Catalog)
     except UsageError as error:
@@ -192,17 +192,19 @@ def _read(path: Path, faults: list[str]) -> Iterator[Planned]:
     for number, row in enumerate(catalog.image, start=1):
         name = row.get("name") or f"image {number}"
         try:
-            entry = Entry.model_validate({**catalog.defaults, **row, **_all_tags(catalog, row)})
+            entry = CatalogEntry.model_validate(
+                {**catalog.defaults, **row, **_all_tags(catalog, row)}
+            )
         except ValidationError as error:
             faults.append(f"{path}: {name}: {validation_faults(error)}")
             continue
         if entry.recipe and not catalog.recipes:
             faults.append(f"{path}: {name}: recipe: the catalog has no [recipes] to build it with")
-        yield Planned(entry, path.name, path.parent, catalog.recipes)
+        yield PlannedCase(entry, path.name, path.parent, catalog.recipes)
 
 
 def _all_tags(catalog: _Catalog, row: Mapping[str, Any]) -> dict[str, Any]:
-    """The tags of the file and those of the entry: both hold."""
+    """Return the tags of the file with those of the entry."""
     both = [catalog.defaults.get("tags", []), row.get("tags", [])]
     if not all(isinstance(tags, list) for tags in both):
         return {}

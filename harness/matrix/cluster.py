@@ -1,7 +1,7 @@
 """The scheduler of many machines: images are tried by workers of dask.distributed.
 
-Dask knows which worker is there and what it has room for, and gives an image to another worker
-when one dies. How often that may be, and that each image ends once, is decided here.
+Dask knows the workers and their free slots, and gives an image to another worker when one dies.
+This module limits how often that may be, and makes each image end exactly once.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from harness import __version__
 from harness.errors import HarnessError, UsageError, WorkerLostError
 from harness.evidence.guest_text import printable
 from harness.host.bugs import as_fault
+from harness.matrix.acquire import StoppedError
 from harness.matrix.attempt import Options, fault_row
-from harness.matrix.catalog import Planned
+from harness.matrix.catalog import PlannedCase
 from harness.matrix.folder import MatrixFolder
-from harness.matrix.having import StoppedError
 from harness.matrix.inbox import Inbox
 from harness.matrix.parcel import ParcelError, unpack
-from harness.matrix.progress import Moved, Teller
-from harness.matrix.record import RUNS, Tried
+from harness.matrix.progress import PhaseChange, ProgressListener
+from harness.matrix.record import RUNS, CaseRow
 from harness.matrix.remote import RESOURCE, Order
-from harness.matrix.roll import Patience, Roll, Workers, call_roll
 from harness.matrix.stop import Stop
+from harness.matrix.workers import WaitLimits, WorkerInfo, WorkerPool, poll_workers
 from harness.trial.result import RESULT_FILE
 
 if TYPE_CHECKING:
@@ -42,73 +42,73 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_PATIENCE = Patience()
-# How often the patience is looked at.
+_LIMITS = WaitLimits()
+# How often the limits are checked.
 _TICK_S = 1.0
-# How often an image is begun anew that workers gave back: they were shut down, or never began it.
+# How often an image is started again that workers gave back: they were shut down, or never began.
 _MAX_GIVEN_BACK = 5
 
 
 def run_cluster(
-    planned: Sequence[Planned],
+    planned: Sequence[PlannedCase],
     options: Options,
     folder: MatrixFolder,
     address: str,
     *,
     stop: Stop,
-    tell: Teller,
+    tell: ProgressListener,
     fail_fast: bool = False,
-    patience: Patience = _PATIENCE,
+    limits: WaitLimits = _LIMITS,
 ) -> None:
     """Try every image on the workers of the scheduler at ``address``; ``folder`` keeps each once.
 
-    Blocks until each image has its row: what no worker could try to its end has one of judgement
-    ``error``. ``stop`` ends it before, and so does the first that is not right with ``fail_fast``:
-    the workers then end what they are at, and the rest stays untried. Raises UsageError where
-    nothing answers, where no worker has the resource ``vm`` from the beginning, and where one has
-    another harness; OSError where nothing can be kept.
+    Blocks until each image has its row: an image that no worker could try to its end has one of
+    judgement ``error``. ``stop`` ends the matrix early, and so does the first image that is not
+    right with ``fail_fast``: the workers then end their runs, and the rest stays untried. Raises
+    UsageError if nothing answers, if no worker has the resource ``vm`` from the beginning, or if
+    one has another version of harness; OSError if nothing can be written.
     """
 
-    def told(what: Moved | Tried) -> None:
+    def told(what: PhaseChange | CaseRow) -> None:
         tell(what)
-        if fail_fast and isinstance(what, Tried) and what.judgement != "right":
+        if fail_fast and isinstance(what, CaseRow) and what.judgement != "right":
             stop.set()
 
-    client = _connect(address, patience)
+    client = _connect(address, limits)
     try:
-        matrix = _Matrix(client, planned, options, folder, Roll(address, patience), stop, told)
+        matrix = _Matrix(client, planned, options, folder, WorkerPool(address, limits), stop, told)
         matrix.run()
     finally:
-        # The scheduler forgets what this client wanted, and the workers see that.
+        # The scheduler forgets the tasks of this client, and the workers see that.
         client.close(timeout=5)
 
 
-def _connect(address: str, patience: Patience) -> Client:
+def _connect(address: str, limits: WaitLimits) -> Client:
     try:
         from distributed import Client
     except ImportError as error:
         raise UsageError(
             "--scheduler: needs dask.distributed: pip install 'harness[cluster]'"
         ) from error
-    # It says on stderr, with tracebacks, what is said here in a sentence.
+    # Dask logs to stderr, with tracebacks, what the error here says in one sentence.
     for name in ("distributed", "distributed.client", "distributed.core", "distributed.comm"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     answers: queue.SimpleQueue[Client | Exception] = queue.SimpleQueue()
 
     def connect() -> None:
         try:
-            answers.put(Client(address, timeout=patience.connect_s, set_as_default=False))
+            answers.put(Client(address, timeout=limits.connect_s, set_as_default=False))
         except Exception as error:
             answers.put(error)
 
-    # Dask's own limit is for the connection; somebody who takes it and is mute keeps it waiting.
+    # Dask's own timeout is for the connection; a server that accepts it and says nothing hangs it.
     threading.Thread(target=connect, name="connect", daemon=True).start()
     try:
-        answer = answers.get(timeout=patience.connect_s + 1)
+        answer = answers.get(timeout=limits.connect_s + 1)
     except queue.Empty:
-        answer = TimeoutError(f"nothing was said for {patience.connect_s:g} s")
+        answer = TimeoutError(f"nothing was said for {limits.connect_s:g} s")
     if isinstance(answer, Exception):
-        # It names the object that failed to connect first.
+        # The message begins with the object that failed to connect.
         said = re.sub(r"^in <[^>]*>: ", "", str(answer.__cause__ or answer))
         why = printable(said, 200) or type(answer).__name__
         raise UsageError(f"--scheduler {address}: no scheduler of dask answers: {why}")
@@ -116,15 +116,15 @@ def _connect(address: str, patience: Patience) -> Client:
 
 
 def _is_of_dask(error: BaseException) -> bool:
-    """Whether ``error`` is about the way to a worker, and not of what was called there."""
+    """Tell whether ``error`` is about the connection to a worker, not raised by the call there."""
     of_dask = type(error).__module__.partition(".")[0] in ("distributed", "dask", "tornado")
     return of_dask or isinstance(error, (OSError, TimeoutError, HarnessError))
 
 
 def _call() -> Callable[[str, bytes], dict[str, Any]]:
-    """What is sent to be called: local, so that it is sent as code and not by its name.
+    """Return the function that a worker calls: local, so that it is sent as code and not by name.
 
-    A scheduler then needs no harness, and a worker that has none says so and lives on.
+    So a scheduler needs no harness, and a worker without one reports that and lives on.
     """
 
     def call(version: str, order: bytes) -> dict[str, Any]:
@@ -137,13 +137,13 @@ def _call() -> Callable[[str, bytes], dict[str, Any]]:
 
 @dataclass(slots=True)
 class _Case:
-    """An image on its way.
+    """An image that has no row yet.
 
-    ``begun`` is how often a worker began it since it was last handed out. ``slots`` is what that
-    worker has room for, ``worker`` its name. ``alone``: it is to have a worker for itself.
+    ``begun`` counts the workers that began it since it was last submitted. ``slots`` are those of
+    the last worker, ``worker`` is its name. With ``alone`` the image gets a worker for itself.
     """
 
-    planned: Planned
+    planned: PlannedCase
     future: Future[dict[str, Any]] | None = None
     begun: int = 0
     given_back: int = 0
@@ -162,15 +162,15 @@ class _Matrix:
     def __init__(
         self,
         client: Client,
-        planned: Sequence[Planned],
+        planned: Sequence[PlannedCase],
         options: Options,
         folder: MatrixFolder,
-        roll: Roll,
+        pool: WorkerPool,
         stop: Stop,
-        tell: Teller,
+        tell: ProgressListener,
     ) -> None:
         self._client, self._options, self._folder = client, options, folder
-        self._roll, self._stop, self._tell = roll, stop, tell
+        self._pool, self._stop, self._tell = pool, stop, tell
         self._rules = tuple((path.name, path.read_text("utf-8")) for path in options.rules)
         self._topic = f"harness-{secrets.token_hex(8)}"
         self._count = 0
@@ -182,47 +182,49 @@ class _Matrix:
         """The images without a row."""
 
     def run(self) -> None:
-        """Until each image has its row, or the wish to stop comes."""
+        """Run until each image has its row, or until ``stop`` is set."""
         over = threading.Event()
         for case in self._waiting:
-            self._tell(Moved(case.name, "waiting"))
+            self._tell(PhaseChange(case.name, "waiting"))
         self._client.subscribe_topic(self._topic, self._on_event)
-        call_roll(self._client, lambda found: self._inbox.put(partial(self._counted, found)), over)
+        poll_workers(
+            self._client, lambda found: self._inbox.put(partial(self._take_count, found)), over
+        )
         try:
             while self._left and not self._stop.is_set:
                 self._hand_out()
                 for act in self._inbox.wait(self._stop, _TICK_S):
                     act()
-                missing = self._roll.missing()
+                missing = self._pool.missing()
                 if missing:
                     self._give_up(missing)
         finally:
             over.set()
 
-    # These two are called by threads of dask.
+    # Threads of dask call these two.
 
     def _on_event(self, event: tuple[float, Any]) -> None:
-        self._inbox.put(partial(self._moved, event[1]))
+        self._inbox.put(partial(self._take_progress, event[1]))
 
     def _collect(self, case: _Case, future: Future[dict[str, Any]]) -> None:
-        """Fetch what came of an image. Where its worker died by now, dask has it tried again."""
+        """Fetch the result of an image. If its worker has died by now, dask submits it again."""
 
         def fetch() -> None:
             outcome: object
             try:
                 outcome = future.result()
             except BaseException as error:
-                # Handed on: it may be a cancellation.
+                # Passed on: it may be a cancellation.
                 outcome = error
-            self._inbox.put(partial(self._ended, case, future, outcome))
+            self._inbox.put(partial(self._take_end, case, future, outcome))
 
         threading.Thread(target=fetch, name=f"collect {case.name}", daemon=True).start()
 
-    # All others by the thread of run().
+    # The thread of run() calls all others.
 
     def _hand_out(self) -> None:
-        """Submit as many images as there is room for: none waits at a worker that is busy."""
-        while self._waiting and len(self._left) - len(self._waiting) < max(1, self._roll.slots):
+        """Submit as many images as there are free slots: none waits at a busy worker."""
+        while self._waiting and len(self._left) - len(self._waiting) < max(1, self._pool.slots):
             case = self._waiting.popleft()
             self._count += 1
             order = Order(case.planned, self._options, self._rules, self._topic)
@@ -237,7 +239,7 @@ class _Matrix:
             )
             case.future.add_done_callback(partial(self._collect, case))
 
-    def _moved(self, message: Mapping[str, Any]) -> None:
+    def _take_progress(self, message: Mapping[str, Any]) -> None:
         case = self._left.get(str(message.get("name")))
         if case is None:
             return
@@ -246,33 +248,33 @@ class _Matrix:
         if "slots" in message:
             case.begun += 1
             case.slots, case.worker = int(message["slots"]), worker
-            self._roll.began(case.slots)
-        self._tell(Moved(case.name, phase, worker))
+            self._pool.began(case.slots)
+        self._tell(PhaseChange(case.name, phase, worker))
 
-    def _counted(self, workers: Workers) -> None:
-        had_slots = self._roll.slots
-        self._roll.count(workers)
-        if had_slots and not self._roll.slots:
+    def _take_count(self, workers: WorkerInfo) -> None:
+        had_slots = self._pool.slots
+        self._pool.count(workers)
+        if had_slots and not self._pool.slots:
             for case in self._left.values():
-                self._tell(Moved(case.name, "waiting for a worker"))
+                self._tell(PhaseChange(case.name, "waiting for a worker"))
 
-    def _ended(self, case: _Case, future: Future[dict[str, Any]], outcome: object) -> None:
-        """A worker is done with an image, or has failed at it."""
+    def _take_end(self, case: _Case, future: Future[dict[str, Any]], outcome: object) -> None:
+        """Take the end of an image at a worker: its row, or a failure."""
         from distributed import KilledWorker
 
         if case.future is not future or case.name not in self._left:
             return
         is_cancelled = future.cancelled()
-        # At once: what only lies on a worker that dies later would be tried again.
+        # At once: dask tries a result again that was left on a worker that dies.
         case.future = None
         future.release()
         if isinstance(outcome, dict):
             self._take(case, outcome)
         elif isinstance(outcome, KilledWorker):
-            self._killed(case)
+            self._take_killed(case)
         elif isinstance(outcome, StoppedError) and case.given_back < _MAX_GIVEN_BACK:
             case.given_back += 1
-            self._again(case)
+            self._submit_again(case)
         elif is_cancelled or self._client.status != "running":
             self._give_up("The scheduler is gone.")
         elif isinstance(outcome, ImportError):
@@ -281,28 +283,30 @@ class _Matrix:
         elif isinstance(outcome, BaseException) and not _is_of_dask(outcome):
             self._keep(fault_row(case.planned, as_fault(outcome), case.worker, max(1, case.begun)))
         else:
-            self._lost(case, f"The worker failed: {printable(repr(outcome), 300)}")
+            self._add_lost(case, f"The worker failed: {printable(repr(outcome), 300)}")
 
-    def _killed(self, case: _Case) -> None:
-        """So many workers died with an image that dask gives it up: it may not be at fault.
+    def _take_killed(self, case: _Case) -> None:
+        """Take an image that dask gave up because too many workers died while they had it.
 
-        It is not where it was not begun, and maybe another one beside it is: such a one is tried
-        once more on a worker for itself.
+        The image is not at fault if no worker began it; and another image on the same worker may
+        be: then it is tried once more on a worker for itself.
         """
         if not case.begun and case.given_back < _MAX_GIVEN_BACK:
             case.given_back += 1
-            self._again(case)
+            self._submit_again(case)
         elif case.slots > 1 and not case.alone:
             case.alone = True
-            self._again(case)
+            self._submit_again(case)
         else:
             last = f", the last time {case.worker}" if case.worker else ""
-            self._lost(case, f"The worker died while it tried this image, again and again{last}.")
+            self._add_lost(
+                case, f"The worker died while it tried this image, again and again{last}."
+            )
 
-    def _again(self, case: _Case) -> None:
+    def _submit_again(self, case: _Case) -> None:
         _log.info("%s: given back by the worker %s, and tried again", case.name, case.worker)
         self._waiting.append(case)
-        self._tell(Moved(case.name, "waiting"))
+        self._tell(PhaseChange(case.name, "waiting"))
 
     def _take(self, case: _Case, said: Mapping[str, Any]) -> None:
         worker, version = printable(str(said.get("worker"))), printable(str(said.get("version")))
@@ -313,11 +317,11 @@ class _Matrix:
             )
         run_dir = self._folder.run_dir(case.name)
         try:
-            row = Tried.model_validate_json(said["row"])
+            row = CaseRow.model_validate_json(said["row"])
             unpack(said["files"], self._folder.path / RUNS, case.name)
         except (ValidationError, ParcelError, KeyError, TypeError, AttributeError) as error:
             why = printable(str(error), 200)
-            self._lost(case, f"What the worker {worker} sent cannot be used: {why}")
+            self._add_lost(case, f"What the worker {worker} sent cannot be used: {why}")
             return
         if (run_dir / RESULT_FILE).exists():
             # The run folder has another place now.
@@ -325,7 +329,7 @@ class _Matrix:
             (run_dir / RESULT_FILE).write_text(text + "\n", encoding="utf-8")
         self._keep(row.model_copy(update={"name": case.name, "worker": worker}))
 
-    def _lost(self, case: _Case, statement: str) -> None:
+    def _add_lost(self, case: _Case, statement: str) -> None:
         _log.info("%s: %s", case.name, statement)
         error = WorkerLostError(statement)
         self._keep(fault_row(case.planned, error, case.worker, max(1, case.begun)))
@@ -333,9 +337,9 @@ class _Matrix:
     def _give_up(self, statement: str) -> None:
         self._waiting.clear()
         for case in tuple(self._left.values()):
-            self._lost(case, statement)
+            self._add_lost(case, statement)
 
-    def _keep(self, row: Tried) -> None:
+    def _keep(self, row: CaseRow) -> None:
         del self._left[row.name]
         self._folder.add(row)
         self._tell(row)

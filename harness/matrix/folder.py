@@ -1,7 +1,7 @@
 """The folder of a matrix: a line for each image as soon as it has ended, and its run.
 
-What is there is whole at any moment: a matrix that was killed is read, and gone on with, as one
-that has ended.
+The folder is complete at any moment: a matrix that was killed is read and resumed like one that has
+ended.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness import __version__
 from harness.errors import RecordError, UsageError
-from harness.matrix.record import MATRIX_FILE, RUNS, Matrix, News, Past, Tried
+from harness.matrix.record import MATRIX_FILE, RUNS, CaseRow, Matrix, NewsItem, PastResult
 
 _SCHEMA = "harness.matrix/1"
 
 
 class _Head(BaseModel):
-    """The first line: what is to be tried, and since when."""
+    """The first line: the images to try, and the start of the matrix."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -34,20 +34,20 @@ class _Head(BaseModel):
 
 
 class _Tail(BaseModel):
-    """A last line: it has ended, and this is what was new by then."""
+    """A last line: the end of the matrix, and its news."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     ended_at: datetime.datetime
-    news: tuple[News, ...]
-    history: dict[str, tuple[Past, ...]]
+    news: tuple[NewsItem, ...]
+    history: dict[str, tuple[PastResult, ...]]
 
 
 class MatrixFolder:
-    """A matrix that goes on, in a folder of its own. Only one can be at work in it.
+    """The folder of a matrix that runs. Only one matrix can run in it.
 
-    Raises UsageError where the folder holds a matrix already (and ``resume`` is not set), or one
-    of other images, or where nothing can be written.
+    Raises UsageError if the folder holds a matrix already (and ``resume`` is not set), or one of
+    other images, or cannot be written.
     """
 
     def __init__(self, folder: Path, planned: Iterable[str], *, resume: bool) -> None:
@@ -108,41 +108,41 @@ class MatrixFolder:
 
     @property
     def missing(self) -> frozenset[str]:
-        """The names of what was not tried, or was kept from it by a fault of a host."""
+        """The names of the images that were not tried, or that a fault of a host stopped."""
         done = {row.name for row in self.matrix().tried if row.judgement != "error"}
         return frozenset(set(self._planned) - done)
 
     def run_dir(self, name: str) -> Path:
-        """An empty place for the run of an image; what an attempt without a result left is gone."""
+        """Return an empty place for the run of an image; the remains of other attempts are gone."""
         folder = self.path / RUNS / name
         for left in (folder, *folder.parent.glob(f"{name}.attempt-*")):
             shutil.rmtree(left, ignore_errors=True)
         return folder
 
-    def add(self, tried: Tried) -> None:
-        """Keep what came of an image; an earlier row of it no longer counts."""
+    def add(self, tried: CaseRow) -> None:
+        """Append the row of an image; an earlier row of it no longer counts."""
         self._write(tried.model_dump_json(by_alias=True))
 
-    def end(self, news: Iterable[News], history: dict[str, tuple[Past, ...]]) -> None:
-        """The matrix has ended, and this is new."""
+    def end(self, news: Iterable[NewsItem], history: dict[str, tuple[PastResult, ...]]) -> None:
+        """Append the end of the matrix, with its news."""
         now = datetime.datetime.now(tz=datetime.UTC)
         self._write(_Tail(ended_at=now, news=tuple(news), history=history).model_dump_json())
 
     def matrix(self) -> Matrix:
-        """What is there by now."""
+        """Return the matrix as far as it went."""
         return read_matrix(self.path)
 
 
 def is_matrix(folder: Path) -> bool:
-    """Whether a matrix is kept in ``folder``."""
+    """Tell whether ``folder`` holds a matrix."""
     return (folder / MATRIX_FILE).is_file()
 
 
 def read_matrix(folder: Path) -> Matrix:
-    """The matrix kept in ``folder``, as far as it went; its images in the order of their catalogs.
+    """Return the matrix in ``folder`` as far as it went, its images in the order of their catalogs.
 
-    Raises UsageError where there is none, RecordError where it is damaged. A last line that was
-    cut off is passed over.
+    Raises UsageError without one, RecordError if it is damaged. A last line that was cut off is
+    skipped.
     """
     head, rows, tail = _read(folder)
     return Matrix(
@@ -156,7 +156,7 @@ def read_matrix(folder: Path) -> Matrix:
     )
 
 
-def _read(folder: Path) -> tuple[_Head, dict[str, Tried], _Tail | None]:
+def _read(folder: Path) -> tuple[_Head, dict[str, CaseRow], _Tail | None]:
     path = folder / MATRIX_FILE
     try:
         lines = path.read_bytes().split(b"\n")
@@ -168,15 +168,15 @@ def _read(folder: Path) -> tuple[_Head, dict[str, Tried], _Tail | None]:
         raise UsageError(
             f"{path}: line 1 is not {_SCHEMA!r}: name the folder of a matrix."
         ) from error
-    rows: dict[str, Tried] = {}
+    rows: dict[str, CaseRow] = {}
     tail = None
-    # After the last newline is nothing, or a line that was cut off.
+    # After the last newline there is nothing, or a line that was cut off.
     for number, line in enumerate(lines[1:-1], start=2):
         try:
             if b'"ended_at"' in line[:12]:
                 tail = _Tail.model_validate_json(line)
                 continue
-            row = Tried.model_validate_json(line)
+            row = CaseRow.model_validate_json(line)
         except ValidationError as error:
             raise RecordError(f"{path}: line {number} is no row of a matrix.") from error
         rows[row.name], tail = row, None
@@ -184,7 +184,7 @@ def _read(folder: Path) -> tuple[_Head, dict[str, Tried], _Tail | None]:
 
 
 def _end_with_a_line(file: BinaryIO) -> None:
-    """Cut off a last line that was not written to its end."""
+    """Remove a last line that was not written to its end."""
     file.seek(0)
     whole = file.read()
     file.truncate(whole.rfind(b"\n") + 1)

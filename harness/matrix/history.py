@@ -1,7 +1,7 @@
-"""What came of earlier matrices: a SQLite file that several programs may write at once.
+"""The results of earlier matrices: a SQLite file that several programs may write at once.
 
-A row stands for an image in a matrix, for good: what is asked for often in columns of their own,
-the whole of it as JSON in ``record``. docs/history.md has questions to ask of it with ``sqlite3``.
+A row is an image in a matrix and is never deleted. Frequent queries have columns of their own, and
+``record`` has the whole row as JSON. docs/history.md has queries for ``sqlite3``.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import Self
 from pydantic import ValidationError
 
 from harness.errors import RecordError, UsageError
-from harness.matrix.record import Past, Tried, as_past
+from harness.matrix.record import CaseRow, PastResult, past_result
 
 HISTORY_FILE = "history.sqlite"
 SCHEMA_VERSION = 1
 
-# "hrns": tells a history from the database of another program ("PRAGMA application_id").
+# "hrns": marks the file as a history of harness ("PRAGMA application_id").
 _APPLICATION_ID = 0x68726E73
-# So many results with one key have to agree before another boot is spared.
+# The number of last results with one key that must agree before a result is reused.
 _MUST_AGREE = 10
 
 _TABLES = """
@@ -51,10 +51,10 @@ INSERT OR REPLACE INTO tried VALUES (
 )
 """
 _PAST = f"""
-SELECT {", ".join(Past.model_fields)} FROM tried
+SELECT {", ".join(PastResult.model_fields)} FROM tried
 WHERE name = ? AND at < ? ORDER BY at DESC LIMIT ?
 """  # noqa: S608  the names of our own fields
-_KNOWN = """
+_BY_REUSE_KEY = """
 SELECT outcome, record FROM tried
 WHERE reuse_key = ? AND NOT reused AND judgement IN ('right', 'wrong')
     AND outcome IN ('pass', 'fail')
@@ -73,18 +73,18 @@ _LAST = "9999"
 
 
 class History:
-    """The results of earlier matrices in the file ``path``, which is made where there is none.
+    """The results of earlier matrices in the file ``path``, which is created if it is missing.
 
-    Everything that is added is on disk when :meth:`add` returns, whatever becomes of the program.
-    Used by the thread that made it. The constructor and all methods raise UsageError where the file
-    is of another kind or version, is read-only, or is held by another program for longer than
-    ``patience_s``, RecordError where it is damaged.
+    A row is on disk when :meth:`add` returns, even if the program is killed then. A history belongs
+    to the thread that made it. The constructor and all methods raise UsageError if the file is of
+    another kind or version, is read-only, or is locked by another program for longer than
+    ``lock_timeout_s``, RecordError if it is damaged.
     """
 
-    def __init__(self, path: Path, patience_s: float = 30.0) -> None:
+    def __init__(self, path: Path, lock_timeout_s: float = 30.0) -> None:
         self._path = path
         with self._faults_in_words():
-            self._db = sqlite3.connect(path, timeout=patience_s, isolation_level=None)
+            self._db = sqlite3.connect(path, timeout=lock_timeout_s, isolation_level=None)
             try:
                 self._prepare()
             except BaseException:
@@ -97,55 +97,55 @@ class History:
     def __exit__(self, *_: object) -> None:
         self._db.close()
 
-    def add(self, matrix_started_at: datetime.datetime, tried: Tried) -> None:
-        """Keep what came of an image in the matrix that was started then.
+    def add(self, matrix_started_at: datetime.datetime, tried: CaseRow) -> None:
+        """Add the row of an image in the matrix that was started at that moment.
 
-        What is added again for the same matrix and image takes the place of the first. Raises
-        ValueError for a time without its zone.
+        A second row for the same matrix and image replaces the first. Raises ValueError for a time
+        without a time zone.
         """
-        past = as_past(tried, matrix_started_at)
+        past = past_result(tried, matrix_started_at)
         row = {**dict(past), "at": _in_order(past.at), "name": tried.name}
         with self._faults_in_words():
             self._db.execute(_ADD, {**row, "record": tried.model_dump_json(by_alias=True)})
 
     def past(
         self, name: str, limit: int = 30, before: datetime.datetime | None = None
-    ) -> tuple[Past, ...]:
-        """The last ``limit`` results of an image, oldest first.
+    ) -> tuple[PastResult, ...]:
+        """Return the last ``limit`` results of an image, oldest first.
 
         With ``before``, only those of matrices that were started before that moment.
         """
         end = _in_order(before) if before else _LAST
         with self._faults_in_words():
             rows = self._db.execute(_PAST, (name, end, limit)).fetchall()
-            return tuple(Past.model_validate(dict(row)) for row in reversed(rows))
+            return tuple(PastResult.model_validate(dict(row)) for row in reversed(rows))
 
-    def known(self, key: str) -> Tried | None:
-        """The last result with this reuse key, where it tells enough to spare a boot.
+    def known(self, key: str) -> CaseRow | None:
+        """Return the last result with this reuse key, if it may take the place of a boot.
 
-        That is a pass or a fail that was tried, not one that was reused itself. None where the
-        last of them disagree: an image that comes out both ways is to be tried. Its judgement is
-        that of its own time: see :func:`harness.matrix.reuse.again`.
+        That is a pass or a fail that was itself tried, not reused. None if the last results
+        disagree: an image with both outcomes has to be tried. The judgement is that of its own
+        time: see :func:`harness.matrix.reuse.reused_row`.
         """
         with self._faults_in_words():
-            rows = self._db.execute(_KNOWN, (key, _MUST_AGREE)).fetchall()
+            rows = self._db.execute(_BY_REUSE_KEY, (key, _MUST_AGREE)).fetchall()
         if len({row["outcome"] for row in rows}) != 1:
             return None
-        # What another version wrote and this one does not understand is not known.
+        # A row of another version that this one cannot read does not count.
         with suppress(ValidationError):
-            return Tried.model_validate_json(rows[0]["record"])
+            return CaseRow.model_validate_json(rows[0]["record"])
         return None
 
     def names(self) -> tuple[str, ...]:
-        """The images that have a result, in the order of the alphabet."""
+        """Return the names of the images that have a result, sorted."""
         with self._faults_in_words():
             rows = self._db.execute("SELECT DISTINCT name FROM tried ORDER BY name").fetchall()
         return tuple(row["name"] for row in rows)
 
     def _prepare(self) -> None:
-        """See that the file is ours and can be written; make the tables where it is empty."""
+        """Check that the file is a history and can be written; create the tables if it is empty."""
         self._db.row_factory = sqlite3.Row
-        # Of several programs that begin the same file, the first makes the tables.
+        # Of several programs that create the same file, the first makes the tables.
         self._db.execute("BEGIN IMMEDIATE")
         if not self._db.execute("SELECT 1 FROM sqlite_master").fetchone():
             for statement in _TABLES.split(";"):
@@ -161,8 +161,8 @@ class History:
                 f"version {SCHEMA_VERSION}: name another file."
             )
         self._db.execute("COMMIT")
-        # Readers and a writer do not wait for each other then. It is a property of the file: where
-        # another program is at it, that one sets it, or the next does.
+        # With WAL, readers and a writer do not wait for each other. It is a property of the file:
+        # if another program has the file locked now, that one sets it, or the next does.
         with suppress(sqlite3.OperationalError):
             self._db.execute("PRAGMA journal_mode = WAL")
 
@@ -174,13 +174,13 @@ class History:
 
     @contextmanager
     def _faults_in_words(self) -> Iterator[None]:
-        """What SQLite says of the file becomes one sentence; a bug of ours stays what it is."""
+        """Raise an error of SQLite about the file as one sentence; a bug of harness as it is."""
         try:
             yield
         except (sqlite3.ProgrammingError, sqlite3.InterfaceError):
             raise
         except sqlite3.DatabaseError as error:
-            # The upper bits only tell cases of the same error apart.
+            # The upper bits only distinguish cases of the same error.
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
             words = _FAULTS.get(code, f"the history cannot be used: {error}")
             kind = RecordError if code == sqlite3.SQLITE_CORRUPT else UsageError
@@ -191,7 +191,7 @@ class History:
 
 
 def _in_order(at: datetime.datetime) -> str:
-    """A moment as text whose order is that of time; raises ValueError where it has no zone."""
+    """Return a time as text that sorts by time; raises ValueError if it has no time zone."""
     if at.tzinfo is None:
         raise ValueError(f"{at}: a time in a history needs its zone")
     return at.astimezone(datetime.UTC).isoformat(timespec="microseconds")

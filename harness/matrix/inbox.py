@@ -1,4 +1,4 @@
-"""What other threads want done by the one thread that owns the state."""
+"""The calls that other threads leave for the one thread that owns the state."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Act = Callable[[], None]
 
 
 class Inbox:
-    """Acts, kept in their order until they are fetched."""
+    """A queue of calls, kept in their order until they are fetched."""
 
     def __init__(self) -> None:
         self._acts: queue.SimpleQueue[Act] = queue.SimpleQueue()
@@ -23,12 +23,12 @@ class Inbox:
         os.close(self._filled)
 
     def put(self, act: Act) -> None:
-        """Leave ``act``. May be called from any thread."""
+        """Append ``act``. May be called from any thread."""
         self._acts.put(act)
         os.eventfd_write(self._filled, 1)
 
     def wait(self, stop: Stop, timeout_s: float) -> Iterator[Act]:
-        """What was left by now, after a wait for something; nothing more once ``stop`` is set."""
+        """Wait for a call and yield all that are there; nothing more once ``stop`` is set."""
         poll = select.poll()
         poll.register(self._filled, select.POLLIN)
         poll.register(stop, select.POLLIN)

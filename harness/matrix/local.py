@@ -1,4 +1,4 @@
-"""The scheduler of one machine: so many attempts at once, each in a process of its own."""
+"""The scheduler of one machine: parallel attempts, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -7,40 +7,40 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from harness.matrix.attempt import Known, Options, attempt
-from harness.matrix.catalog import Planned
+from harness.matrix.acquire import StoppedError
+from harness.matrix.attempt import Options, ResultLookup, attempt
+from harness.matrix.catalog import PlannedCase
 from harness.matrix.folder import MatrixFolder
-from harness.matrix.having import StoppedError
-from harness.matrix.progress import Moved, Teller
-from harness.matrix.record import Tried
+from harness.matrix.progress import PhaseChange, ProgressListener
+from harness.matrix.record import CaseRow
 from harness.matrix.stop import Stop
 
 _log = logging.getLogger(__name__)
 
 
 def run_local(
-    planned: Sequence[Planned],
+    planned: Sequence[PlannedCase],
     options: Options,
     folder: MatrixFolder,
     jobs: int,
     *,
     has_room: Callable[[], bool],
     stop: Stop,
-    tell: Teller,
+    tell: ProgressListener,
     fail_fast: bool = False,
-    known: Known | None = None,
+    known: ResultLookup | None = None,
 ) -> None:
-    """Try every image, ``jobs`` at once; each is kept in ``folder`` as soon as it has ended.
+    """Try every image, ``jobs`` in parallel; each is kept in ``folder`` as soon as it has ended.
 
-    An earlier result that is ``known`` takes the place of a boot. One more is begun only where
-    ``has_room`` says that it fits, or where none is at work. With ``fail_fast`` the first that is
-    not right sets ``stop``; whatever is at work then is ended, and stays untried. Blocks until all
+    An earlier result that ``known`` returns takes the place of a boot. Another image is started
+    only if ``has_room`` is true, or if none is running. With ``fail_fast`` the first image that is
+    not right sets ``stop``; running images are ended then and stay untried. Blocks until all
     threads are done.
     """
     queue = _Queue(planned, has_room, stop)
     keep = threading.Lock()
 
-    def take(tried: Tried) -> None:
+    def take(tried: CaseRow) -> None:
         with keep:
             folder.add(tried)
             tell(tried)
@@ -51,7 +51,7 @@ def run_local(
         while row := queue.next():
             try:
                 _log.info("%s: begun", row.entry.name)
-                tell(Moved(row.entry.name, "starting", options.worker))
+                tell(PhaseChange(row.entry.name, "starting", options.worker))
                 run_dir = folder.run_dir(row.entry.name)
                 take(attempt(row, options, run_dir, stop, tell, known))
             except StoppedError:
@@ -70,40 +70,40 @@ def run_local(
 
 
 class _Queue:
-    """What is still to be tried, handed out as far as there is room for it."""
+    """The images that are left, handed out as far as there is room for them."""
 
     def __init__(
-        self, planned: Sequence[Planned], has_room: Callable[[], bool], stop: Stop
+        self, planned: Sequence[PlannedCase], has_room: Callable[[], bool], stop: Stop
     ) -> None:
         self._left = deque(planned)
         self._has_room = has_room
         self._stop = stop
         self._at_work = 0
-        self._ended = threading.Condition()
+        self._end_of_one = threading.Condition()
         self._failure: Exception | None = None
 
-    def next(self) -> Planned | None:
-        """The next image, once there is room for it; None at the end."""
-        with self._ended:
+    def next(self) -> PlannedCase | None:
+        """Return the next image once there is room for it; None at the end."""
+        with self._end_of_one:
             while self._left and not self._stop.is_set:
                 if not self._at_work or self._has_room():
                     self._at_work += 1
                     return self._left.popleft()
-                self._ended.wait()
+                self._end_of_one.wait()
             return None
 
     def done(self) -> None:
-        """One that was handed out has ended."""
-        with self._ended:
+        """Note the end of an image that was handed out."""
+        with self._end_of_one:
             self._at_work -= 1
-            self._ended.notify_all()
+            self._end_of_one.notify_all()
 
     def failed(self, error: Exception) -> None:
-        """A thread cannot go on: a disk where nothing can be kept, or a bug. All end."""
+        """Stop all threads: one cannot go on, because of a full disk or a bug."""
         self._failure = self._failure or error
         self._stop.set()
 
     def raise_failure(self) -> None:
-        """Raise what kept a thread from its work."""
+        """Raise the first error that stopped a thread."""
         if self._failure:
             raise self._failure

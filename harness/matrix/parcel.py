@@ -1,7 +1,7 @@
-"""The evidence of a run on its way from the machine that ran it: files by name, within bounds.
+"""The evidence of a run, packed by the machine that ran it: files by name, within limits.
 
-What a guest wrote is in them. Their names and sizes are checked where they arrive, whoever sent
-them.
+The files hold text of a guest. Their names and sizes are checked where they arrive, whatever the
+sender.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ MAX_BYTES = 128 << 20
 MAX_FILES = 500
 _MAX_DEPTH = 4
 LEFT_OUT = "not-sent.txt"
-"""In a run folder: the files that were too large to send, a line each."""
+"""The file in a run folder that lists the files that were too large to send, a line each."""
 
 _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,120}")
-# What a verdict is reached from again goes first.
+# The files from which the verdict can be reached again go first.
 _FIRST = (EVIDENCE_FILE, RESULT_FILE)
 
 
 class ParcelError(FormatError):
-    """What came is no evidence that may be unpacked; ``str()`` says why."""
+    """A parcel that may not be unpacked; ``str()`` gives the reason."""
 
 
 def pack(folder: Path) -> dict[str, bytes]:
-    """The files below ``folder`` by their names relative to it, as many as fit.
+    """Return the files below ``folder`` by their names relative to it, as many as fit.
 
-    Evidence first, then the smallest first. What does not fit is named in a file ``LEFT_OUT`` of
-    its run folder; what is no regular file is passed over.
+    Evidence comes first, then the smallest files. Files that do not fit are named in a file
+    ``LEFT_OUT`` of their run folder; anything but regular files is skipped.
     """
     packed: dict[str, bytes] = {}
     left_out: dict[str, list[str]] = {}
@@ -56,8 +56,8 @@ def pack(folder: Path) -> dict[str, bytes]:
 def unpack(files: Mapping[object, object], folder: Path, name: str) -> None:
     """Write ``files`` below ``folder``: the run ``name`` and those of its failed attempts.
 
-    Raises ParcelError, before anything is written, where a name leads elsewhere, something is no
-    file, or there is too much.
+    Raises ParcelError, before anything is written, if a name leads elsewhere, a value is no file
+    content, or there is too much.
     """
     checked = dict(_checked(files, name))
     if len(checked) > MAX_FILES or sum(map(len, checked.values())) > MAX_BYTES + MAX_FILE_BYTES:

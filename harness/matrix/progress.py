@@ -1,18 +1,18 @@
-"""What is told of a matrix while it goes on: which image is where, and what came of it."""
+"""The progress of a matrix: the phase of each image, and its row at the end."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from harness.matrix.record import Tried
+from harness.matrix.record import CaseRow
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
-    """An image is somewhere else than before.
+class PhaseChange:
+    """The start of another phase of an image.
 
-    ``phase`` is ``building``, ``fetching``, a stage of a boot, or in words what is done besides.
+    ``phase`` is ``building``, ``fetching``, a stage of a boot, or another activity in words.
     ``worker`` is the machine that does it, "" for this one.
     """
 
@@ -21,5 +21,5 @@ class Moved:
     worker: str = ""
 
 
-Teller = Callable[[Moved | Tried], None]
-"""Who is told. It may be called from any thread."""
+ProgressListener = Callable[[PhaseChange | CaseRow], None]
+"""A function that is called with every change. It may be called from any thread."""

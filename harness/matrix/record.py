@@ -1,7 +1,7 @@
-"""What came of a catalog: one row for each image, and the folder that keeps them.
+"""The record of a matrix: one row for each image of its catalogs.
 
 The folder of a matrix holds ``matrix.jsonl``, a line for each image as soon as it has ended, and
-``runs/NAME``, the run folder of each. Both are whole at any moment, however the matrix ends.
+``runs/NAME``, the run folder of each. Both are complete at any moment, however the matrix ends.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.matrix.catalog import Expected, Planned
+from harness.matrix.catalog import Expectation, PlannedCase
 from harness.model.outcome import Outcome
 from harness.trial.result import Result
 
@@ -19,23 +19,23 @@ MATRIX_FILE = "matrix.jsonl"
 RUNS = "runs"
 
 Judgement = Literal["right", "wrong", "error"]
-"""Whether what came of an image is what its catalog expects; ``error`` is the host's fault."""
+"""The result of an image compared with its catalog; ``error`` is a fault of the host."""
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Tried(_Model):
-    """What came of one entry of a catalog.
+class CaseRow(_Model):
+    """The row of one entry of a catalog: its result and the judgement on it.
 
     ``differs`` names what is not as expected: ``outcome``, ``stage``, ``cause``, ``prediction``.
-    ``attempts`` is how often it was tried; only an error is tried again. ``wall_s`` is the last
-    attempt from its start to its end; ``wait_s`` what building or downloading took before it.
-    ``run_dir`` is relative to the folder of the matrix, None where there is no run; ``worker`` is
-    the machine that ran it, "" for this one. ``reused`` is a result of an earlier matrix.
-    ``reuse_key`` is what :mod:`harness.matrix.reuse` makes of all that decided it, None where it
-    may not be used again.
+    ``attempts`` counts the attempts; only an error is tried again. ``wall_s`` is the time of the
+    last attempt from its start to its end; ``wait_s`` that of the build or download before it.
+    ``run_dir`` is relative to the folder of the matrix, None without a run; ``worker`` is the
+    machine that ran it, "" for this one. ``reused`` marks a result of an earlier matrix.
+    ``reuse_key`` stands for all that decided the result (:mod:`harness.matrix.reuse`), None if it
+    may not be reused.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Tried(_Model):
     description: str = ""
     source: str
     tags: tuple[str, ...] = ()
-    expected: Expected
+    expected: Expectation
     why: str = ""
     judgement: Judgement
     differs: tuple[str, ...] = ()
@@ -58,10 +58,10 @@ class Tried(_Model):
     reuse_key: str | None = None
 
 
-class Past(_Model):
-    """One earlier result of an image, as history keeps it.
+class PastResult(_Model):
+    """One earlier result of an image, as the history keeps it.
 
-    ``at`` is when its matrix was started. ``verdict_s`` counts from power-on. A ``reused`` one was
+    ``at`` is the start of its matrix. ``verdict_s`` counts from power-on. A ``reused`` one was
     judged in that matrix and tried in an earlier one.
     """
 
@@ -77,13 +77,13 @@ class Past(_Model):
     reuse_key: str | None = None
 
 
-class News(_Model):
-    """What is different from the last time. ``statement`` is one sentence for a person.
+class NewsItem(_Model):
+    """One difference from the last time. ``statement`` is one sentence for a person.
 
     ``broken``: was right, is wrong. ``fixed``: was wrong, is right. ``changed``: wrong both times,
-    in another way. ``flaky``: the same image (by digest) came out both ways. ``slower`` and
-    ``faster``: the boot takes another time than before. ``new``: it has no earlier result.
-    ``since`` is when it was last otherwise, None for ``new``.
+    in another way. ``flaky``: the same image (by digest) has both outcomes. ``slower`` and
+    ``faster``: the time of the boot has changed. ``new``: it has no earlier result. ``since`` is
+    the moment of the last result that was different, None for ``new``.
     """
 
     name: str
@@ -95,24 +95,24 @@ class News(_Model):
 class Matrix(_Model):
     """The whole of a matrix: the object of ``--json``.
 
-    ``missing`` are the names of images that were not tried, because it ended before. ``history``
-    has the earlier results of each image by its name, oldest first, for charts.
+    ``missing`` are the names of images that were not tried because the matrix ended early.
+    ``history`` has the earlier results of each image by its name, oldest first, for charts.
     """
 
     schema_: Literal["harness.matrix/1"] = Field(default="harness.matrix/1", alias="schema")
     started_at: datetime.datetime
     ended_at: datetime.datetime | None
     version: str
-    tried: tuple[Tried, ...]
+    tried: tuple[CaseRow, ...]
     missing: tuple[str, ...] = ()
-    news: tuple[News, ...] = ()
-    history: dict[str, tuple[Past, ...]] = {}
+    news: tuple[NewsItem, ...] = ()
+    history: dict[str, tuple[PastResult, ...]] = {}
 
     @property
     def exit_status(self) -> int:
-        """1 where an image is not as expected, else 4 for a fault of a host, else 0.
+        """1 if an image is not as expected, else 4 for a fault of a host, else 0.
 
-        What nothing proves, where a pass or a fail is expected, is 3.
+        An inconclusive image, where a pass or a fail is expected, is 3.
         """
         wrong = [row.result.outcome for row in self.tried if row.judgement == "wrong"]
         if any(outcome != "inconclusive" for outcome in wrong):
@@ -122,28 +122,30 @@ class Matrix(_Model):
         return 3 if wrong else 0
 
     def to_json(self) -> str:
-        """The object as indented JSON."""
+        """Return the object as indented JSON."""
         return self.model_dump_json(indent=2, by_alias=True)
 
 
-def judge_against(expected: Expected, result: Result) -> tuple[Judgement, tuple[str, ...]]:
-    """Whether ``result`` is what is ``expected``, and what is not."""
+def judge_by_expectation(
+    expected: Expectation, result: Result
+) -> tuple[Judgement, tuple[str, ...]]:
+    """Return the judgement on ``result`` by what is ``expected``, and the names that differ."""
     if result.outcome == "error":
         return "error", ()
-    held = {
+    checks = {
         "outcome": result.outcome == expected.outcome,
         "stage": not expected.stages or result.stage in expected.stages,
         "cause": result.cause == expected.cause,
         "prediction": expected.predicted in (None, result.prediction.will_boot),
     }
-    differs = tuple(what for what, holds in held.items() if not holds)
+    differs = tuple(name for name, holds in checks.items() if not holds)
     return ("wrong" if differs else "right"), differs
 
 
-def of_entry(planned: Planned, result: Result) -> dict[str, Any]:
-    """What a row says of its entry, and of ``result`` beside what is expected."""
+def entry_fields(planned: PlannedCase, result: Result) -> dict[str, Any]:
+    """Return the fields of a row: those of its entry, the result, and the judgement."""
     entry = planned.entry
-    judgement, differs = judge_against(entry.expected, result)
+    judgement, differs = judge_by_expectation(entry.expected, result)
     return {
         "name": entry.name,
         "catalog": planned.catalog,
@@ -158,10 +160,10 @@ def of_entry(planned: Planned, result: Result) -> dict[str, Any]:
     }
 
 
-def as_past(tried: Tried, matrix_started_at: datetime.datetime) -> Past:
-    """What is told of ``tried`` as an earlier result."""
+def past_result(tried: CaseRow, matrix_started_at: datetime.datetime) -> PastResult:
+    """Return ``tried`` as an earlier result of later matrices."""
     result = tried.result
-    return Past(
+    return PastResult(
         at=matrix_started_at,
         judgement=tried.judgement,
         outcome=result.outcome,

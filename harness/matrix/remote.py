@@ -1,6 +1,6 @@
-"""What a worker of a cluster does: tries one image in a folder of its own, and sends what came.
+"""The work of a worker of a cluster: it tries one image in a scratch folder and sends the row.
 
-It is called by dask, in a thread of the worker. The worker's death is that of all it has started:
+Dask calls it in a thread of the worker. When the worker dies, all that it has started dies, too:
 each program is tied to the thread or process that started it (prctl(2), PR_SET_PDEATHSIG).
 """
 
@@ -20,13 +20,13 @@ from harness import __version__
 from harness.errors import ReadFailedError, RecipeFailedError
 from harness.host.bugs import as_fault
 from harness.host.scratch import scratch_folder
+from harness.matrix.acquire import StoppedError
 from harness.matrix.attempt import Options, attempt, fault_row
 from harness.matrix.capacity import write_limit_bytes
-from harness.matrix.catalog import Planned
-from harness.matrix.having import StoppedError
+from harness.matrix.catalog import PlannedCase
 from harness.matrix.parcel import pack
-from harness.matrix.progress import Moved
-from harness.matrix.record import RUNS, Tried
+from harness.matrix.progress import PhaseChange
+from harness.matrix.record import RUNS, CaseRow
 from harness.matrix.stop import Stop
 
 if TYPE_CHECKING:
@@ -34,29 +34,29 @@ if TYPE_CHECKING:
     from distributed import Worker
 
 RESOURCE = "vm"
-"""The resource of a dask worker that says how many machines it may run at once."""
+"""The resource of a dask worker: the number of machines that it may run in parallel."""
 
 RECIPES_ENV = "HARNESS_RECIPES"
-"""On a worker: the folder in which recipes are built, where it is not that of the client."""
+"""The environment variable of a worker for its own folder to build recipes in."""
 
-# How often a worker looks whether the image that it tries is still wanted.
+# How often a worker checks that the image that it tries is still wanted.
 _WANTED_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a worker is to try. ``rules`` are name and text of tables of the user's own."""
+    """An image for a worker to try. ``rules`` are name and text of the user's own tables."""
 
-    planned: Planned
+    planned: PlannedCase
     options: Options
     rules: tuple[tuple[str, str], ...]
     topic: str
 
 
 def try_image(version: str, order: bytes) -> dict[str, Any]:
-    """What comes of a pickled Order: ``row`` (JSON) and ``files``; ``version`` of this harness.
+    """Carry out a pickled Order; return ``row`` (JSON), ``files`` and the ``version`` of harness.
 
-    An order of another ``version`` is not opened, and has no row. Raises StoppedError where the
+    An order of another ``version`` is not opened, and has no row. Raises StoppedError if the
     scheduler no longer wants it.
     """
     from distributed import get_worker
@@ -70,12 +70,12 @@ def try_image(version: str, order: bytes) -> dict[str, Any]:
     return {**said, "row": tried.model_dump_json(by_alias=True), "files": files}
 
 
-def _try(order: Order, worker: Worker) -> tuple[Tried, dict[str, bytes]]:
+def _try(order: Order, worker: Worker) -> tuple[CaseRow, dict[str, bytes]]:
     name, machine = order.planned.entry.name, str(worker.name)
     slots = max(1, int(worker.state.total_resources.get(RESOURCE, 1)))
 
-    def tell(what: Moved | Tried) -> None:
-        if isinstance(what, Moved):
+    def tell(what: PhaseChange | CaseRow) -> None:
+        if isinstance(what, PhaseChange):
             worker.log_event(order.topic, {"name": name, "phase": what.phase, "worker": machine})
 
     begun = {"name": name, "phase": "starting", "worker": machine, "slots": slots}
@@ -92,8 +92,8 @@ def _try(order: Order, worker: Worker) -> tuple[Tried, dict[str, bytes]]:
         return fault_row(order.planned, as_fault(error), machine), {}
 
 
-def _at_home(planned: Planned, machine: str) -> Planned:
-    """The same, with the folders of this machine; raises HostError where it has them not."""
+def _at_home(planned: PlannedCase, machine: str) -> PlannedCase:
+    """Return the case with the folders of this machine; raises HostError if one is missing."""
     entry, recipes = planned.entry, planned.recipes
     if entry.file and not (planned.folder / entry.file).is_file():
         path = planned.folder / entry.file
@@ -114,7 +114,7 @@ def _at_home(planned: Planned, machine: str) -> Planned:
 
 
 def _options(order: Order, scratch: Path, slots: int, machine: str) -> Options:
-    """The options of the order, for this machine: its space, and the rules as files of it."""
+    """Return the options of the order for this machine: its write limit, and its files of rules."""
     folder = scratch / "rules"
     folder.mkdir()
     rules = []
@@ -128,9 +128,9 @@ def _options(order: Order, scratch: Path, slots: int, machine: str) -> Options:
 
 @contextmanager
 def _while_wanted(worker: Worker) -> Iterator[Stop]:
-    """Set once nobody wants what this thread does: dask itself never ends a task that runs.
+    """Yield a Stop that is set once the task is no longer wanted: dask never ends a running task.
 
-    So it is when the client cancels or is gone, and when the scheduler is: the worker closes then.
+    That is when the client cancels or is gone, and when the scheduler is gone: the worker closes.
     """
     stop, done, key = Stop(), threading.Event(), worker.get_current_task()
 

@@ -1,6 +1,6 @@
-"""Whether an image has to be booted again: not where all that decided its last result is the same.
+"""The reuse of results: an image is not booted again if nothing that decided its result changed.
 
-A key stands for all of that. Where two keys are equal, another boot would ask the same question.
+A key stands for all of that. If two keys are equal, another boot would only repeat the first.
 """
 
 from __future__ import annotations
@@ -14,31 +14,31 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 
 from harness import __version__
-from harness.matrix.catalog import Entry, Planned
-from harness.matrix.record import Tried, of_entry
+from harness.matrix.catalog import CatalogEntry, PlannedCase
+from harness.matrix.record import CaseRow, entry_fields
 from harness.provider.profile import load_profile
 
 NOT_IN_KEY = frozenset({"name", "description", "tags", "deadline_s", "expected", "why"})
-"""Fields of an entry that change no verdict. A late run is an error, and no error is used again;
-what is expected is judged again."""
+"""Fields of an entry that change no verdict. A late run is an error, and errors are never reused;
+the judgement is made again."""
 
 
 @cache
 def own_files() -> str:
-    """A digest of the files of harness that have a part in a verdict."""
+    """Return a digest of the files of harness that take part in a verdict."""
     root = resources.files("harness")
     parts = {name: _digest(file.read_bytes()) for name, file in _files(root, "") if _counts(name)}
     return _digest(json.dumps(parts, sort_keys=True).encode())
 
 
 def _counts(name: str) -> bool:
-    """A report only shows what was found; of the profiles, that of the entry is in its key."""
+    """Tell whether a file takes part: reports do not, and the entry's profile is in its key."""
     profile = name.startswith("provider/") and name.endswith(".toml")
     return not (profile or name.startswith("report/") or name.endswith(".pyc"))
 
 
 def _files(folder: Traversable, above: str) -> Iterator[tuple[str, Traversable]]:
-    """Every file below ``folder``, with its name from there."""
+    """Yield every file below ``folder`` with its path from there."""
     for entry in folder.iterdir():
         if entry.is_dir():
             yield from _files(entry, f"{above}{entry.name}/")
@@ -51,11 +51,11 @@ def _digest(data: bytes) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
-    """What a result stands on, beside the image and its entry.
+class ReuseConditions:
+    """The conditions that decide a result beside the image and its entry.
 
     ``accel`` is the accelerator that was chosen, never "auto". ``files`` is a digest of the tool's
-    own files. ``rules`` are the texts of tables of the user's own.
+    own files. ``rules`` are the texts of the user's own tables.
     """
 
     qemu: str
@@ -67,35 +67,35 @@ class Ground:
     files: str = field(default_factory=own_files)
 
 
-def reuse_key(entry: Entry, sha256: str, ground: Ground) -> str:
-    """The key of a result of ``entry``: 32 hexadecimal digits.
+def reuse_key(entry: CatalogEntry, sha256: str, conditions: ReuseConditions) -> str:
+    """Return the key of a result of ``entry``: 32 hexadecimal digits.
 
-    It holds, because each of them can change what comes of it:
+    It is made of all that can change the result:
 
-    - the image, by its SHA-256. Where it comes from is a field of the entry: its name and its
-      server give findings;
+    - the image, by its SHA-256. Its source is a field of the entry: the file name and the server
+      give findings;
     - every field of the entry that is not in ``NOT_IN_KEY``, and the claims of its provider's
       profile;
-    - the tool: its version, and its code and tables, which change without one;
-    - the QEMU, and whether KVM or TCG runs the guest; whether a failure is tried once more, and the
+    - the tool: its version, and its code and tables, which can change without a new version;
+    - the version of QEMU, and the accelerator (KVM or TCG); the option of a second boot, and the
       user's own rules.
 
-    It does not hold how fast the host is, nor the versions of other programs.
+    The speed of the host and the versions of other programs are no part of it.
     """
-    held = {
+    parts = {
         "image": sha256,
         "entry": entry.model_dump(mode="json", exclude=set(NOT_IN_KEY)),
         "profile": load_profile(entry.provider).model_dump(mode="json"),
-        "ground": asdict(ground),
+        "ground": asdict(conditions),
     }
-    return _digest(json.dumps(held, sort_keys=True).encode())
+    return _digest(json.dumps(parts, sort_keys=True).encode())
 
 
-def again(planned: Planned, known: Tried) -> Tried:
-    """The row of ``planned`` in today's matrix, by a result that is ``known``.
+def reused_row(planned: PlannedCase, known: CaseRow) -> CaseRow:
+    """Return the row of ``planned`` in today's matrix from the ``known`` result.
 
-    It is judged by what is expected today. Its run is not in the folder of today's matrix.
+    It is judged by today's expectation. Its run is not in the folder of today's matrix.
     """
     result = known.result.model_copy(update={"run_dir": None})
-    today = of_entry(planned, result)
+    today = entry_fields(planned, result)
     return known.model_copy(update={**today, "run_dir": None, "reused": True})

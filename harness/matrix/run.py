@@ -1,4 +1,4 @@
-"""A whole matrix: what is missing is tried, kept, held against what came before."""
+"""A run of a whole matrix: its missing images are tried, kept, and compared with the history."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from harness.diagnose.rules import read_rules
 from harness.errors import UsageError
 from harness.host.program_log import kept_log
 from harness.machine.acceleration import choose_acceleration
-from harness.matrix.attempt import Known, Options
-from harness.matrix.capacity import fitting, measure
-from harness.matrix.catalog import Planned
+from harness.matrix.attempt import Options, ResultLookup
+from harness.matrix.capacity import free_guest_slots, measure_capacity
+from harness.matrix.catalog import PlannedCase
 from harness.matrix.folder import MatrixFolder
 from harness.matrix.history import HISTORY_FILE, History
 from harness.matrix.local import run_local
 from harness.matrix.news import news
-from harness.matrix.progress import Moved
-from harness.matrix.record import Matrix, Past, Tried
+from harness.matrix.progress import PhaseChange
+from harness.matrix.record import CaseRow, Matrix, PastResult
 from harness.matrix.stop import Stop
 from harness.provider.profile import load_profile
 from harness.trial.run_folder import new_report_dir
@@ -28,16 +28,16 @@ from harness.trial.run_folder import new_report_dir
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatrixRequest:
-    """The images to try, and how.
+    """The images to try, and the options.
 
-    ``report_dir`` is None where a new folder of the user's is taken, ``history_file`` where that
-    is beside the report's folder, ``jobs`` for as many machines at once as fit. ``scheduler`` is
-    the address of a scheduler of dask; None for this machine. With ``resume`` the matrix in
-    ``report_dir`` goes on. With ``reuse`` an earlier result takes the place of a boot. With
-    ``fail_fast`` the first image that is not right ends the matrix.
+    ``report_dir`` is None for a new folder in the user's state folder, ``history_file`` is None for
+    one beside the report's folder, ``jobs`` is None for as many machines in parallel as fit.
+    ``scheduler`` is the address of a scheduler of dask; None for this machine. With ``resume`` the
+    matrix in ``report_dir`` goes on. With ``reuse`` an earlier result takes the place of a boot.
+    With ``fail_fast`` the first image that is not right ends the matrix.
     """
 
-    planned: tuple[Planned, ...]
+    planned: tuple[PlannedCase, ...]
     options: Options = Options()
     report_dir: Path | None = None
     history_file: Path | None = None
@@ -49,28 +49,28 @@ class MatrixRequest:
 
 
 class MatrixView(Protocol):
-    """The place where a person sees a matrix go on. It may be told from any thread."""
+    """The display of a running matrix. It may be called from any thread."""
 
-    def __call__(self, what: Moved | Tried) -> None:
-        """Take what has happened."""
+    def __call__(self, what: PhaseChange | CaseRow) -> None:
+        """Show a phase of an image, or its row."""
 
     def announce(self, line: str) -> None:
-        """Show a line that says what is about to be done."""
+        """Show a line about the next step."""
 
 
 Showing = Callable[[tuple[str, ...], int], AbstractContextManager[MatrixView]]
-"""What shows a matrix, by the names of the images that are left and the number of the others."""
+"""A function that opens the display, by the names of the images left and the number of others."""
 Reporting = Callable[[Matrix, Path], None]
-"""What makes reports of a matrix, which lies in that folder."""
+"""A function that writes reports of the matrix in a folder."""
 
 
 def run_matrix(
     request: MatrixRequest, stop: Stop, showing: Showing, reporting: Reporting
 ) -> Matrix:
-    """The matrix once all of it was tried, or after ``stop`` as far as it went.
+    """Run a matrix to its end, or until ``stop`` is set; return it as far as it went.
 
-    It is kept in its folder and in the history; ``reporting`` is called before another may go on
-    in that folder. Raises UsageError for a request that cannot be meant.
+    It is kept in its folder and in the history; ``reporting`` is called while no other matrix may
+    resume it. Raises UsageError for a request that contradicts itself.
     """
     _check(request)
     names = [row.entry.name for row in request.planned]
@@ -100,9 +100,9 @@ def _check(request: MatrixRequest) -> None:
 def _try_images(
     request: MatrixRequest, folder: MatrixFolder, history_file: Path, stop: Stop, view: MatrixView
 ) -> None:
-    """Try all images of ``request``, each of which is kept in ``folder``."""
+    """Try all images of ``request`` and keep each in ``folder``."""
     if request.scheduler is None:
-        known = _known_in(history_file) if request.reuse else None
+        known = _results_in(history_file) if request.reuse else None
         _try_here(request, folder, known, stop, view)
         return
     # dask takes a second to import.
@@ -120,21 +120,25 @@ def _try_images(
 
 
 def _try_here(
-    request: MatrixRequest, folder: MatrixFolder, known: Known | None, stop: Stop, view: MatrixView
+    request: MatrixRequest,
+    folder: MatrixFolder,
+    known: ResultLookup | None,
+    stop: Stop,
+    view: MatrixView,
 ) -> None:
-    """Try them on this machine, as many at once as fit."""
+    """Try all images of ``request`` on this machine, as many in parallel as fit."""
     memory_mib = _largest_memory_mib(request.planned)
-    capacity = measure(choose_acceleration(request.options.accel), memory_mib)
+    capacity = measure_capacity(choose_acceleration(request.options.accel), memory_mib)
     jobs = request.jobs or capacity.jobs
     number = len(request.planned)
     count = "an image" if number == 1 else f"{number} images"
-    view.announce(f"{count}, {capacity.in_words(jobs)}")
+    view.announce(f"{count}, {capacity.description(jobs)}")
     run_local(
         request.planned,
         replace(request.options, write_limit_bytes=capacity.write_limit_bytes(jobs)),
         folder,
         jobs,
-        has_room=lambda: fitting(memory_mib) >= 1,
+        has_room=lambda: free_guest_slots(memory_mib) >= 1,
         stop=stop,
         tell=view,
         fail_fast=request.fail_fast,
@@ -142,17 +146,17 @@ def _try_here(
     )
 
 
-def _largest_memory_mib(planned: Sequence[Planned]) -> int:
+def _largest_memory_mib(planned: Sequence[PlannedCase]) -> int:
     profiles = [load_profile(row.entry.provider) for row in planned]
     return max(row.machine.memory_mib.value for row in profiles)
 
 
 def _judged(folder: MatrixFolder, history: History, stop: Stop) -> Matrix:
-    """The matrix in ``folder``; where it has ended, with what is new by the history."""
+    """Return the matrix in ``folder``; with its news by the history, if it has ended."""
     came = folder.matrix()
     for row in came.tried:
         history.add(came.started_at, row)
-    past: dict[str, tuple[Past, ...]] = {
+    past: dict[str, tuple[PastResult, ...]] = {
         row.name: history.past(row.name, before=came.started_at) for row in came.tried
     }
     if not stop.is_set or not came.missing:
@@ -160,10 +164,10 @@ def _judged(folder: MatrixFolder, history: History, stop: Stop) -> Matrix:
     return folder.matrix()
 
 
-def _known_in(path: Path) -> Known:
-    """What finds an earlier result in the history at ``path``, from any thread."""
+def _results_in(path: Path) -> ResultLookup:
+    """Return a lookup in the history at ``path`` that may be called from any thread."""
 
-    def known(key: str) -> Tried | None:
+    def known(key: str) -> CaseRow | None:
         with History(path) as history:
             return history.known(key)
 

@@ -1,4 +1,4 @@
-"""Which images of a catalog are meant: by words, and by a share of all."""
+"""The selection of images of a catalog: by words, and by a share of all."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Self
 
 from harness.errors import UsageError
-from harness.matrix.catalog import Entry, Planned
+from harness.matrix.catalog import CatalogEntry, PlannedCase
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,24 +21,23 @@ class Shard:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The share that "K/N" means; raises UsageError where it means none."""
+        """Return the share that "K/N" means; raises UsageError for any other text."""
         match = re.fullmatch(r"([0-9]{1,4})/([0-9]{1,4})", text)
         shard = cls(int(match[1]), int(match[2])) if match else None
         if shard is None or not 1 <= shard.number <= shard.of:
             raise UsageError(f"--shard {text}: is K/N, with K from 1 to N: 2/4, say.")
         return shard
 
-    def take(self, planned: Sequence[Planned]) -> tuple[Planned, ...]:
-        """Every N-th image: those of one distribution, which take alike, go to all shares."""
+    def take(self, planned: Sequence[PlannedCase]) -> tuple[PlannedCase, ...]:
+        """Return every N-th image: so the slow images of one distribution go to all shares."""
         return tuple(planned[self.number - 1 :: self.of])
 
 
-def select(planned: Sequence[Planned], words: Iterable[str]) -> tuple[Planned, ...]:
-    """The images that ``words`` mean, in their order; all, where there are none.
+def select(planned: Sequence[PlannedCase], words: Iterable[str]) -> tuple[PlannedCase, ...]:
+    """Return the images that ``words`` select, in their order; all images without words.
 
     A word is a name, or ``tag:`` and a tag, with the wildcards of fnmatch; with ``!`` before it, it
-    leaves out what it means. Raises UsageError for a word that means nothing: most are typing
-    errors.
+    excludes images. Raises UsageError for a word that matches nothing: most are typing errors.
     """
     words = list(words)
     wanted = [word for word in words if not word.startswith("!")]
@@ -54,7 +53,7 @@ def select(planned: Sequence[Planned], words: Iterable[str]) -> tuple[Planned, .
     )
 
 
-def _means(word: str, entry: Entry) -> bool:
+def _means(word: str, entry: CatalogEntry) -> bool:
     kind, colon, pattern = word.partition(":")
     if colon and kind == "tag":
         return any(fnmatchcase(tag, pattern) for tag in entry.tags)

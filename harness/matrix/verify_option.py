@@ -1,4 +1,4 @@
-"""How a field is said to ``harness verify``: declared with the field, and nowhere else."""
+"""The option of ``harness verify`` for a field: declared with the field, and nowhere else."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any, get_type_hints
 
 @dataclass(frozen=True, slots=True)
 class VerifyOption:
-    """The option of ``harness verify`` that says a field, as its annotation.
+    """The option of ``harness verify`` that passes a field, as its annotation.
 
-    None and False are not said, and True needs no value; ``for_false`` is an option that says
-    False instead. Of a tuple each value is said.
+    None and False are not passed, and True needs no value; ``for_false`` is an option that stands
+    for False instead. A tuple repeats the option for each value.
     """
 
     name: str
     for_false: bool = False
 
     def words(self, value: object) -> Iterator[str]:
-        """The words of a command line that say ``value``."""
+        """Yield the words of a command line that pass ``value``."""
         if isinstance(value, bool):
             if value is not self.for_false:
                 yield self.name
@@ -38,7 +38,7 @@ def _spelled(value: object) -> str:
 
 
 def verify_options(kind: type) -> dict[str, VerifyOption]:
-    """The fields of a class that are said to ``harness verify``, with their options."""
+    """Return the fields of a class that are passed to ``harness verify``, with their options."""
     hints: dict[str, Any] = get_type_hints(kind, include_extras=True)
     return {
         name: option
@@ -49,6 +49,6 @@ def verify_options(kind: type) -> dict[str, VerifyOption]:
 
 
 def verify_words(row: object) -> Iterator[str]:
-    """The words that say the fields of ``row``."""
+    """Yield the words of a command line that pass the fields of ``row``."""
     for name, option in verify_options(type(row)).items():
         yield from option.words(getattr(row, name))

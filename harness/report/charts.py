@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.matrix.record import Past, Tried
+from harness.matrix.record import CaseRow, PastResult
 from harness.model.stages import DISK_LADDER, ISO_LADDER
 from harness.report.row_words import duration, earlier_outcome_text, moment
 from harness.trial.result import Result
@@ -87,7 +87,7 @@ def _percent(seconds: float, scale_s: float) -> float:
     return round(100 * seconds / scale_s, 2) if scale_s > 0 else 0.0
 
 
-def sparkline(row: Tried, history: Sequence[Past]) -> Sparkline | None:
+def sparkline(row: CaseRow, history: Sequence[PastResult]) -> Sparkline | None:
     """Return the chart of ``row`` and its earlier results; None if there are none.
 
     The time axis begins at 0; a result without a boot is left out.

@@ -9,9 +9,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from harness.errors import RecordError, UsageError, validation_faults
-from harness.matrix.catalog import Expected
+from harness.matrix.catalog import Expectation
 from harness.matrix.folder import is_matrix, read_matrix
-from harness.matrix.record import Matrix, Tried, judge_against
+from harness.matrix.record import CaseRow, Matrix, judge_by_expectation
 from harness.net.link import is_url, name_in_url
 from harness.trial.replay import replay
 from harness.trial.result import EVIDENCE_FILE, RESULT_FILE, Result
@@ -49,12 +49,12 @@ def read_run(folder: Path) -> Matrix:
     no run.
     """
     result = _result_of(folder)
-    expected = Expected()
-    judgement, differs = judge_against(expected, result)
+    expected = Expectation()
+    judgement, differs = judge_by_expectation(expected, result)
     took_s = result.timings_s.get("check", 0.0) + result.timings_s.get("verdict", 0.0)
     ended_at = _written_at(folder)
     started_at = ended_at - datetime.timedelta(seconds=took_s)
-    row = Tried(
+    row = CaseRow(
         name=_short_name(result),
         catalog="",
         source=result.image.location,
@@ -114,7 +114,7 @@ def _short_name(result: Result) -> str:
     return Path(name).stem or "image"
 
 
-def _with_unique_names(rows: Iterable[Tried]) -> Iterator[Tried]:
+def _with_unique_names(rows: Iterable[CaseRow]) -> Iterator[CaseRow]:
     """Yield the rows; a name that is taken already gets a number."""
     taken: set[str] = set()
     for row in rows:

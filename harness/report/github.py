@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from harness.errors import NoSpaceError
-from harness.matrix.record import Matrix, Tried
+from harness.matrix.record import CaseRow, Matrix
 from harness.report import row_words
 from harness.report.findings import shown_finding
 from harness.report.markdown import MAX_BYTES, markdown
@@ -54,7 +54,7 @@ def workflow_commands(matrix: Matrix) -> Iterator[str]:
         yield _command("harness", f"{len(bad) - len(shown)} images more are not right.")
 
 
-def _message(row: Tried) -> str:
+def _message(row: CaseRow) -> str:
     """Return the lines of an annotation: reason, expectation, remedy."""
     cause = row.result.cause_finding
     lines = [row_words.reason_text(row), f"expected: {row_words.expectation_text(row.expected)}"]

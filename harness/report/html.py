@@ -19,7 +19,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.matrix.record import Matrix, Tried
+from harness.matrix.record import CaseRow, Matrix
 from harness.report import row_words
 from harness.report.boots import BootSection, PageBudget, boot_sections
 from harness.report.charts import Sparkline, StageBar, sparkline, timeline
@@ -47,7 +47,7 @@ class RowView:
     """
 
     anchor: str
-    row: Tried
+    row: CaseRow
     came: str
     right: str
     why: str
@@ -138,7 +138,7 @@ def _findings_of(result: Result) -> list[ShownFinding]:
     return [shown_finding(row, PAGE, result.cause) for row in heaviest]
 
 
-def _why(row: Tried) -> str:
+def _why(row: CaseRow) -> str:
     has_reason = row.judgement != "right" or row.result.cause
     return row_words.safe_line(row_words.reason_text(row)) if has_reason else ""
 
@@ -158,7 +158,7 @@ def _grouped(views: Iterable[RowView]) -> Iterator[tuple[str, str, list[RowView]
 
 
 def _view(
-    anchor: str, row: Tried, matrix: Matrix, folder: Path, scale_s: float, budget: PageBudget
+    anchor: str, row: CaseRow, matrix: Matrix, folder: Path, scale_s: float, budget: PageBudget
 ) -> RowView:
     result = row.result
     searched = [row.name, row.description, row.catalog, row.source, row_words.outcome_text(result)]
@@ -178,11 +178,11 @@ def _view(
     )
 
 
-def _verdict_s(row: Tried) -> float:
+def _verdict_s(row: CaseRow) -> float:
     return row.result.timings_s.get("verdict", 0.0) if row.result.stage else 0.0
 
 
-def _facts(row: Tried) -> Iterator[tuple[str, str]]:
+def _facts(row: CaseRow) -> Iterator[tuple[str, str]]:
     """Yield further facts of an attempt: name and value."""
     image, tool = row.result.image, row.result.tool
     yield "image", row.source

@@ -12,7 +12,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from harness.matrix.record import Matrix, Tried
+from harness.matrix.record import CaseRow, Matrix
 from harness.report import row_words
 from harness.report.charts import stage_times
 from harness.report.console_lines import ReportLine, lines_to_show, read_consoles
@@ -48,7 +48,7 @@ def junit_xml(matrix: Matrix, folder: Path) -> str:
     return declaration + ET.tostring(root, encoding="unicode") + "\n"
 
 
-def _suite_name(row: Tried) -> str:
+def _suite_name(row: CaseRow) -> str:
     return row_words.safe_line(row.catalog or row.result.provider, 200)
 
 
@@ -59,7 +59,7 @@ def _count(element: ET.Element, cases: list[ET.Element]) -> None:
     element.set("time", f"{sum(float(case.get('time', '0')) for case in cases):.3f}")
 
 
-def _case(row: Tried, folder: Path) -> ET.Element:
+def _case(row: CaseRow, folder: Path) -> ET.Element:
     case = _new_case(row.name, _suite_name(row), row.wall_s)
     _add_properties(case, row)
     if row.judgement != "right":
@@ -85,7 +85,7 @@ def _new_case(name: str, suite: str, time_s: float) -> ET.Element:
     return case
 
 
-def _add_properties(case: ET.Element, row: Tried) -> None:
+def _add_properties(case: ET.Element, row: CaseRow) -> None:
     result = row.result
     values = {
         "judgement": row.judgement,
@@ -108,7 +108,7 @@ def _add_properties(case: ET.Element, row: Tried) -> None:
             ET.SubElement(properties, "property", name=name, value=_legal(value))
 
 
-def _failure_lines(row: Tried) -> Iterator[str]:
+def _failure_lines(row: CaseRow) -> Iterator[str]:
     yield f"expected: {row_words.expectation_text(row.expected)}"
     yield f"seen:     {row_words.outcome_text(row.result)}"
     if row.differs:
@@ -129,7 +129,7 @@ def _finding_lines(cause: ShownFinding) -> Iterator[str]:
         yield f"  -> {cause.advice}"
 
 
-def _output(row: Tried, folder: Path) -> Iterator[str]:
+def _output(row: CaseRow, folder: Path) -> Iterator[str]:
     """Yield image, stages and the end of the console output, which is short if all is right."""
     yield f"image: {row.source}"
     stages = [f"{stage} {at_s:.1f} s" for stage, at_s in stage_times(row.result).items()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from harness.matrix.record import Matrix, Tried
+from harness.matrix.record import CaseRow, Matrix
 from harness.report import row_words
 from harness.report.findings import shown_finding
 
@@ -99,7 +99,7 @@ def _missing(matrix: Matrix) -> Iterator[str]:
     yield ""
 
 
-def _bad_row(row: Tried) -> str:
+def _bad_row(row: CaseRow) -> str:
     cause = row.result.cause_finding
     remedy = shown_finding(cause).advice if cause else ""
     return _cells(
@@ -111,7 +111,7 @@ def _bad_row(row: Tried) -> str:
     )
 
 
-def _row(row: Tried) -> str:
+def _row(row: CaseRow) -> str:
     verdict_s = row.result.timings_s.get("verdict", 0.0)
     return _cells(
         _MARKS[row.judgement],

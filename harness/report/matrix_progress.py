@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.evidence.guest_text import printable
-from harness.matrix.progress import Moved
-from harness.matrix.record import Judgement, Tried
+from harness.matrix.progress import PhaseChange
+from harness.matrix.record import CaseRow, Judgement
 from harness.report.result_text import OUTCOME_STYLES
 from harness.report.row_words import expectation_text
 
@@ -52,10 +52,10 @@ class MatrixProgress:
     def __exit__(self, *_: object) -> None:
         self._live.stop()
 
-    def __call__(self, what: Moved | Tried) -> None:
+    def __call__(self, what: PhaseChange | CaseRow) -> None:
         """Take a change of phase, or the result of an image."""
         with self._lock:
-            if isinstance(what, Moved):
+            if isinstance(what, PhaseChange):
                 now_s = time.monotonic()
                 before = self._at_work.get(what.name)
                 begun_s = before.begun_s if before else now_s
@@ -71,7 +71,7 @@ class MatrixProgress:
         """Show a line that says what is about to be done."""
         self._console.print(line, highlight=False)
 
-    def _line(self, tried: Tried) -> Text:
+    def _line(self, tried: CaseRow) -> Text:
         result = tried.result
         ending = result.cause or result.stage or ""
         line = Text.assemble(
@@ -118,7 +118,7 @@ class MatrixProgress:
         return text
 
 
-def first_statement(tried: Tried) -> str:
+def first_statement(tried: CaseRow) -> str:
     """Return the sentence of the finding of the cause; "" without one."""
     found = tried.result.cause_finding
     return found.statement if found else ""

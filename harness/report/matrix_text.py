@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.matrix.record import Judgement, Matrix, News, Tried
+from harness.matrix.record import CaseRow, Judgement, Matrix, NewsItem
 from harness.report import row_words
 from harness.report.findings import shown_finding
 from harness.report.result_text import OUTCOME_STYLES
@@ -69,7 +69,7 @@ def print_matrix(
         console.print(where, soft_wrap=True)
 
 
-def _news(row: News) -> Text:
+def _news(row: NewsItem) -> Text:
     line = Text.assemble(
         (f"  {row.kind:<9}", _NEWS_STYLES[row.kind]),
         (row_words.safe_line(row.name, 100), "bold"),
@@ -80,7 +80,7 @@ def _news(row: News) -> Text:
     return line
 
 
-def _table(rows: list[Tried]) -> Table:
+def _table(rows: list[CaseRow]) -> Table:
     """Return a table with a line for each row, and under it the reason and the remedy."""
     table = Table.grid(padding=(0, 1))
     table.add_column(width=3, justify="right")
@@ -97,7 +97,7 @@ def _table(rows: list[Tried]) -> Table:
     return table
 
 
-def _line(row: Tried) -> Text:
+def _line(row: CaseRow) -> Text:
     result = row.result
     line = Text.assemble(
         (row_words.safe_line(row.name, 100), "bold"),

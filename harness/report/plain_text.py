@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from harness.evidence.guest_text import printable
-from harness.matrix.catalog import Expected
-from harness.matrix.record import Tried
+from harness.matrix.catalog import Expectation
+from harness.matrix.record import CaseRow
 from harness.model.finding import Finding
 from harness.report.findings import by_weight, shown_finding
 
@@ -22,7 +22,7 @@ def plain_findings(findings: Iterable[Finding], cause: str | None) -> Iterator[s
             yield f"  \u2192 {row.advice}"
 
 
-def plain_row(tried: Tried) -> str:
+def plain_row(tried: CaseRow) -> str:
     """Return the result of ``tried``, with the expectation if that differs."""
     result = tried.result
     lines = [f"{tried.name}: {_brief(result.outcome, [result.stage], result.cause)}"]
@@ -41,5 +41,5 @@ def _brief(outcome: str, stages: Iterable[str | None], cause: str | None) -> str
     return outcome + f" at the stage {at}" * bool(at) + f" ({cause})" * bool(cause)
 
 
-def _predicted(expected: Expected) -> str:
+def _predicted(expected: Expectation) -> str:
     return "the system comes up" if expected.predicted else "the system does not come up"

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from harness.evidence.guest_text import printable
-from harness.matrix.catalog import Expected
-from harness.matrix.record import Judgement, Matrix, News, Past, Tried
+from harness.matrix.catalog import Expectation
+from harness.matrix.record import CaseRow, Judgement, Matrix, NewsItem, PastResult
 from harness.trial.result import Result
 
 TEXT_LIMIT = 1000
@@ -27,7 +27,7 @@ def safe_line(text: str, limit: int = TEXT_LIMIT) -> str:
     return printable(text.encode("utf-8", "replace").decode("utf-8"), limit)
 
 
-def worst_first(matrix: Matrix) -> list[Tried]:
+def worst_first(matrix: Matrix) -> list[CaseRow]:
     """Return the rows: not as expected first, then host faults, then those that are right."""
     return sorted(matrix.tried, key=lambda row: _ORDER.index(row.judgement))
 
@@ -64,7 +64,7 @@ def headline(matrix: Matrix) -> str:
     return ", ".join(said)
 
 
-def listed_news(matrix: Matrix) -> list[News]:
+def listed_news(matrix: Matrix) -> list[NewsItem]:
     """Return the news, one line each; many images without an earlier result share one line.
 
     Their results are in the table.
@@ -75,7 +75,7 @@ def listed_news(matrix: Matrix) -> list[News]:
         return [*known, *first]
     names = ", ".join(row.name for row in first[:_FIRST_ALONE])
     statement = f"None of them has an earlier result: {names} and {len(first) - _FIRST_ALONE} more."
-    return [*known, News(name=f"{len(first)} images", kind="new", statement=statement)]
+    return [*known, NewsItem(name=f"{len(first)} images", kind="new", statement=statement)]
 
 
 def outcome_text(result: Result) -> str:
@@ -83,12 +83,12 @@ def outcome_text(result: Result) -> str:
     return _joined([result.outcome, result.stage, result.cause])
 
 
-def expectation_text(expected: Expected) -> str:
+def expectation_text(expected: Expectation) -> str:
     """Return the expectation of a catalog, in the same form."""
     return _joined([expected.outcome, " or ".join(expected.stages), expected.cause])
 
 
-def earlier_outcome_text(past: Past) -> str:
+def earlier_outcome_text(past: PastResult) -> str:
     """Return an earlier result, in the same form."""
     return _joined([past.outcome, past.stage, past.cause])
 
@@ -97,7 +97,7 @@ def _joined(words: Iterable[str | None]) -> str:
     return ", ".join(word for word in words if word)
 
 
-def reason_text(row: Tried) -> str:
+def reason_text(row: CaseRow) -> str:
     """Return in one sentence why a row is not right: its cause, or the expectation."""
     cause = row.result.cause_finding
     if cause:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from harness.errors import UsageError
-from harness.matrix.catalog import Expected
+from harness.matrix.catalog import Expectation
 from harness.model.hardware import Firmware
 from harness.model.table import read_table
 from images.recipe import RecipeError
@@ -155,7 +155,7 @@ class Entry(_Model):
     firmware: Firmware | None = None
     why: Annotated[str, Field(min_length=1)]
     steps: list[Step] = []
-    expected: Expected
+    expected: Expectation
 
     @property
     def options(self) -> list[str]:

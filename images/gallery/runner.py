@@ -17,8 +17,8 @@ from pydantic import ValidationError
 
 from harness.evidence.log import read_evidence
 from harness.host.programs import PDEATHSIG
-from harness.matrix.catalog import Expected
-from harness.matrix.record import judge_against
+from harness.matrix.catalog import Expectation
+from harness.matrix.record import judge_by_expectation
 from harness.model.stages import Stage
 from harness.trial.replay import judge_record
 from harness.trial.result import EVIDENCE_FILE, Result
@@ -46,7 +46,7 @@ class Ran:
     """
 
     name: str
-    expected: Expected
+    expected: Expectation
     outcome: str
     stage: Stage | None
     cause: str | None
@@ -145,7 +145,7 @@ def compare(
 ) -> Ran:
     """What a result says about an entry."""
     expected, predicted = entry.expected, result.prediction.will_boot
-    _, wrong = judge_against(expected, result)
+    _, wrong = judge_by_expectation(expected, result)
     return Ran(
         name=name,
         expected=expected,

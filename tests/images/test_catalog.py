@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.matrix.catalog import Planned, load_catalogs
+from harness.matrix.catalog import PlannedCase, load_catalogs
 from harness.net.checksum_files import checksum_file_url
 from harness.net.http import parse_url
 from harness.net.link import is_url
@@ -29,7 +29,7 @@ EVERY = load_catalogs([CATALOG])
 UPSTREAM = [row for row in EVERY if row.entry.url]
 
 
-def named(row: Planned) -> str:
+def named(row: PlannedCase) -> str:
     return row.entry.name
 
 
@@ -42,7 +42,7 @@ def test_the_catalogs_hold_together_with_names_of_their_own() -> None:
 
 
 @pytest.mark.parametrize("row", UPSTREAM, ids=named)
-def test_an_upstream_image_comes_from_a_server_that_is_who_it_says(row: Planned) -> None:
+def test_an_upstream_image_comes_from_a_server_that_is_who_it_says(row: PlannedCase) -> None:
     entry = row.entry
     assert entry.url
     assert entry.checksums

@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
-from harness.matrix.catalog import Expected
-from harness.matrix.record import Past, Tried, as_past, judge_against
+from harness.matrix.catalog import Expectation
+from harness.matrix.record import CaseRow, PastResult, judge_by_expectation, past_result
 from harness.trial.result import Image, Result, Tool
 
 SHA256 = "a" * 64
-PASS = Expected()
+PASS = Expectation()
 
 
 def night(number: int) -> datetime.datetime:
@@ -18,7 +18,7 @@ def night(number: int) -> datetime.datetime:
     return datetime.datetime(2026, 11, 1, 2, tzinfo=datetime.UTC) + datetime.timedelta(number - 1)
 
 
-def tried(name: str = "debian", *, expected: Expected = PASS, **more: Any) -> Tried:
+def tried(name: str = "debian", *, expected: Expectation = PASS, **more: Any) -> CaseRow:
     """A pass, but for what is said: ``outcome``, ``cause``, ``stage``, ``verdict_s``, …"""
     outcome = more.pop("outcome", "pass")
     default_cause = {"fail": "boot.kernel-panic", "error": "host.no-space"}.get(outcome)
@@ -39,7 +39,7 @@ def tried(name: str = "debian", *, expected: Expected = PASS, **more: Any) -> Tr
         run_dir=f"runs/{name}",
         tool=Tool(version="0.1.0", qemu="7.2.22", accel=more.pop("accel", "tcg"), backend="qemu"),
     )
-    judgement, differs = judge_against(expected, result)
+    judgement, differs = judge_by_expectation(expected, result)
     row = {
         "catalog": "linux.toml",
         "source": f"{name}.qcow2",
@@ -48,11 +48,11 @@ def tried(name: str = "debian", *, expected: Expected = PASS, **more: Any) -> Tr
         "run_dir": f"runs/{name}",
         **more,
     }
-    return Tried(
+    return CaseRow(
         name=name, expected=expected, judgement=judgement, differs=differs, result=result, **row
     )
 
 
-def nights(*rows: Tried) -> tuple[Past, ...]:
+def nights(*rows: CaseRow) -> tuple[PastResult, ...]:
     """The results of as many nights, the first of November first."""
-    return tuple(as_past(row, night(number)) for number, row in enumerate(rows, start=1))
+    return tuple(past_result(row, night(number)) for number, row in enumerate(rows, start=1))

@@ -5,27 +5,27 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from harness.matrix.catalog import Entry, Expected, Planned, Recipes
+from harness.matrix.catalog import CatalogEntry, Expectation, PlannedCase, Recipes
 
 SLOW = Path(__file__).with_name("slow_recipe.py")
-NO_IMAGE = Expected(outcome="fail", cause="format.unsupported")
+NO_IMAGE = Expectation(outcome="fail", cause="format.unsupported")
 
 
-def plan(images: Path, entry: Entry) -> Planned:
+def plan(images: Path, entry: CatalogEntry) -> PlannedCase:
     recipes = Recipes(command=("python", str(SLOW), str(images)))
-    return Planned(entry, "test.toml", images, recipes)
+    return PlannedCase(entry, "test.toml", images, recipes)
 
 
-def no_image(images: Path, name: str) -> Planned:
+def no_image(images: Path, name: str) -> PlannedCase:
     (images / f"{name}.img").write_bytes(b"KDMV" + bytes(4096))
-    entry = Entry(name=name, file=f"{name}.img", expected=NO_IMAGE, why="it is a VMDK")
+    entry = CatalogEntry(name=name, file=f"{name}.img", expected=NO_IMAGE, why="it is a VMDK")
     return plan(images, entry)
 
 
-def slow(images: Path, name: str) -> Planned:
+def slow(images: Path, name: str) -> PlannedCase:
     """An image that takes until ``images/NAME.go`` is there."""
     (images / f"{name}.img").write_bytes(b"KDMV" + bytes(4096))
-    return plan(images, Entry(name=name, recipe=name, expected=NO_IMAGE, why="it is a VMDK"))
+    return plan(images, CatalogEntry(name=name, recipe=name, expected=NO_IMAGE, why="it is a VMDK"))
 
 
 def begun(images: Path, name: str = "*") -> dict[int, str]:

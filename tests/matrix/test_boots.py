@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from harness.matrix.attempt import Options, attempt
-from harness.matrix.catalog import Entry, Planned, load_catalogs
+from harness.matrix.catalog import CatalogEntry, PlannedCase, load_catalogs
 from harness.matrix.folder import read_matrix
-from harness.matrix.progress import Moved
-from harness.matrix.record import Matrix, Tried
+from harness.matrix.progress import PhaseChange
+from harness.matrix.record import CaseRow, Matrix
 from tests.processes import machines_of, wait_for
 from tests.program import HARNESS
 
@@ -89,9 +89,9 @@ def test_what_has_not_changed_is_not_booted_again(
     assert not (tmp_path / "out" / "runs" / "a").exists()
 
 
-def tried_with(tmp_path: Path, tiny: Path, options: Options, **more: float) -> Tried:
-    entry = Entry(name="tiny", file=str(tiny), **more)
-    return attempt(Planned(entry, "images.toml", tmp_path, None), options, tmp_path / "run")
+def tried_with(tmp_path: Path, tiny: Path, options: Options, **more: float) -> CaseRow:
+    entry = CatalogEntry(name="tiny", file=str(tiny), **more)
+    return attempt(PlannedCase(entry, "images.toml", tmp_path, None), options, tmp_path / "run")
 
 
 def test_who_writes_too_much_is_ended(tmp_path: Path, tiny: Path) -> None:
@@ -110,8 +110,8 @@ def test_where_it_stands_is_told(tmp_path: Path, tiny: Path) -> None:
     (planned,) = load_catalogs([catalog(tmp_path, tiny, "tiny")])
     told: list[str] = []
 
-    def tell(what: Moved | Tried) -> None:
-        if isinstance(what, Moved):
+    def tell(what: PhaseChange | CaseRow) -> None:
+        if isinstance(what, PhaseChange):
             told.append(what.phase)
 
     tried = attempt(planned, Options(accel="tcg"), tmp_path / "run", tell=tell)

@@ -9,19 +9,19 @@ import pytest
 
 from harness.errors import InternalError
 from harness.matrix import attempt as attempts
+from harness.matrix.acquire import AcquiredImage
 from harness.matrix.attempt import Options
-from harness.matrix.catalog import Entry, Planned
+from harness.matrix.catalog import CatalogEntry, PlannedCase
 from harness.matrix.folder import MatrixFolder
-from harness.matrix.having import Had
 from harness.matrix.local import run_local
-from harness.matrix.progress import Teller
+from harness.matrix.progress import ProgressListener
 from harness.matrix.stop import Stop
 from harness.net.link import LinkError
 
 
-def _planned(folder: Path, name: str) -> Planned:
-    entry = Entry(name=name, file="x.qcow2")
-    return Planned(entry=entry, catalog="x.toml", folder=folder, recipes=None)
+def _planned(folder: Path, name: str) -> PlannedCase:
+    entry = CatalogEntry(name=name, file="x.qcow2")
+    return PlannedCase(entry=entry, catalog="x.toml", folder=folder, recipes=None)
 
 
 @pytest.fixture(autouse=True)
@@ -30,12 +30,12 @@ def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_bug_is_the_row_of_its_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def have(planned: Planned, stop: Stop, tell: Teller) -> Had:
+    def acquire(planned: PlannedCase, stop: Stop, tell: ProgressListener) -> AcquiredImage:
         if planned.entry.name == "broken":
             raise ZeroDivisionError("a bug that a test put there")
         raise LinkError("unreachable", "there is no such host")
 
-    monkeypatch.setattr(attempts, "have", have)
+    monkeypatch.setattr(attempts, "acquire", acquire)
     rows = [_planned(tmp_path, name) for name in ("broken", "link")]
     names = [row.entry.name for row in rows]
     with MatrixFolder(tmp_path / "out", names, resume=False) as folder:

@@ -6,7 +6,7 @@ import pytest
 
 from harness.host.scratch import MIN_FREE_BYTES
 from harness.machine.acceleration import Acceleration
-from harness.matrix.capacity import Capacity, fitting, measure, write_limit_bytes
+from harness.matrix.capacity import Capacity, free_guest_slots, measure_capacity, write_limit_bytes
 
 
 @pytest.mark.parametrize(
@@ -25,11 +25,11 @@ def test_the_scarcest_decides_and_one_is_tried_in_any_case(
 ) -> None:
     capacity = Capacity(*fits, free_bytes=0)
     assert capacity.jobs == jobs
-    assert capacity.in_words(jobs) == words
+    assert capacity.description(jobs) == words
 
 
 def test_what_was_asked_for_is_told_as_that() -> None:
-    assert Capacity(4, 4, 4, 0).in_words(7) == "7 at once, as asked"
+    assert Capacity(4, 4, 4, 0).description(7) == "7 at once, as asked"
 
 
 @pytest.mark.parametrize(
@@ -41,12 +41,12 @@ def test_each_run_has_its_share_and_room_for_a_boot(free: int, jobs: int, limit:
 
 
 def test_a_machine_under_tcg_takes_two_processors() -> None:
-    kvm = measure(Acceleration("kvm", "host", 1.0, ""), 1)
-    tcg = measure(Acceleration("tcg", "max", 1.0, ""), 1)
+    kvm = measure_capacity(Acceleration("kvm", "host", 1.0, ""), 1)
+    tcg = measure_capacity(Acceleration("tcg", "max", 1.0, ""), 1)
     assert kvm.by_processors >= 1
     assert tcg.by_processors == kvm.by_processors // 2
 
 
 def test_guests_larger_than_the_host_do_not_fit() -> None:
-    assert fitting(1 << 40) <= 0
-    assert fitting(1) >= fitting(1024)
+    assert free_guest_slots(1 << 40) <= 0
+    assert free_guest_slots(1) >= free_guest_slots(1024)

@@ -22,14 +22,14 @@ from pathlib import Path
 import pytest
 
 import harness
-import harness.trial.result
+import harness.trial.replay
 from harness.errors import UsageError
 from harness.matrix.attempt import Options
-from harness.matrix.catalog import Entry, Expected, Planned, Recipes
-from harness.matrix.cluster import Patience, run_cluster
+from harness.matrix.catalog import CatalogEntry, Expectation, PlannedCase, Recipes
+from harness.matrix.cluster import WaitLimits, run_cluster
 from harness.matrix.folder import MatrixFolder, read_matrix
-from harness.matrix.progress import Moved
-from harness.matrix.record import Matrix, Tried
+from harness.matrix.progress import PhaseChange
+from harness.matrix.record import CaseRow, Matrix
 from harness.matrix.stop import Stop
 from tests.matrix.dask_programs import (
     ROOT,
@@ -70,13 +70,18 @@ class Recorded:
     """A matrix in a thread, and what was told of it."""
 
     path: Path
-    told: list[Moved | Tried] = field(default_factory=list)
+    told: list[PhaseChange | CaseRow] = field(default_factory=list)
     stop: Stop = field(default_factory=Stop)
     failure: BaseException | None = None
     thread: threading.Thread | None = None
 
     def start(
-        self, planned: list[Planned], address: str, patience: Patience, *, fail_fast: bool = False
+        self,
+        planned: list[PlannedCase],
+        address: str,
+        limits: WaitLimits,
+        *,
+        fail_fast: bool = False,
     ) -> None:
         def run() -> None:
             names = [row.entry.name for row in planned]
@@ -90,7 +95,7 @@ class Recorded:
                         stop=self.stop,
                         tell=self.told.append,
                         fail_fast=fail_fast,
-                        patience=patience,
+                        limits=limits,
                     )
             except BaseException as error:
                 self.failure = error
@@ -108,8 +113,8 @@ class Recorded:
         return read_matrix(self.path)
 
     @property
-    def rows(self) -> list[Tried]:
-        return [row for row in self.told if isinstance(row, Tried)]
+    def rows(self) -> list[CaseRow]:
+        return [row for row in self.told if isinstance(row, CaseRow)]
 
     def lines(self) -> int:
         """How many rows the file holds: each image has one."""
@@ -121,14 +126,14 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Recorded]]:
     with ExitStack() as ends:
 
         def begin(
-            planned: list[Planned],
+            planned: list[PlannedCase],
             address: str,
-            patience: Patience = Patience(),  # noqa: B008  frozen
+            limits: WaitLimits = WaitLimits(),  # noqa: B008  frozen
             *,
             fail_fast: bool = False,
         ) -> Recorded:
             recorded = Recorded(tmp_path / "matrix")
-            recorded.start(planned, address, patience, fail_fast=fail_fast)
+            recorded.start(planned, address, limits, fail_fast=fail_fast)
             ends.callback(recorded.stop.set)
             return recorded
 
@@ -163,9 +168,9 @@ def test_each_image_ends_once_and_its_evidence_is_here(
     for row in result.tried:
         run = matrix.path / "runs" / row.name
         assert row.run_dir == f"runs/{row.name}"
-        assert harness.trial.result.replay(run).cause == "format.unsupported"
+        assert harness.trial.replay.replay(run).cause == "format.unsupported"
         assert f'"run_dir": "{run}"' in (run / "result.json").read_text()
-    assert {(what.name, what.phase) for what in matrix.told if isinstance(what, Moved)} > {
+    assert {(what.name, what.phase) for what in matrix.told if isinstance(what, PhaseChange)} > {
         ("slow-1", "waiting"),
         ("slow-1", "building"),
         ("no-0", "starting"),
@@ -237,7 +242,7 @@ def test_an_image_that_kills_its_workers_is_given_up_and_harms_no_other(
     assert matrix.lines() == 2
 
 
-def test_a_wish_to_stop_ends_what_workers_are_at(
+def test_a_stop_ends_the_runs_of_the_workers(
     pair: Cluster, images: Path, start: Callable[..., Recorded]
 ) -> None:
     matrix = start([slow(images, name) for name in "abc"], pair.address)
@@ -294,7 +299,7 @@ def test_a_scheduler_that_says_nothing_more(
     cluster: Cluster, images: Path, start: Callable[..., Recorded]
 ) -> None:
     cluster.worker("one", "--no-nanny")
-    matrix = start([slow(images, "a")], cluster.address, Patience(silence_s=2))
+    matrix = start([slow(images, "a")], cluster.address, WaitLimits(silence_s=2))
     wait_for(lambda: len(begun(images)) == 1)
     assert cluster.scheduler
     cluster.scheduler.send_signal(signal.SIGSTOP)
@@ -306,13 +311,13 @@ def test_no_worker_comes_back(
     cluster: Cluster, images: Path, start: Callable[..., Recorded]
 ) -> None:
     cluster.worker("one", "--no-nanny")
-    matrix = start([slow(images, "a"), slow(images, "b")], cluster.address, Patience(workers_s=8))
+    matrix = start([slow(images, "a"), slow(images, "b")], cluster.address, WaitLimits(workers_s=8))
     wait_for(lambda: len(begun(images)) == 1)
     kill(cluster, "one")
     result = matrix.wait(30)
     assert [row.result.cause for row in result.tried] == ["host.worker-lost"] * 2
     assert ("a", "waiting for a worker") in {
-        (what.name, what.phase) for what in matrix.told if isinstance(what, Moved)
+        (what.name, what.phase) for what in matrix.told if isinstance(what, PhaseChange)
     }
 
 
@@ -338,8 +343,8 @@ def test_workers_that_cannot_run_machines(
     if resources is not None:
         cluster.worker("one", "--no-nanny", resources=resources)
         wait_for(lambda: "registered" in (cluster.folder / "one.log").read_text().lower())
-    patience = Patience(workers_s=1 if resources is None else 600, resource_s=1)
-    matrix = start([no_image(images, "a")], cluster.address, patience)
+    limits = WaitLimits(workers_s=1 if resources is None else 600, resource_s=1)
+    matrix = start([no_image(images, "a")], cluster.address, limits)
     with pytest.raises(UsageError, match=said):
         matrix.wait(30)
 
@@ -372,15 +377,15 @@ def test_no_harness_on_a_worker_and_on_the_scheduler(
         kill(cluster, "bare")
         cluster.worker("one", "--no-nanny")
         again = Recorded(tmp_path / "again")
-        again.start([no_image(images, "a")], cluster.address, Patience())
+        again.start([no_image(images, "a")], cluster.address, WaitLimits())
         assert [row.judgement for row in again.wait(60).tried] == ["right"]
 
 
-def test_what_the_worker_has_not(
+def test_a_file_that_the_worker_does_not_have_is_an_error(
     cluster: Cluster, images: Path, start: Callable[..., Recorded], tmp_path: Path
 ) -> None:
     cluster.worker("one", "--no-nanny", HARNESS_RECIPES=str(tmp_path / "nowhere"))
-    missing = plan(images, Entry(name="missing", file="missing.img"))
+    missing = plan(images, CatalogEntry(name="missing", file="missing.img"))
     matrix = start([missing, slow(images, "a")], cluster.address).wait(30)
     said = {row.name: row.result.findings[0] for row in matrix.tried}
     assert said["missing"].statement == f"The worker one has no file {images / 'missing.img'}."
@@ -396,13 +401,13 @@ def test_recipes_are_built_in_the_workers_own_folder(
     (own / "make.py").write_text("print('made.img')")
     (own / "made.img").write_bytes(b"KDMV" + bytes(4096))
     cluster.worker("one", "--no-nanny", HARNESS_RECIPES=str(own))
-    entry = Entry(name="a", recipe="a", expected=NO_IMAGE, why="it is a VMDK")
-    planned = Planned(entry, "test.toml", images, Recipes(command=("python", "make.py")))
+    entry = CatalogEntry(name="a", recipe="a", expected=NO_IMAGE, why="it is a VMDK")
+    planned = PlannedCase(entry, "test.toml", images, Recipes(command=("python", "make.py")))
     assert [row.judgement for row in start([planned], cluster.address).wait(30).tried] == ["right"]
 
 
 def test_fail_fast(pair: Cluster, images: Path, start: Callable[..., Recorded]) -> None:
-    wrong = plan(images, no_image(images, "a").entry.model_copy(update={"expected": Expected()}))
+    wrong = plan(images, no_image(images, "a").entry.model_copy(update={"expected": Expectation()}))
     matrix = start([wrong, slow(images, "b")], pair.address, fail_fast=True)
     assert [row.judgement for row in matrix.wait(30).tried] == ["wrong"]
     wait_for(lambda: not any(map(is_alive, begun(images))), seconds=10)
@@ -440,28 +445,32 @@ def test_the_program_sends_images_to_a_cluster_until_it_is_interrupted(
     wait_for(lambda: not any(map(is_alive, begun(images))), seconds=10)
 
 
-def test_nobody_answers(images: Path, start: Callable[..., Recorded]) -> None:
+def test_a_scheduler_that_does_not_answer_is_an_error(
+    images: Path, start: Callable[..., Recorded]
+) -> None:
     with socket.socket() as chosen:
         chosen.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{chosen.getsockname()[1]}"
-        matrix = start([no_image(images, "a")], address, Patience(connect_s=1))
+        matrix = start([no_image(images, "a")], address, WaitLimits(connect_s=1))
         with pytest.raises(
             UsageError, match=f"--scheduler {address}: no scheduler of dask answers"
         ):
             matrix.wait(20)
 
 
-def test_something_else_answers(images: Path, start: Callable[..., Recorded]) -> None:
+def test_another_server_is_not_a_scheduler(images: Path, start: Callable[..., Recorded]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         address = f"tcp://127.0.0.1:{mute.getsockname()[1]}"
-        matrix = start([no_image(images, "a")], address, Patience(connect_s=1))
+        matrix = start([no_image(images, "a")], address, WaitLimits(connect_s=1))
         with pytest.raises(UsageError, match="no scheduler of dask answers"):
             matrix.wait(20)
 
 
 @pytest.mark.parametrize("address", ["nonsense", "http://127.0.0.1:1", "tcp://no host:x"])
-def test_no_address(images: Path, start: Callable[..., Recorded], address: str) -> None:
-    matrix = start([no_image(images, "a")], address, Patience(connect_s=1))
+def test_an_address_that_is_none_is_an_error(
+    images: Path, start: Callable[..., Recorded], address: str
+) -> None:
+    matrix = start([no_image(images, "a")], address, WaitLimits(connect_s=1))
     with pytest.raises(UsageError, match="no scheduler of dask answers"):
         matrix.wait(20)
 
@@ -470,7 +479,7 @@ def test_without_dask() -> None:
     code = (
         "import sys; sys.modules['distributed'] = None\n"
         "from harness.matrix import cluster\n"
-        "cluster._connect('tcp://127.0.0.1:1', cluster.Patience())"
+        "cluster._connect('tcp://127.0.0.1:1', cluster.WaitLimits())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stderr.strip().endswith("pip install 'harness[cluster]'")
@@ -506,7 +515,7 @@ def test_a_worker_dies_in_the_middle_of_a_boot(
     assert (out / "matrix.jsonl").read_text().count('"judgement"') == 3
     for name in names:
         run = out / "runs" / name
-        assert harness.trial.result.replay(run).outcome == "pass"
+        assert harness.trial.replay.replay(run).outcome == "pass"
         assert list(run.glob("screen-*.png"))
     for name in cluster.workers:
         assert machines_of(cluster.scratch(name)) == []

@@ -27,7 +27,7 @@ def test_a_matrix_is_read_as_far_as_it_went(tmp_path: Path) -> None:
     assert not is_matrix(tmp_path)
 
 
-def test_going_on_runs_what_is_missing_and_what_an_error_kept(tmp_path: Path) -> None:
+def test_a_resumed_matrix_tries_missing_images_and_errors(tmp_path: Path) -> None:
     with begun(tmp_path, "a", "b", "c") as matrix:
         matrix.add(tried("a", outcome="error"))
         matrix.add(tried("b"))
@@ -62,7 +62,7 @@ def test_only_one_is_at_work_in_a_folder(tmp_path: Path) -> None:
         begun(tmp_path, "b", resume=True)
 
 
-def test_what_is_no_folder_of_a_matrix(tmp_path: Path) -> None:
+def test_another_folder_is_not_a_matrix(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no matrix can be read"):
         read_matrix(tmp_path)
     (tmp_path / MATRIX_FILE).write_text("{}\n")

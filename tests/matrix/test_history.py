@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from harness.errors import RecordError, UsageError
-from harness.matrix.catalog import Expected
+from harness.matrix.catalog import Expectation
 from harness.matrix.history import SCHEMA_VERSION, History
-from harness.matrix.record import as_past
+from harness.matrix.record import past_result
 from tests.matrix.rows import night, tried
 
 pytestmark = pytest.mark.programs
@@ -52,7 +52,7 @@ def go(process: subprocess.Popen[str]) -> None:
     process.stdin.flush()
 
 
-def test_what_was_added_is_there_for_the_next_program(path: Path) -> None:
+def test_a_row_is_there_for_the_next_program(path: Path) -> None:
     rows = [
         tried(verdict_s=41.5),
         tried(outcome="fail", sha256=None, accel=None, stage=None, reuse_key="k"),
@@ -63,7 +63,9 @@ def test_what_was_added_is_there_for_the_next_program(path: Path) -> None:
             history.add(night(number), row)
         history.add(night(2), tried("alpine"))
     with History(path) as history:
-        expected = tuple(as_past(row, night(number)) for number, row in enumerate(rows, start=1))
+        expected = tuple(
+            past_result(row, night(number)) for number, row in enumerate(rows, start=1)
+        )
         assert history.past("debian") == expected
         assert history.names() == ("alpine", "debian")
         assert history.past("windows") == ()
@@ -76,7 +78,7 @@ def test_the_same_matrix_and_image_are_one_row_and_the_last_word_counts(history:
     assert [row.outcome for row in history.past("debian")] == ["fail"]
 
 
-def test_one_moment_said_in_two_zones_is_one_matrix(history: History) -> None:
+def test_one_moment_in_two_time_zones_is_one_matrix(history: History) -> None:
     abroad = datetime.timezone(datetime.timedelta(hours=-7))
     history.add(night(1), tried())
     history.add(night(1).astimezone(abroad), tried(outcome="fail"))
@@ -107,7 +109,7 @@ def test_a_time_without_its_zone_is_refused(history: History) -> None:
         history.add(night(1).replace(tzinfo=None), tried())
 
 
-class TestKnown:
+class TestReuse:
     def test_the_last_result_with_the_key_is_the_whole_row(self, history: History) -> None:
         newer = tried(reuse_key="k", verdict_s=50.0, tags=("a",), why="why")
         history.add(night(2), newer)
@@ -124,8 +126,10 @@ class TestKnown:
         assert known.judgement == "wrong"
 
     @pytest.mark.parametrize("outcome", ["error", "inconclusive"])
-    def test_what_tells_nothing_spares_nothing(self, history: History, outcome: str) -> None:
-        right = Expected(outcome="inconclusive")
+    def test_an_error_or_inconclusive_result_is_not_reused(
+        self, history: History, outcome: str
+    ) -> None:
+        right = Expectation(outcome="inconclusive")
         history.add(night(1), tried(outcome=outcome, expected=right, reuse_key="k"))
         assert history.known("k") is None
         history.add(night(2), tried(reuse_key="k"))
@@ -134,13 +138,13 @@ class TestKnown:
         assert known
         assert known.result.outcome == "pass"
 
-    def test_what_was_reused_is_traced_to_its_boot(self, history: History) -> None:
+    def test_a_reused_result_is_traced_to_its_boot(self, history: History) -> None:
         booted = tried(reuse_key="k")
         history.add(night(1), booted)
         history.add(night(2), tried(reuse_key="k", reused=True, run_dir=None))
         assert history.known("k") == booted
 
-    def test_an_image_that_comes_out_both_ways_is_tried(self, history: History) -> None:
+    def test_an_image_with_both_outcomes_is_tried(self, history: History) -> None:
         history.add(night(1), tried(reuse_key="k"))
         history.add(night(2), tried(outcome="fail", reuse_key="k"))
         assert history.known("k") is None
@@ -169,7 +173,7 @@ class TestManyPrograms:
         with History(path) as history:
             assert len(history.names()) == 5 * 40
 
-    def test_what_was_kept_outlives_a_program_that_is_killed(self, path: Path) -> None:
+    def test_rows_survive_a_program_that_is_killed(self, path: Path) -> None:
         kept: set[str] = set()
         for writer, moment in enumerate((1, 20, 77)):
             process = begin_writer(path, writer, 1_000_000)
@@ -188,8 +192,8 @@ class TestManyPrograms:
             of_last = database.execute("SELECT count(*) FROM tried WHERE name LIKE 'image-2-%'")
             assert of_last.fetchone()[0] >= 77
 
-    def test_a_writer_does_not_wait_for_who_reads(self, path: Path) -> None:
-        with History(path, patience_s=0.05) as history:
+    def test_a_writer_does_not_wait_for_a_reader(self, path: Path) -> None:
+        with History(path, lock_timeout_s=0.05) as history:
             history.add(night(1), tried())
             reader = sqlite3.connect(path, isolation_level=None)
             reader.execute("BEGIN")
@@ -202,7 +206,7 @@ class TestManyPrograms:
 
 class TestFaults:
     def fault(self, path: Path) -> str:
-        with pytest.raises((UsageError, RecordError)) as caught, History(path, patience_s=0.05):
+        with pytest.raises((UsageError, RecordError)) as caught, History(path, lock_timeout_s=0.05):
             pass
         assert str(caught.value).startswith(f"{path}: ")
         assert "\n" not in str(caught.value)
@@ -240,7 +244,7 @@ class TestFaults:
         holder.execute("BEGIN IMMEDIATE")
         assert "another program holds it" in self.fault(path)
         holder.execute("COMMIT")
-        with History(path, patience_s=0.05) as history:
+        with History(path, lock_timeout_s=0.05) as history:
             holder.execute("BEGIN IMMEDIATE")
             with pytest.raises(UsageError, match="another program holds it"):
                 history.add(night(1), tried())
@@ -274,7 +278,7 @@ class TestFaults:
         with History(path) as history:
             assert history.names() == ("debian",)
 
-    def test_whatever_is_damaged_ends_in_a_sentence(self, path: Path) -> None:
+    def test_any_damage_is_one_sentence(self, path: Path) -> None:
         with History(path) as history:
             for number in range(1, 25):
                 history.add(night(number), tried(reuse_key="k"))

@@ -15,7 +15,7 @@ def fetch(inbox: Inbox, stop: Stop, timeout_s: float = 0.0) -> None:
         act()
 
 
-def test_acts_are_done_in_their_order_and_once() -> None:
+def test_calls_are_made_in_order_and_once() -> None:
     inbox, stop, done = Inbox(), Stop(), list[int]()
     for number in range(3):
         inbox.put(lambda number=number: done.append(number))
@@ -33,7 +33,7 @@ def test_a_wait_ends_with_the_first_act_of_another_thread() -> None:
     assert done == ["done"]
 
 
-def test_once_it_is_to_stop_nothing_more_is_done() -> None:
+def test_nothing_is_called_after_a_stop() -> None:
     inbox, stop, done = Inbox(), Stop(), list[int]()
 
     def first() -> None:

@@ -7,41 +7,41 @@ from typing import Any, get_args
 
 import pytest
 
-from harness.matrix.catalog import Expected
+from harness.matrix.catalog import Expectation
 from harness.matrix.news import Kind, news
-from harness.matrix.record import News, Past, Tried, as_past
+from harness.matrix.record import CaseRow, NewsItem, PastResult, past_result
 from tests.matrix.rows import night, nights, tried
 
 OTHER = "b" * 64
 HUNG = {"outcome": "fail", "stage": "initrd", "cause": "boot.hung"}
-EXPECTS_HUNG = Expected(outcome="fail", cause="boot.hung")
+EXPECTS_HUNG = Expectation(outcome="fail", cause="boot.hung")
 
 
-def told(now: Tried, *before: Tried) -> News | None:
+def told(now: CaseRow, *before: CaseRow) -> NewsItem | None:
     """The news of one image, whose earlier results are those of as many nights."""
     found = news([now], {now.name: nights(*before)})
     assert len(found) <= 1
     return found[0] if found else None
 
 
-def brief(row: News | None) -> tuple[str, str, datetime.datetime | None]:
+def brief(row: NewsItem | None) -> tuple[str, str, datetime.datetime | None]:
     assert row is not None
     return row.kind, row.statement, row.since
 
 
-def kind(now: Tried, *before: Tried) -> str | None:
+def kind(now: CaseRow, *before: CaseRow) -> str | None:
     row = told(now, *before)
     return row.kind if row else None
 
 
-def failed(**more: Any) -> Tried:
+def failed(**more: Any) -> CaseRow:
     return tried(outcome="fail", **more)
 
 
 ERROR = tried(outcome="error")
 
 
-class TestTurned:
+class TestChanges:
     def test_broken(self) -> None:
         now = failed(sha256=OTHER)
         assert brief(told(now, tried(), tried())) == (
@@ -67,7 +67,7 @@ class TestTurned:
             night(1),
         )
 
-    def test_what_stays_as_it_is_is_told_once(self) -> None:
+    def test_an_unchanged_result_is_news_once(self) -> None:
         assert told(failed(), tried(sha256=OTHER), failed()) is None
         assert told(tried(), failed(sha256=OTHER), tried()) is None
 
@@ -87,7 +87,7 @@ class TestTurned:
         )
 
     def test_a_right_result_may_come_by_another_stage(self) -> None:
-        right = Expected(outcome="fail", cause="boot.kernel-panic")
+        right = Expectation(outcome="fail", cause="boot.kernel-panic")
         assert told(failed(stage="root", expected=right), failed(expected=right)) is None
 
     @pytest.mark.parametrize(
@@ -98,13 +98,13 @@ class TestTurned:
                 "Passes as on 2026-11-01, and is no longer as expected: outcome, cause.",
             ),
             (
-                tried(expected=Expected(predicted=True)),
+                tried(expected=Expectation(predicted=True)),
                 "Passes as on 2026-11-01, and is no longer as expected: prediction.",
             ),
         ],
     )
     def test_a_catalog_that_expects_something_else_is_named(
-        self, now: Tried, statement: str
+        self, now: CaseRow, statement: str
     ) -> None:
         assert brief(told(now, tried())) == ("broken", statement, night(1))
         back = told(tried(), now)
@@ -123,7 +123,7 @@ class TestErrors:
         assert told(ERROR, tried()) is None
         assert told(ERROR, failed()) is None
 
-    def test_what_is_right_after_errors_is_as_it_was(self) -> None:
+    def test_a_right_result_after_errors_is_no_news(self) -> None:
         assert told(tried(), tried(), ERROR, ERROR) is None
         assert brief(told(failed(sha256=OTHER), tried(), ERROR))[2] == night(1)
 
@@ -140,12 +140,12 @@ class TestNew:
     def test_an_error_is_no_result(self) -> None:
         assert kind(tried(), ERROR) == "new"
 
-    def test_an_image_that_the_past_does_not_name(self) -> None:
+    def test_an_image_without_a_past_is_new(self) -> None:
         assert [row.kind for row in news([tried()], {"alpine": nights(tried())})] == ["new"]
 
 
 class TestFlaky:
-    def test_one_image_that_comes_out_both_ways(self) -> None:
+    def test_one_image_with_both_outcomes_is_flaky(self) -> None:
         now = tried(**HUNG)
         assert brief(told(now, tried(), tried(), ERROR, tried())) == (
             "flaky",
@@ -171,7 +171,7 @@ class TestFlaky:
         assert kind(tried(reuse_key="new"), failed(reuse_key="old")) == "fixed"
         assert kind(tried(reuse_key="k"), failed(reuse_key="k")) == "flaky"
 
-    def test_nothing_is_flaky_that_did_not_turn(self) -> None:
+    def test_an_unchanged_judgement_is_not_flaky(self) -> None:
         assert told(tried(), tried(), failed(), tried()) is None
 
     @pytest.mark.parametrize(("between", "expected"), [(8, "flaky"), (9, "broken")])
@@ -179,13 +179,13 @@ class TestFlaky:
         before = [tried(), *[tried(sha256=OTHER)] * between]
         assert kind(failed(), *before) == expected
 
-    def test_what_was_reused_proves_nothing_again(self) -> None:
+    def test_reused_results_do_not_count_as_flaky(self) -> None:
         assert kind(failed(sha256=OTHER), failed(), tried(sha256=OTHER, reused=True)) == "broken"
         assert kind(tried(reused=True), tried(), failed()) == "fixed"
 
 
 class TestPace:
-    def boots(self, *seconds: float, **more: Any) -> list[Tried]:
+    def boots(self, *seconds: float, **more: Any) -> list[CaseRow]:
         return [tried(verdict_s=took_s, **more) for took_s in seconds]
 
     def test_slower(self) -> None:
@@ -212,7 +212,9 @@ class TestPace:
             (40, (40, 40, 40, 40, 40)),
         ],
     )
-    def test_what_is_no_other_pace(self, took_s: float, before: tuple[float, ...]) -> None:
+    def test_small_differences_are_no_other_pace(
+        self, took_s: float, before: tuple[float, ...]
+    ) -> None:
         assert told(tried(verdict_s=took_s), *self.boots(*before)) is None
 
     @pytest.mark.parametrize(("took_s", "before_s"), [(60, 40), (40, 60)])
@@ -222,7 +224,7 @@ class TestPace:
     @pytest.mark.parametrize(
         "more", [{"stage": "ready"}, {"accel": "kvm"}, {"reused": True}, {"outcome": "error"}]
     )
-    def test_only_boots_of_the_same_kind_are_held_against_it(self, more: dict[str, Any]) -> None:
+    def test_only_boots_of_the_same_kind_are_compared(self, more: dict[str, Any]) -> None:
         now = tried(verdict_s=95)
         assert told(now, *self.boots(*[40] * 5, **more), tried(verdict_s=90)) is None
 
@@ -240,7 +242,7 @@ class TestPace:
 
 
 def test_the_kinds_are_those_of_the_record() -> None:
-    assert set(get_args(Kind)) == set(get_args(News.model_fields["kind"].annotation))
+    assert set(get_args(Kind)) == set(get_args(NewsItem.model_fields["kind"].annotation))
 
 
 def test_the_worst_is_told_first_and_the_rest_in_the_order_of_the_catalog() -> None:
@@ -268,7 +270,7 @@ def test_the_worst_is_told_first_and_the_rest_in_the_order_of_the_catalog() -> N
     ]
 
 
-def _any_row(dice: random.Random) -> Tried:
+def _any_row(dice: random.Random) -> CaseRow:
     kinds: list[dict[str, Any]] = [{}, {"outcome": "fail"}, HUNG, {"outcome": "inconclusive"}]
     return tried(
         **dice.choice([*kinds, {"outcome": "error"}]),
@@ -277,12 +279,12 @@ def _any_row(dice: random.Random) -> Tried:
         accel=dice.choice(["tcg", "kvm"]),
         reused=dice.random() < 0.2,
         reuse_key=dice.choice([None, "j", "k"]),
-        expected=dice.choice([Expected(), EXPECTS_HUNG]),
+        expected=dice.choice([Expectation(), EXPECTS_HUNG]),
     )
 
 
 @pytest.mark.parametrize("seed", range(150))
-def test_what_holds_of_any_past(seed: int) -> None:
+def test_invariants_hold_for_any_past(seed: int) -> None:
     dice = random.Random(seed)
     now = _any_row(dice)
     before = nights(*[_any_row(dice) for _ in range(dice.randrange(14))])
@@ -301,17 +303,17 @@ def test_what_holds_of_any_past(seed: int) -> None:
     assert row.statement[0].isupper()
     # A night of errors more, and another zone, are all the same.
     gap = dice.randrange(len(before) + 1)
-    night_of_errors = as_past(ERROR, night(1))
+    night_of_errors = past_result(ERROR, night(1))
     assert _only(now, [*before[:gap], night_of_errors, *before[gap:]]) == row
     abroad = datetime.timezone(datetime.timedelta(hours=-7))
     moved = [one.model_copy(update={"at": one.at.astimezone(abroad)}) for one in before]
     assert _only(now, moved) == row
     # The next night that comes out the same way is no news, but for its pace.
-    again = _only(now, [*before, as_past(now, night(20))])
-    assert again is None or again.kind in ("slower", "faster")
+    reused_row = _only(now, [*before, past_result(now, night(20))])
+    assert reused_row is None or reused_row.kind in ("slower", "faster")
 
 
-def _only(now: Tried, before: Sequence[Past]) -> News | None:
+def _only(now: CaseRow, before: Sequence[PastResult]) -> NewsItem | None:
     found = news([now], {now.name: before})
     assert len(found) <= 1
     return found[0] if found else None

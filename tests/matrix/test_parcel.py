@@ -15,7 +15,7 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
-def test_what_is_sent_arrives(tmp_path: Path) -> None:
+def test_files_that_are_packed_are_unpacked_again(tmp_path: Path) -> None:
     sent = tmp_path / "sent"
     (sent / "debian-12" / "counterfactual").mkdir(parents=True)
     (sent / "debian-12.attempt-1").mkdir()
@@ -33,7 +33,7 @@ def test_links_and_pipes_are_not_sent(tmp_path: Path) -> None:
     assert pack(tmp_path) == {}
 
 
-def test_what_is_too_large_is_named(tmp_path: Path) -> None:
+def test_files_that_are_too_large_are_named(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "evidence.jsonl").write_text("evidence")
     with (tmp_path / "a" / "network.pcap").open("wb") as file:
@@ -44,7 +44,7 @@ def test_what_is_too_large_is_named(tmp_path: Path) -> None:
     unpack(dict(packed), tmp_path / "here", "a")
 
 
-def test_the_evidence_goes_before_all_that_fills_the_room(tmp_path: Path) -> None:
+def test_the_evidence_is_packed_before_larger_files(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     for name in ("a.log", "b.log", "c.log", "evidence.jsonl"):
         with (tmp_path / "a" / name).open("wb") as file:
@@ -77,7 +77,7 @@ def test_a_name_that_leads_elsewhere_is_refused(tmp_path: Path, name: object) ->
     assert not (tmp_path / "here").exists()
 
 
-def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+def test_a_value_that_is_no_content_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ParcelError, match="no file"):
         unpack({"a/evidence.jsonl": "text"}, tmp_path / "here", "a")
 

@@ -2,35 +2,35 @@ import datetime
 
 import pytest
 
-from harness.matrix.catalog import Expected
-from harness.matrix.record import Matrix, judge_against
+from harness.matrix.catalog import Expectation
+from harness.matrix.record import Matrix, judge_by_expectation
 from tests.matrix.rows import tried
 
 
 @pytest.mark.parametrize(
     ("expected", "came", "right"),
     [
-        (Expected(), {"outcome": "pass"}, ("right", ())),
-        (Expected(), {"outcome": "fail", "cause": "boot.hung"}, ("wrong", ("outcome", "cause"))),
-        (Expected(), {"outcome": "error"}, ("error", ())),
+        (Expectation(), {"outcome": "pass"}, ("right", ())),
+        (Expectation(), {"outcome": "fail", "cause": "boot.hung"}, ("wrong", ("outcome", "cause"))),
+        (Expectation(), {"outcome": "error"}, ("error", ())),
         (
-            Expected(stages=("network",)),
+            Expectation(stages=("network",)),
             {"outcome": "pass", "stage": "seed"},
             ("wrong", ("stage",)),
         ),
         (
-            Expected(outcome="fail", cause="boot.hung"),
+            Expectation(outcome="fail", cause="boot.hung"),
             {"outcome": "fail", "cause": "boot.kernel-panic"},
             ("wrong", ("cause",)),
         ),
-        (Expected(predicted=True), {"outcome": "pass"}, ("wrong", ("prediction",))),
-        (Expected(outcome="inconclusive"), {"outcome": "inconclusive"}, ("right", ())),
+        (Expectation(predicted=True), {"outcome": "pass"}, ("wrong", ("prediction",))),
+        (Expectation(outcome="inconclusive"), {"outcome": "inconclusive"}, ("right", ())),
     ],
 )
-def test_what_comes_is_held_against_what_is_expected(
-    expected: Expected, came: dict[str, str], right: tuple[str, tuple[str, ...]]
+def test_a_result_is_judged_by_its_expectation(
+    expected: Expectation, came: dict[str, str], right: tuple[str, tuple[str, ...]]
 ) -> None:
-    assert judge_against(expected, tried(**came).result) == right
+    assert judge_by_expectation(expected, tried(**came).result) == right
 
 
 @pytest.mark.parametrize(

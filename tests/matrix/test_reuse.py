@@ -1,4 +1,4 @@
-"""A boot is spared where nothing that decides it has changed, and only there."""
+"""A result is reused where nothing that decides it has changed, and only there."""
 
 import re
 import shutil
@@ -11,21 +11,21 @@ from typing import Any
 import pytest
 
 import harness
-from harness.matrix.attempt import NOT_IN_GROUND, Options
-from harness.matrix.catalog import Entry, Expected, Planned
-from harness.matrix.reuse import NOT_IN_KEY, Ground, again, reuse_key
+from harness.matrix.attempt import NOT_IN_CONDITIONS, Options
+from harness.matrix.catalog import CatalogEntry, Expectation, PlannedCase
+from harness.matrix.reuse import NOT_IN_KEY, ReuseConditions, reuse_key, reused_row
 from tests.matrix.rows import SHA256, tried
 
 pytestmark = pytest.mark.programs
 
-GROUND = Ground(qemu="7.2.22", accel="tcg")
+CONDITIONS = ReuseConditions(qemu="7.2.22", accel="tcg")
 
 
-def entry(**more: Any) -> Entry:
-    return Entry.model_validate({"name": "debian", "file": "debian.qcow2", **more})
+def entry(**more: Any) -> CatalogEntry:
+    return CatalogEntry.model_validate({"name": "debian", "file": "debian.qcow2", **more})
 
 
-KEY = reuse_key(entry(), SHA256, GROUND)
+KEY = reuse_key(entry(), SHA256, CONDITIONS)
 
 
 def test_a_key_is_short_and_says_nothing() -> None:
@@ -46,8 +46,8 @@ def test_a_key_is_short_and_says_nothing() -> None:
         {"file": None, "url": "https://images.example/a.qcow2", "checksums": "SHA256SUMS"},
     ],
 )
-def test_what_reaches_the_run_is_in_the_key(changed: dict[str, Any]) -> None:
-    assert reuse_key(entry(**changed), SHA256, GROUND) != KEY
+def test_all_that_reaches_the_run_is_in_the_key(changed: dict[str, Any]) -> None:
+    assert reuse_key(entry(**changed), SHA256, CONDITIONS) != KEY
 
 
 @pytest.mark.parametrize(
@@ -60,27 +60,27 @@ def test_what_reaches_the_run_is_in_the_key(changed: dict[str, Any]) -> None:
         {"expected": {"outcome": "fail", "cause": "boot.hung"}, "why": "it is broken"},
     ],
 )
-def test_what_does_not_is_not(changed: dict[str, Any]) -> None:
-    assert reuse_key(entry(**changed), SHA256, GROUND) == KEY
+def test_fields_that_change_no_result_are_not_in_the_key(changed: dict[str, Any]) -> None:
+    assert reuse_key(entry(**changed), SHA256, CONDITIONS) == KEY
 
 
 def test_every_field_of_an_entry_is_in_the_key_or_named_as_left_out() -> None:
-    class Longer(Entry):
+    class Longer(CatalogEntry):
         added: bool = False
 
-    assert set(Entry.model_fields) > NOT_IN_KEY
+    assert set(CatalogEntry.model_fields) > NOT_IN_KEY
     longer = {"name": "debian", "file": "debian.qcow2"}
     keys = {
-        reuse_key(Longer.model_validate({**longer, "added": value}), SHA256, GROUND)
+        reuse_key(Longer.model_validate({**longer, "added": value}), SHA256, CONDITIONS)
         for value in (False, True)
     }
     assert len(keys) == 2
 
 
-def test_every_option_of_a_matrix_is_in_its_ground_or_named_as_left_out() -> None:
+def test_every_option_is_a_condition_or_named_as_left_out() -> None:
     options = {row.name for row in fields(Options)}
-    assert options >= NOT_IN_GROUND
-    assert options - NOT_IN_GROUND <= {row.name for row in fields(Ground)}
+    assert options >= NOT_IN_CONDITIONS
+    assert options - NOT_IN_CONDITIONS <= {row.name for row in fields(ReuseConditions)}
 
 
 @pytest.mark.parametrize(
@@ -95,12 +95,12 @@ def test_every_option_of_a_matrix_is_in_its_ground_or_named_as_left_out() -> Non
         {"files": "f"},
     ],
 )
-def test_what_a_result_stands_on_is_in_the_key(changed: dict[str, Any]) -> None:
-    assert reuse_key(entry(), SHA256, replace(GROUND, **changed)) != KEY
+def test_the_conditions_of_a_result_are_in_the_key(changed: dict[str, Any]) -> None:
+    assert reuse_key(entry(), SHA256, replace(CONDITIONS, **changed)) != KEY
 
 
 def test_another_image_has_another_key() -> None:
-    assert reuse_key(entry(), "b" * 64, GROUND) != KEY
+    assert reuse_key(entry(), "b" * 64, CONDITIONS) != KEY
 
 
 def key_of_a_copy(folder: Path, name: str, change: tuple[str, str]) -> str:
@@ -112,10 +112,10 @@ def key_of_a_copy(folder: Path, name: str, change: tuple[str, str]) -> str:
     assert change[0] in text
     file.write_text(text.replace(*change, 1), encoding="utf-8")
     program = (
-        "from harness.matrix.catalog import Entry\n"
-        "from harness.matrix.reuse import Ground, reuse_key\n"
-        "entry = Entry(name='debian', file='debian.qcow2')\n"
-        f"print(reuse_key(entry, '{SHA256}', Ground(qemu='7.2.22', accel='tcg')))"
+        "from harness.matrix.catalog import CatalogEntry\n"
+        "from harness.matrix.reuse import ReuseConditions, reuse_key\n"
+        "entry = CatalogEntry(name='debian', file='debian.qcow2')\n"
+        f"print(reuse_key(entry, '{SHA256}', ReuseConditions(qemu='7.2.22', accel='tcg')))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],
@@ -149,9 +149,9 @@ def test_the_code_and_the_tables_that_judge_are_in_the_key(
 
 def test_a_result_is_judged_again_by_what_is_expected_today() -> None:
     known = tried(outcome="fail", reuse_key="k", worker="a", tags=("old",))
-    expected = Expected(outcome="fail", cause="boot.kernel-panic")
+    expected = Expectation(outcome="fail", cause="boot.kernel-panic")
     today = entry(name="broken", tags=["new"], expected=expected.model_dump(), why="it is broken")
-    row = again(Planned(today, "gallery.toml", Path(), None), known)
+    row = reused_row(PlannedCase(today, "gallery.toml", Path(), None), known)
     assert (known.judgement, known.differs) == ("wrong", ("outcome", "cause"))
     assert (row.judgement, row.differs) == ("right", ())
     assert (row.name, row.catalog, row.tags, row.why) == (

@@ -11,10 +11,10 @@ import pytest
 
 from harness.errors import UsageError
 from harness.matrix.attempt import Options
-from harness.matrix.catalog import Planned, load_catalogs
+from harness.matrix.catalog import PlannedCase, load_catalogs
 from harness.matrix.folder import MatrixFolder, read_matrix
-from harness.matrix.progress import Moved
-from harness.matrix.record import Matrix, Tried
+from harness.matrix.progress import PhaseChange
+from harness.matrix.record import CaseRow, Matrix
 from harness.matrix.run import MatrixRequest, MatrixView, run_matrix
 from harness.matrix.stop import Stop
 from tests.matrix.rows import tried
@@ -27,10 +27,10 @@ class Lines:
         self.left: tuple[str, ...] = ()
         self.done = 0
         self.announced: list[str] = []
-        self.told: list[Moved | Tried] = []
+        self.told: list[PhaseChange | CaseRow] = []
         self.reported: list[tuple[Matrix, Path]] = []
 
-    def __call__(self, what: Moved | Tried) -> None:
+    def __call__(self, what: PhaseChange | CaseRow) -> None:
         self.told.append(what)
 
     def announce(self, line: str) -> None:
@@ -46,7 +46,7 @@ class Lines:
 
 
 @pytest.fixture
-def planned(tmp_path: Path) -> tuple[Planned, ...]:
+def planned(tmp_path: Path) -> tuple[PlannedCase, ...]:
     catalog = tmp_path / "images.toml"
     catalog.write_text(
         '[[image]]\nname = "a"\nfile = "a.qcow2"\n[[image]]\nname = "b"\nfile = "b.qcow2"\n'
@@ -69,7 +69,7 @@ def run(request: MatrixRequest, view: Lines) -> Matrix:
     ],
 )
 def test_a_request_that_cannot_be_meant_leaves_no_folder(
-    planned: tuple[Planned, ...], tmp_path: Path, changes: dict[str, object], said: str
+    planned: tuple[PlannedCase, ...], tmp_path: Path, changes: dict[str, object], said: str
 ) -> None:
     request = MatrixRequest(planned=planned, report_dir=tmp_path / "out")
     with pytest.raises(UsageError, match=said):
@@ -78,7 +78,7 @@ def test_a_request_that_cannot_be_meant_leaves_no_folder(
 
 
 def test_what_is_done_already_is_not_tried_again(
-    planned: tuple[Planned, ...], tmp_path: Path
+    planned: tuple[PlannedCase, ...], tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     with MatrixFolder(out, ["a", "b"], resume=False) as folder:
@@ -92,7 +92,9 @@ def test_what_is_done_already_is_not_tried_again(
     assert (tmp_path / "history.sqlite").exists(), "the history lies beside the folder"
 
 
-def test_an_image_that_cannot_be_had_is_a_row(planned: tuple[Planned, ...], tmp_path: Path) -> None:
+def test_an_image_that_cannot_be_had_is_a_row(
+    planned: tuple[PlannedCase, ...], tmp_path: Path
+) -> None:
     view = Lines()
     request = MatrixRequest(
         planned=planned[:1], report_dir=tmp_path / "out", jobs=1, options=Options(accel="tcg")

@@ -13,7 +13,7 @@ def can_be_read(stop: Stop) -> bool:
     return bool(select.select([stop], [], [], 0)[0])
 
 
-def test_it_is_readable_once_it_is_set_and_stays_so() -> None:
+def test_a_stop_is_readable_once_it_is_set() -> None:
     stop = Stop()
     assert (stop.is_set, can_be_read(stop)) == (False, False)
     stop.set()

@@ -9,7 +9,7 @@ import pytest
 
 from harness.cli.verify import verify
 from harness.matrix.attempt import Options
-from harness.matrix.catalog import Entry
+from harness.matrix.catalog import CatalogEntry
 from harness.matrix.verify_option import verify_options, verify_words
 
 # Where an image comes from is said by the step that fetches or builds it.
@@ -19,16 +19,20 @@ _OF_THE_MATRIX = {"name", "description", "deadline_s", "tags", "expected", "why"
 _DOCS = Path(__file__).parents[2] / "docs" / "matrix.md"
 
 
-def entry(**more: Any) -> Entry:
-    return Entry.model_validate({"name": "debian", "file": "debian.qcow2", **more})
+def entry(**more: Any) -> CatalogEntry:
+    return CatalogEntry.model_validate({"name": "debian", "file": "debian.qcow2", **more})
 
 
-def test_every_field_of_an_entry_is_said_or_used_by_the_matrix() -> None:
-    assert set(Entry.model_fields) == {*verify_options(Entry), *_SOURCE, *_OF_THE_MATRIX}
+def test_every_field_of_an_entry_is_passed_or_used_by_the_matrix() -> None:
+    assert set(CatalogEntry.model_fields) == {
+        *verify_options(CatalogEntry),
+        *_SOURCE,
+        *_OF_THE_MATRIX,
+    }
 
 
-@pytest.mark.parametrize("kind", [Entry, Options])
-def test_each_is_an_option_of_verify(kind: type) -> None:
+@pytest.mark.parametrize("kind", [CatalogEntry, Options])
+def test_each_declared_option_exists(kind: type) -> None:
     known = {word for row in verify.params for word in (*row.opts, *row.secondary_opts)}
     assert {option.name for option in verify_options(kind).values()} <= known
 
@@ -36,15 +40,15 @@ def test_each_is_an_option_of_verify(kind: type) -> None:
 def test_every_field_of_an_entry_is_in_the_docs() -> None:
     rows = [row for row in _DOCS.read_text(encoding="utf-8").splitlines() if row.startswith("| `")]
     said = " ".join(row.split("|")[1] for row in rows)
-    assert {name for name in Entry.model_fields if f"`{name}`" not in said} == set()
+    assert {name for name in CatalogEntry.model_fields if f"`{name}`" not in said} == set()
 
 
-def test_what_is_not_set_is_not_said() -> None:
+def test_a_field_that_is_not_set_is_not_passed() -> None:
     assert list(verify_words(entry())) == ["--provider", "contabo", "--until", "network"]
     assert list(verify_words(Options())) == ["--accel", "auto"]
 
 
-def test_what_is_set_is_said() -> None:
+def test_a_field_that_is_set_is_passed() -> None:
     said = " ".join(verify_words(entry(firmware="uefi", install=True, strict=True, silence_s=90)))
     expected = "--provider contabo --firmware uefi --until network --install --strict --silence 90"
     assert said == expected

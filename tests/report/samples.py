@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.evidence.log import SCHEMA
-from harness.matrix.catalog import Expected
-from harness.matrix.record import Matrix, News, Past, Tried, judge_against
+from harness.matrix.catalog import Expectation
+from harness.matrix.record import CaseRow, Matrix, NewsItem, PastResult, judge_by_expectation
 from harness.model.finding import Finding, finding
 from harness.model.image import InspectedPart
 from harness.trial.result import EVIDENCE_FILE, Counterfactual, Image, Result, Tool
@@ -21,7 +21,7 @@ RECORDED = sorted(
 )
 AT = datetime.datetime(2026, 11, 20, 3, 15, tzinfo=datetime.UTC)
 STARTED = {"power-on": 0.0, "firmware": 0.0, "bootloader": 0.3, "kernel": 6.0, "initrd": 9.0}
-FAILED = Expected(outcome="fail", cause="boot.kernel-panic")
+FAILED = Expectation(outcome="fail", cause="boot.kernel-panic")
 PANIC = finding("boot.kernel-panic", "The kernel panicked.", ("tiny: bye", "Kernel panic"))
 
 HOSTILE = (
@@ -55,9 +55,9 @@ def panic(**more: Any) -> Result:
     return result(**{"outcome": "fail", **facts, **more})
 
 
-def tried(name: str, came: Result, expected: Expected | None = None, **more: Any) -> Tried:
-    right = expected or Expected()
-    judgement, differs = judge_against(right, came)
+def tried(name: str, came: Result, expected: Expectation | None = None, **more: Any) -> CaseRow:
+    right = expected or Expectation()
+    judgement, differs = judge_by_expectation(right, came)
     facts: dict[str, Any] = {
         "name": name,
         "catalog": "nightly.toml",
@@ -70,10 +70,10 @@ def tried(name: str, came: Result, expected: Expected | None = None, **more: Any
         "wall_s": 31.5,
         "run_dir": None,
     }
-    return Tried(**{**facts, **more})
+    return CaseRow(**{**facts, **more})
 
 
-def matrix(*rows: Tried, **more: Any) -> Matrix:
+def matrix(*rows: CaseRow, **more: Any) -> Matrix:
     ended_at = AT + datetime.timedelta(minutes=7)
     facts = {"started_at": AT, "ended_at": ended_at, "version": "0.1.0", "tried": rows}
     return Matrix.model_validate({"schema": "harness.matrix/1", **facts, **more})
@@ -93,12 +93,12 @@ def nightly() -> Matrix:
         tried("bad", panic(), tags=("alpine",)),
         tried("spoiled", host),
         missing=("never-tried",),
-        news=(News(name="bad", kind="broken", statement="It passed before.", since=AT),),
+        news=(NewsItem(name="bad", kind="broken", statement="It passed before.", since=AT),),
         history={"bad": tuple(past(day) for day in range(1, 6))},
     )
 
 
-def past(day: int, **more: Any) -> Past:
+def past(day: int, **more: Any) -> PastResult:
     facts: dict[str, Any] = {
         "at": AT - datetime.timedelta(days=10 - day),
         "judgement": "right",
@@ -108,7 +108,7 @@ def past(day: int, **more: Any) -> Past:
         "verdict_s": 10.0 + day,
         "sha256": None,
     }
-    return Past(**{**facts, **more})
+    return PastResult(**{**facts, **more})
 
 
 def hostile(run_dir: str | None = None) -> Matrix:
@@ -148,8 +148,8 @@ def hostile(run_dir: str | None = None) -> Matrix:
         version=bad,
         missing=(bad,),
         news=(
-            News(name=bad, kind="broken", statement=bad),
-            News(name="x", kind="new", statement=bad),
+            NewsItem(name=bad, kind="broken", statement=bad),
+            NewsItem(name="x", kind="new", statement=bad),
         ),
         history={bad: (past(1, stage=bad, cause=bad), past(2))},
     )

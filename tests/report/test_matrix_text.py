@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from harness.matrix.record import Matrix, News
+from harness.matrix.record import Matrix, NewsItem
 from harness.report.matrix_text import print_matrix
 from tests.report.samples import hostile, matrix, nightly, panic, result, tried
 
@@ -61,8 +61,10 @@ def test_hostile_texts_are_harmless() -> None:
 
 def test_many_images_that_are_new_are_one_line() -> None:
     rows = [tried(f"image-{number}", result()) for number in range(60)]
-    new = [News(name=row.name, kind="new", statement="The first result: passes.") for row in rows]
-    broken = News(name="old", kind="broken", statement="It passed before.")
+    new = [
+        NewsItem(name=row.name, kind="new", statement="The first result: passes.") for row in rows
+    ]
+    broken = NewsItem(name="old", kind="broken", statement="It passed before.")
     whole = matrix(*rows).model_copy(update={"news": (*new, broken)})
     lines = shown(whole).splitlines()
     assert [line.split()[0] for line in lines[:2]] == ["broken", "new"]

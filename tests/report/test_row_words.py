@@ -6,7 +6,7 @@ import datetime
 
 import pytest
 
-from harness.matrix.record import News
+from harness.matrix.record import NewsItem
 from harness.report.row_words import (
     counts,
     duration,
@@ -71,8 +71,8 @@ def test_the_headline_of_few() -> None:
 
 
 def test_many_images_without_an_earlier_result_are_one_line() -> None:
-    news = [News(name=f"image-{number}", kind="new", statement="x") for number in range(7)]
-    broken = News(name="b", kind="broken", statement="It passed before.")
+    news = [NewsItem(name=f"image-{number}", kind="new", statement="x") for number in range(7)]
+    broken = NewsItem(name="b", kind="broken", statement="It passed before.")
     few = listed_news(matrix(news=(*news[:5], broken)))
     assert [row.name for row in few] == ["b", *(row.name for row in news[:5])]
     rows = listed_news(matrix(news=(*news, broken)))

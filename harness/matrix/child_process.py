@@ -1,4 +1,4 @@
-"""A program of one attempt: watched until it ends, is late, or is told to stop."""
+"""A program of one attempt: watched until it ends, misses its deadline, or has to stop."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from harness.matrix.stop import Stop
 _log = logging.getLogger(__name__)
 
 PYTHON = "python"
-"""In a command of a catalog: the Python that harness runs in."""
+"""The word in a command of a catalog for the Python that harness runs in."""
 
-# What a program has to clean up in, once it is told to end.
+# The time for a program to clean up after SIGTERM.
 _GRACE_S = 30.0
-# How often somebody who shows the progress is told, and the deadline is looked at.
+# The interval at which the progress is reported and the deadline checked.
 _TICK_S = 0.5
 _OUTPUT_BYTES = 16 << 20
 _LAST_LINES = 5
@@ -35,16 +35,16 @@ End = Literal["ended", "late", "stopped"]
 
 
 @dataclass(frozen=True, slots=True)
-class Child:
-    """What became of a program: its exit status, negative for a signal, and what it said.
+class ChildResult:
+    """The exit status of a program, negative for a signal, and its output.
 
-    ``last_words`` are its last lines on stderr. ``end`` says whether it ended by itself.
+    ``stderr_lines`` are its last lines on stderr. ``end`` tells whether it ended by itself.
     """
 
     end: End
     status: int
     stdout: str
-    last_words: tuple[str, ...]
+    stderr_lines: tuple[str, ...]
 
 
 def run_child(
@@ -53,12 +53,12 @@ def run_child(
     stop: Stop,
     is_late: Callable[[], bool],
     write_limit_bytes: int = 0,
-) -> Child:
+) -> ChildResult:
     """Run ``command`` in ``folder`` until it ends; its children die with it, and it with us.
 
-    ``is_late`` is asked twice a second: True ends it, as ``stop`` does. It may end in order then,
-    and is killed where it does not. No file that it writes gets larger than ``write_limit_bytes``,
-    where that is not 0. Raises OSError where it cannot be started.
+    ``is_late`` is called twice a second: True ends the program, as ``stop`` does. The program gets
+    time to clean up and is then killed. No file that it writes gets larger than
+    ``write_limit_bytes``, if that is not 0. Raises OSError if it cannot be started.
     """
     limit = ("prlimit", f"--fsize={write_limit_bytes}", "--") if write_limit_bytes else ()
     program, *rest = command
@@ -82,18 +82,18 @@ def run_child(
         said = stderr.read(_OUTPUT_BYTES).decode(errors="replace").strip().splitlines()
         text = stdout.read(_OUTPUT_BYTES).decode(errors="replace")
     _log.info("process %d %s, with status %d", process.pid, end, process.returncode)
-    return Child(end, process.returncode, text, tuple(said[-_LAST_LINES:]))
+    return ChildResult(end, process.returncode, text, tuple(said[-_LAST_LINES:]))
 
 
 def _watch(process: subprocess.Popen[bytes], stop: Stop, is_late: Callable[[], bool]) -> End:
-    """Wait for the end of a process, and bring it about where it is wanted."""
+    """Wait for the end of a process; end it if it is late or has to stop."""
     descriptor = os.pidfd_open(process.pid)
     end: End = "stopped"
     try:
         end = _wait(descriptor, stop, is_late)
         return end
     finally:
-        # Also where it is interrupted: by Ctrl-C, in a thread that takes it.
+        # Also after a Ctrl-C in the thread that receives it.
         if end != "ended":
             process.send_signal(signal.SIGTERM)
             _wait_for(descriptor, _GRACE_S)
@@ -121,7 +121,7 @@ def _wait_for(descriptor: int, timeout_s: float) -> None:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill what is left of a process and of those that it has started in its session."""
+    """Kill a process, and what is left of those that it has started in its session."""
     if process.poll() is None:
         process.kill()
     process.wait()
@@ -136,6 +136,6 @@ def _kill_group(group: int) -> None:
 
 
 def deadline(timeout_s: float) -> Callable[[], bool]:
-    """Whether ``timeout_s`` seconds have gone by since this was called."""
+    """Return a function that is true once ``timeout_s`` seconds have passed."""
     end_s = time.monotonic() + timeout_s
     return lambda: time.monotonic() > end_s

@@ -1,4 +1,4 @@
-"""Where a run in another process stands, read from the evidence that it writes."""
+"""The progress of a run in another process, read from the evidence that it writes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from harness.evidence.events import PartStart, SecondBootStart
 from harness.trial.result import EVIDENCE_FILE
 
 
-class Follow:
-    """Reads what a run has recorded since it was last asked."""
+class RunFollower:
+    """A reader of the evidence of one run, as far as it is written."""
 
     def __init__(self, run_dir: Path) -> None:
         self._path = run_dir / EVIDENCE_FILE
@@ -23,17 +23,17 @@ class Follow:
         self._beside = ""
 
     def close(self) -> None:
-        """Read no more."""
+        """Close the file."""
         if self._file:
             self._file.close()
 
     @property
     def has_begun(self) -> bool:
-        """Whether there is any evidence: a download is none."""
+        """True once there is evidence; a download writes none."""
         return self._file is not None
 
     def phase(self) -> str:
-        """The stage of the boot, or in words what is done beside it; "" before it begins."""
+        """Return the stage of the boot, or a further boot in words; "" before the first event."""
         self._read()
         return self._beside or self._diagnosis.tracker.stage or ""
 
@@ -45,7 +45,7 @@ class Follow:
                 return
         *lines, self._rest = (self._rest + self._file.read()).split(b"\n")
         for line in lines:
-            # The first line says what the file is.
+            # The first line is the header of the file.
             with suppress(UnreadableEventError):
                 self._take(decode(line.decode("ascii", "replace")))
 

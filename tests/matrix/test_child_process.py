@@ -7,7 +7,7 @@ import sys
 import threading
 from pathlib import Path
 
-from harness.matrix.child import PYTHON, deadline, run_child
+from harness.matrix.child_process import PYTHON, deadline, run_child
 from harness.matrix.stop import Stop
 from tests.processes import wait_for
 
@@ -31,7 +31,7 @@ def test_a_program_that_ends(tmp_path: Path) -> None:
     child = run_child(script(tmp_path, text), tmp_path, Stop(), deadline(60))
     assert (child.end, child.status) == ("ended", 3)
     assert child.stdout == f"{tmp_path}\n"
-    assert child.last_words == ("a", "b")
+    assert child.stderr_lines == ("a", "b")
 
 
 def test_a_program_that_dies(tmp_path: Path) -> None:
@@ -93,7 +93,8 @@ time.sleep(600)
             sys.executable,
             "-c",
             "from pathlib import Path; import sys\n"
-            "from harness.matrix.child import run_child; from harness.matrix.stop import Stop\n"
+            "from harness.matrix.child_process import run_child\n"
+            "from harness.matrix.stop import Stop\n"
             "run_child(sys.argv[2:], Path(sys.argv[1]), Stop(), lambda: False)",
             str(tmp_path),
             *words,

@@ -1,29 +1,29 @@
-"""The roll of workers: who came, and what is said once nobody is left."""
+"""The pool of workers: the count of them, and the sentence once none is left."""
 
 from __future__ import annotations
 
 import pytest
 
 from harness.errors import UsageError
-from harness.matrix.roll import Patience, Roll
+from harness.matrix.workers import WaitLimits, WorkerPool
 
 # Every wait is over at once.
-_NO_PATIENCE = Patience(workers_s=-1, resource_s=-1)
+_NO_WAIT = WaitLimits(workers_s=-1, resource_s=-1)
 
 
-def roll() -> Roll:
-    return Roll("tcp://127.0.0.1:8786", _NO_PATIENCE)
+def workers() -> WorkerPool:
+    return WorkerPool("tcp://127.0.0.1:8786", _NO_WAIT)
 
 
-def test_no_worker_has_come() -> None:
-    counted = roll()
+def test_no_worker_from_the_beginning_is_an_error() -> None:
+    counted = workers()
     counted.count({})
     with pytest.raises(UsageError, match="no worker has come"):
         counted.missing()
 
 
-def test_a_worker_that_was_counted_is_missed() -> None:
-    counted = roll()
+def test_a_worker_that_goes_away_is_missed() -> None:
+    counted = workers()
     counted.count({"tcp://127.0.0.1:1": {"resources": {"vm": 2}}})
     assert counted.slots == 2
     counted.count({})
@@ -31,7 +31,7 @@ def test_a_worker_that_was_counted_is_missed() -> None:
 
 
 def test_a_worker_that_began_a_case_and_was_never_counted_is_missed() -> None:
-    counted = roll()
+    counted = workers()
     counted.count({})
     counted.began(1)
     assert counted.slots == 1
