@@ -10,14 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.errors import HostError
-from harness.machine.doctor import examine_host, install_command
+from harness.machine.doctor import host_checks, install_command
 
 
 @click.command()
 def doctor() -> None:
     """Say what this host can do, and what to install."""
     console = Console()
-    checks = examine_host()
+    checks = host_checks()
     table = Table.grid(padding=(0, 2))
     marks = {"ok": ("\u2713", "green"), "missing": ("\u2717", "red"), "note": ("i", "cyan")}
     for check in checks:

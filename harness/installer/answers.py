@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness.errors import UsageError
 from harness.installer.families import AnswerFile, Family, Template, template_text
-from harness.installer.values import Values
+from harness.installer.values import AnswerValues
 
 _MAX_OWN_BYTES = 1 << 20
 
@@ -32,7 +32,7 @@ class Answers:
     iso_files: Mapping[str, bytes]
 
 
-def write_answers(family: Family, values: Values, own: str | None = None) -> Answers:
+def write_answers(family: Family, values: AnswerValues, own: str | None = None) -> Answers:
     """The answers of ``family`` with ``values`` in them.
 
     ``own`` is a person's text in place of the family's main file; its placeholders are replaced
@@ -48,7 +48,7 @@ def write_answers(family: Family, values: Values, own: str | None = None) -> Ans
     )
 
 
-def user_answers(path: Path) -> str:
+def read_user_answers(path: Path) -> str:
     """The text of a person's own answer file; raises UsageError where it cannot be one."""
     try:
         content = path.read_bytes()[: _MAX_OWN_BYTES + 1]
@@ -62,7 +62,7 @@ def user_answers(path: Path) -> str:
         raise UsageError(f"{path}: byte {error.start} is no UTF-8; convert the file.") from error
 
 
-def _texts(family: Family, values: Values) -> dict[str, str]:
+def _texts(family: Family, values: AnswerValues) -> dict[str, str]:
     texts = values.texts()
     chosen = {
         name: choice.text(values.firmware, values.archive is not None)

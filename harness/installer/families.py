@@ -37,11 +37,11 @@ class Template(string.Template):
     flags = re.RegexFlag(0)  # a placeholder in capitals is a mistyped one
 
 
-class _Model(BaseModel):
+class _FamilyModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class AnswerFile(_Model):
+class AnswerFile(_FamilyModel):
     """A file that an installer is given: from a template, or empty, or a link.
 
     ``inside`` names the gzipped tar in which it is at ``path``; else it is at ``path`` itself.
@@ -58,7 +58,7 @@ class AnswerFile(_Model):
     main: bool = False
 
     @model_validator(mode="after")
-    def _is_whole(self) -> AnswerFile:
+    def _check_row(self) -> AnswerFile:
         if self.to == "iso" and "/" in self.path and not self.inside:
             raise ValueError("what is on the answer ISO is in its root")
         if not self.inside and (self.link or self.mode != 0o644):
@@ -70,7 +70,7 @@ class AnswerFile(_Model):
         return self
 
 
-class Choice(_Model):
+class TextChoice(_FamilyModel):
     """A text that depends on the machine: on its firmware, or on whether there is an archive."""
 
     bios: str | None = None
@@ -79,7 +79,7 @@ class Choice(_Model):
     no_archive: str | None = None
 
     @model_validator(mode="after")
-    def _is_whole(self) -> Choice:
+    def _check_row(self) -> TextChoice:
         given = {name for name, text in self if text is not None}
         if given not in ({"bios", "uefi"}, {"archive", "no_archive"}):
             raise ValueError("a choice has the texts bios and uefi, or archive and no_archive")
@@ -92,7 +92,7 @@ class Choice(_Model):
         return str(self.archive if archive else self.no_archive)
 
 
-class Family(_Model):
+class Family(_FamilyModel):
     """One row of the table.
 
     ``name`` is the family's in ``harness/image/iso/systems.toml``, which says where its kernel is.
@@ -106,13 +106,13 @@ class Family(_Model):
     cmdline: str = ""
     answers_iso_label: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_]{1,16}$")
     files: tuple[AnswerFile, ...] = Field(min_length=1)
-    choices: dict[str, Choice] = {}
+    choices: dict[str, TextChoice] = {}
     tried: Literal["run", "not run"]
     note: str = Field(min_length=1, pattern=r"\.$")
     sources: tuple[str, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _is_whole(self) -> Family:
+    def _check_row(self) -> Family:
         faults = [*self._faults_of_files(), *self._faults_of_texts()]
         if faults:
             raise ValueError("; ".join(faults))
@@ -131,25 +131,27 @@ class Family(_Model):
 
     def _faults_of_texts(self) -> Iterator[str]:
         known = PLACEHOLDERS | self.choices.keys()
-        yield from _faults("cmdline", self.cmdline, known)
+        yield from _placeholder_faults("cmdline", self.cmdline, known)
         for file in self.files:
             if file.template is None:
                 continue
             try:
-                yield from _faults(file.template, template_text(file.template), known)
+                yield from _placeholder_faults(file.template, template_text(file.template), known)
             except FileNotFoundError:
                 yield f"{file.template}: no such template"
         for name, choice in self.choices.items():
             for condition, text in choice:
                 extra = ARCHIVE_PLACEHOLDERS if condition == "archive" else frozenset()
-                yield from _faults(f"{name}.{condition}", text or "", PLACEHOLDERS | extra)
+                yield from _placeholder_faults(
+                    f"{name}.{condition}", text or "", PLACEHOLDERS | extra
+                )
 
 
-class _Table(_Model):
+class _FamilyTable(_FamilyModel):
     family: tuple[Family, ...]
 
 
-def _faults(place: str, text: str, known: Iterable[str]) -> Iterator[str]:
+def _placeholder_faults(place: str, text: str, known: Iterable[str]) -> Iterator[str]:
     template = Template(text)
     if not template.is_valid():
         yield f"{place}: a placeholder is not closed, or in capitals"
@@ -167,13 +169,13 @@ def template_text(name: str) -> str:
 
 def parse_families(text: str, location: str) -> tuple[Family, ...]:
     """The families in TOML ``text``; raises UsageError that names every fault at once."""
-    return parse_table(text, location, _Table).family
+    return parse_table(text, location, _FamilyTable).family
 
 
 @cache
 def families() -> tuple[Family, ...]:
     """The families that come with harness."""
-    return shipped_table(__package__, "families.toml", _Table).family
+    return shipped_table(__package__, "families.toml", _FamilyTable).family
 
 
 def family_for(systems: Iterable[System]) -> Family | None:

@@ -17,7 +17,7 @@ from harness.image.os.iso_linux import known_places
 from harness.image.source import LocalFile
 from harness.installer.answers import Answers, write_answers
 from harness.installer.families import Family, families, family_for
-from harness.installer.values import Archive, new_values
+from harness.installer.values import PackageArchive, new_values
 from harness.machine.spec import DirectKernel
 from harness.model.hardware import Firmware
 from harness.net.http import parse_url
@@ -47,7 +47,7 @@ class Installation:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class InstallationMedia:
     """What the machine of an installation is given: a kernel to start, and a disc of answers.
 
     Without a kernel the disc starts itself. ``target`` is where the disk is made.
@@ -75,18 +75,18 @@ def plan_installation(
     return Installation(family, iso.systems, own_answers, archive)
 
 
-def check_iso(installation: Installation, iso: Path) -> None:
+def check_installer_kernel(installation: Installation, iso: Path) -> None:
     """Raise UsageError where ``disc`` has no kernel where its family has one."""
     if installation.family.cmdline:
         _take_kernel(iso, installation.systems)
 
 
-def prepare(
+def prepare_installation(
     installation: Installation, iso: Path, seed: Seed, firmware: Firmware, scratch: Path
-) -> Prepared:
+) -> InstallationMedia:
     """Write what the installation of ``disc`` needs into ``scratch``; raises as check_disc does."""
     net = seed.network
-    archive = Archive(host=str(net.receiver), directory=ARCHIVE_PATH)
+    archive = PackageArchive(host=str(net.receiver), directory=ARCHIVE_PATH)
     values = new_values(seed.mac, net, firmware, archive if installation.archive else None)
     answers = write_answers(installation.family, values, installation.own_answers)
     answers_iso = None
@@ -96,7 +96,7 @@ def prepare(
     direct = None
     if answers.cmdline:
         direct = _direct_kernel(iso, installation.systems, answers, scratch)
-    return Prepared(direct, answers_iso, scratch / "target.qcow2")
+    return InstallationMedia(direct, answers_iso, scratch / "target.qcow2")
 
 
 def _direct_kernel(

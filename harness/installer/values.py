@@ -23,18 +23,18 @@ _Host = Annotated[str, Field(pattern=r"^[0-9A-Za-z.-]+(:[0-9]+)?$")]
 _Directory = Annotated[str, Field(pattern=r"^/[0-9A-Za-z./_~+-]*$")]
 
 
-class _Model(BaseModel):
+class _ValuesModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Archive(_Model):
+class PackageArchive(_ValuesModel):
     """A package archive that the guest reaches by HTTP: ``http://HOST/DIRECTORY``."""
 
     host: _Host
     directory: _Directory
 
 
-class Values(_Model):
+class AnswerValues(_ValuesModel):
     """What is put into templates. Its texts need no escape in any format: they are held to that.
 
     A host name has 15 characters at most: Windows takes no more (Unattended Windows Setup
@@ -50,7 +50,7 @@ class Values(_Model):
     password: _Password
     password_hash: _Hash
     firmware: Firmware
-    archive: Archive | None = None
+    archive: PackageArchive | None = None
 
     def texts(self) -> dict[str, str]:
         """The value of each placeholder; those of the archive only where there is one."""
@@ -100,15 +100,15 @@ ARCHIVE_PLACEHOLDERS = frozenset({"archive_host", "archive_directory", "archive_
 
 
 def new_values(
-    mac: str, network: GuestNetwork, firmware: Firmware, archive: Archive | None = None
-) -> Values:
+    mac: str, network: GuestNetwork, firmware: Firmware, archive: PackageArchive | None = None
+) -> AnswerValues:
     """The values of a run in ``network``: a fresh password, which nobody is told.
 
     ``password_hash`` is the hash of no known password: nobody has to log in, and an installer
     looks at its form only. ``password`` is for Windows, which wants one in plain; it has
     capitals, small letters and digits, as its policy for passwords wants.
     """
-    return Values(
+    return AnswerValues(
         host_name="harness",
         mac=mac,
         address=IPv4Interface(f"{network.guest}/{network.subnet.prefixlen}"),

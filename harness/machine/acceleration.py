@@ -26,7 +26,7 @@ from harness.model.hardware import Accelerator
 
 _log = logging.getLogger(__name__)
 
-Choice = Literal["auto", "kvm", "tcg"]
+AcceleratorChoice = Literal["auto", "kvm", "tcg"]
 
 TCG_CPU_MODEL = "max,la57=off"
 """All that TCG can emulate, but for five-level paging, which only costs time (docs/decisions)."""
@@ -43,7 +43,7 @@ _MEASURE_AGAIN = 1.3
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
+class ProbeResult:
     """What one accelerator did with our boot sector.
 
     ``count_s`` is how long the measured loop took, 0.0 where it did not end; ``reason`` says in a
@@ -74,7 +74,7 @@ class Acceleration:
     qemu: str = ""
 
 
-def choose_acceleration(choice: Choice) -> Acceleration:
+def choose_acceleration(choice: AcceleratorChoice) -> Acceleration:
     """The accelerator for ``choice``, probed on the first call after the host was booted.
 
     Raises HostError (``host.kvm-unusable``) where KVM was asked for by name and does not run
@@ -98,7 +98,7 @@ def choose_acceleration(choice: Choice) -> Acceleration:
     return Acceleration("tcg", TCG_CPU_MODEL, tcg.slowness, note)
 
 
-def probe(accelerator: Accelerator) -> Probe:
+def probe(accelerator: Accelerator) -> ProbeResult:
     """What ``accelerator`` does with 64-bit code, from memory where this host boot was asked.
 
     A host that was slow when it was asked is asked again: it may only have been busy.
@@ -109,7 +109,7 @@ def probe(accelerator: Accelerator) -> Probe:
     if key in known and known[key].slowness < _MEASURE_AGAIN:
         return known[key]
     _log.debug("probing %s: nothing is remembered of this boot of the host", accelerator)
-    result = _kvm_obstacle() if accelerator == "kvm" else None
+    result = _unusable_kvm() if accelerator == "kvm" else None
     if result is None:
         result = _run_probe(accelerator)
     _log.info("probed %s: %s", accelerator, result)
@@ -119,13 +119,13 @@ def probe(accelerator: Accelerator) -> Probe:
     return result
 
 
-def _kvm_obstacle() -> Probe | None:
+def _unusable_kvm() -> ProbeResult | None:
     """Why KVM need not even be tried."""
     device = Path("/dev/kvm")
     if not device.exists():
-        return Probe(usable=False, count_s=0.0, reason="there is no /dev/kvm")
+        return ProbeResult(usable=False, count_s=0.0, reason="there is no /dev/kvm")
     if not os.access(device, os.R_OK | os.W_OK):
-        return Probe(
+        return ProbeResult(
             usable=False,
             count_s=0.0,
             reason="/dev/kvm may not be opened by this user (join the group kvm, log in again)",
@@ -133,7 +133,7 @@ def _kvm_obstacle() -> Probe | None:
     return None
 
 
-def _run_probe(accelerator: Accelerator) -> Probe:
+def _run_probe(accelerator: Accelerator) -> ProbeResult:
     """Run the boot sector once."""
     with tempfile.TemporaryDirectory(prefix="harness-probe-") as folder:
         disk = Path(folder) / "long_mode.img"
@@ -169,7 +169,7 @@ def _probe_args(accelerator: Accelerator, disk: Path) -> list[str]:
     )
 
 
-def _watch(process: subprocess.Popen[bytes], errors: Path) -> Probe:
+def _watch(process: subprocess.Popen[bytes], errors: Path) -> ProbeResult:
     """Follow the three marks; the time between the last two is the measure."""
     assert process.stdout is not None  # noqa: S101  Popen was given a pipe
     deadline_s = time.monotonic() + _PROBE_TIMEOUT_S
@@ -180,23 +180,25 @@ def _watch(process: subprocess.Popen[bytes], errors: Path) -> Probe:
             break
         chunk = os.read(process.stdout.fileno(), 4096)
         if not chunk:
-            said = _complaint(errors.read_text(errors="replace"), process.wait())
-            return Probe(usable=False, count_s=0.0, reason=f"QEMU ended: {said}")
+            said = _first_error(errors.read_text(errors="replace"), process.wait())
+            return ProbeResult(usable=False, count_s=0.0, reason=f"QEMU ended: {said}")
         seen = seen[-64:] + chunk
         if _LONG_MODE in chunk:
             long_mode_s = time.monotonic()
         if _COUNTED in chunk:
-            return Probe(usable=True, count_s=round(time.monotonic() - long_mode_s, 4), reason="")
+            return ProbeResult(
+                usable=True, count_s=round(time.monotonic() - long_mode_s, 4), reason=""
+            )
     if long_mode_s:
         reason = f"64-bit code is slower than emulation (no end after {_PROBE_TIMEOUT_S:g} s)"
     elif _RUNNING in seen:
         reason = "the processor does not get into 64-bit mode"
     else:
         reason = f"not even the firmware ended in {_PROBE_TIMEOUT_S:g} s"
-    return Probe(usable=False, count_s=0.0, reason=reason)
+    return ProbeResult(usable=False, count_s=0.0, reason=reason)
 
 
-def _complaint(stderr: str, status: int) -> str:
+def _first_error(stderr: str, status: int) -> str:
     """What QEMU said first of an error; an assertion that follows it tells less."""
     lines = [line.removeprefix("qemu-system-x86_64: ") for line in stderr.strip().splitlines()]
     errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
@@ -212,15 +214,15 @@ def _cache_path() -> Path:
     return cache_folder() / "acceleration.json"
 
 
-def _read_cache(path: Path) -> dict[str, Probe]:
+def _read_cache(path: Path) -> dict[str, ProbeResult]:
     """What is remembered; nothing where the file is missing or not ours."""
     try:
-        return {key: Probe(**row) for key, row in json.loads(path.read_text()).items()}
+        return {key: ProbeResult(**row) for key, row in json.loads(path.read_text()).items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
 
 
-def _write_cache(path: Path, probes: dict[str, Probe]) -> None:
+def _write_cache(path: Path, probes: dict[str, ProbeResult]) -> None:
     """Remember; a cache that cannot be written only costs the next run some seconds."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from harness.machine.acceleration import Acceleration, Choice
+    from harness.machine.acceleration import Acceleration, AcceleratorChoice
     from harness.machine.host_check import HostCheck
     from harness.machine.machine import Machine
     from harness.machine.spec import Endpoints, MachineSpec
@@ -50,7 +50,7 @@ class BackendModule(Protocol):
         monitor's is the backend's to listen on. Raises HostError where it does not start.
         """
 
-    def choose_acceleration_on(self, backend: Backend, choice: Choice) -> Acceleration:
+    def choose_acceleration_on(self, backend: Backend, choice: AcceleratorChoice) -> Acceleration:
         """Return the accelerator of the host that it starts machines on.
 
         Raises HostError where the one that was asked for does not work there.

@@ -20,7 +20,7 @@ from harness.model.hardware import Chipset
 _SEABIOS = "bios-256k.bin"
 
 
-def examine_host() -> list[HostCheck]:
+def host_checks() -> list[HostCheck]:
     """Everything that a run needs of this host, in the order in which it is needed."""
     checks = [_program(name) for name in DEBIAN_PACKAGES]
     if all(check.state != "missing" for check in checks):

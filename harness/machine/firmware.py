@@ -38,20 +38,20 @@ _FEATURES = {
 _MAX_DESCRIPTOR_BYTES = 1 << 20
 
 
-class _Descriptor(BaseModel):
+class _DescriptorPart(BaseModel):
     """The part of a descriptor that matters here; more may be in it, and ever will be."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class FlashFile(_Descriptor):
+class FlashFile(_DescriptorPart):
     """A file that is put into a flash chip."""
 
     filename: Path
     format: Literal["raw", "qcow2"]
 
 
-class _Mapping(_Descriptor):
+class _Mapping(_DescriptorPart):
     """How the firmware gets into the machine; ``combined`` would mix its code and variables."""
 
     device: Literal["flash"]
@@ -60,12 +60,12 @@ class _Mapping(_Descriptor):
     nvram_template: FlashFile | None = Field(default=None, alias="nvram-template")
 
 
-class _Target(_Descriptor):
+class _Target(_DescriptorPart):
     architecture: str
     machines: list[str]
 
 
-class Firmware(_Descriptor):
+class FirmwareDescriptor(_DescriptorPart):
     """A firmware as its descriptor has it."""
 
     interface_types: list[str] = Field(alias="interface-types")
@@ -103,7 +103,7 @@ def descriptor_folders() -> list[Path]:
 
 def find_uefi(
     chipset: Chipset, folders: Iterable[Path] | None = None, *, secure_boot: bool = False
-) -> Firmware:
+) -> FirmwareDescriptor:
     """The first firmware that suits the machine; one that cannot do Secure Boot comes first.
 
     With ``secure_boot``, one that has it on. Raises HostError (``host.missing-tool``) where there
@@ -125,7 +125,7 @@ def find_uefi(
     return min(suitable, key=lambda row: "secure-boot" in row.features)
 
 
-def uefi_flash(firmware: Firmware, scratch: Path) -> Flash:
+def uefi_flash(firmware: FirmwareDescriptor, scratch: Path) -> Flash:
     """``firmware`` with variables of its own in ``scratch``: no run remembers another's.
 
     Raises HostError (``host.no-space``) where they cannot be copied.
@@ -150,7 +150,7 @@ def _machine_name(chipset: Chipset) -> str:
     return {"pc": f"pc-i440fx-{version}", "q35": f"pc-q35-{version}"}[chipset]
 
 
-def _read(folders: Iterable[Path]) -> Iterator[Firmware]:
+def _read(folders: Iterable[Path]) -> Iterator[FirmwareDescriptor]:
     """The descriptors in the order in which they are to be tried; what is none is passed over."""
     by_name: dict[str, Path] = {}
     for folder in folders:
@@ -162,11 +162,11 @@ def _read(folders: Iterable[Path]) -> Iterator[Firmware]:
                 text = file.read(_MAX_DESCRIPTOR_BYTES)
             # Empty, or a link to /dev/null: there to hide the one of a lower folder.
             if text.strip():
-                yield Firmware.model_validate_json(text)
+                yield FirmwareDescriptor.model_validate_json(text)
         except (OSError, ValueError):
             continue
 
 
-def _files(firmware: Firmware) -> list[Path]:
+def _files(firmware: FirmwareDescriptor) -> list[Path]:
     template = firmware.mapping.nvram_template
     return [firmware.mapping.executable.filename, *([template.filename] if template else [])]

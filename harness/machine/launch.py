@@ -10,7 +10,7 @@ from harness.machine.backend import Backend, BackendAddress, BackendModule, Back
 from harness.machine.libvirt_address import choose_libvirt_address
 
 if TYPE_CHECKING:
-    from harness.machine.acceleration import Acceleration, Choice
+    from harness.machine.acceleration import Acceleration, AcceleratorChoice
     from harness.machine.machine import Machine
     from harness.machine.spec import Endpoints, MachineSpec
 
@@ -64,7 +64,7 @@ def launch(
     return BACKENDS[backend.name].load().launch(backend, spec, endpoints)
 
 
-def choose_acceleration_on(backend: Backend, choice: Choice) -> Acceleration:
+def choose_acceleration_on(backend: Backend, choice: AcceleratorChoice) -> Acceleration:
     """Return the accelerator of the host that ``backend`` starts machines on.
 
     Raises HostError where the one that was asked for does not work there.

@@ -25,8 +25,14 @@ from harness.host.folders import program_cache_folder
 from harness.host.programs import find_qemu
 from harness.host.racing import first_of
 from harness.machine.domain_xml import Placement, domain_xml
-from harness.machine.libvirt_link import Link, binding, connected, lost, words_of
-from harness.machine.machine import End, Machine, Origin, last_words
+from harness.machine.libvirt_link import (
+    LibvirtLink,
+    binding,
+    error_text,
+    libvirt_connection,
+    lost_error,
+)
+from harness.machine.machine import Machine, MachineDefinition, ProcessEnd, last_words
 from harness.machine.overlay import create_overlay
 from harness.machine.spec import Endpoints, MachineSpec
 from harness.machine.start_fault import start_fault
@@ -50,7 +56,7 @@ class DomainMachine(Machine):
     that takes before anything is written.
     """
 
-    link: Link
+    link: LibvirtLink
     domain: Any
     log_file: Path
     overlay: Path | None = None
@@ -61,14 +67,14 @@ class DomainMachine(Machine):
         try:
             await self.link.call(self.domain.resume, _CALL_TIMEOUT_S)
         except binding().libvirtError as error:
-            raise QemuError(f"libvirt did not let the guest run: {words_of(error)}.") from error
+            raise QemuError(f"libvirt did not let the guest run: {error_text(error)}.") from error
 
     @property
     def has_ended(self) -> bool:
         """Whether QEMU has ended: its monitor is closed."""
         return self.qmp.runstate is not Runstate.RUNNING
 
-    async def ended(self) -> End:
+    async def ended(self) -> ProcessEnd:
         """Wait until QEMU has ended; its status is told to libvirt alone.
 
         Raises HostError (``host.libvirt-lost``) where libvirt ends first.
@@ -78,8 +84,8 @@ class DomainMachine(Machine):
         with suppress(binding().libvirtError):
             await self.link.call(self.domain.state, _CALL_TIMEOUT_S)
         if self.link.lost.is_set():
-            raise lost("it has ended, or was restarted")
-        return End(None, qemu_words(last_words(self.log_file)))
+            raise lost_error("it has ended, or was restarted")
+        return ProcessEnd(None, qemu_lines(last_words(self.log_file)))
 
     def allocated_bytes(self) -> int:
         """How much the file of its disk has grown.
@@ -107,16 +113,18 @@ async def launch_domain(
     It is gone, too, where this program or libvirt is killed: libvirt ends it with our connection,
     and we end it where libvirt is lost. Raises HostError where it does not start.
     """
-    async with connected(uri) as link:
+    async with libvirt_connection(uri) as link:
         await create_overlay(spec)
         is_system = urlsplit(uri).path == "/system"
         owner = (os.geteuid(), os.getegid()) if is_system else None
-        placement = await place(link, spec, owner, find_qemu(), sorted(os.sched_getaffinity(0)))
+        placement = await choose_placement(
+            link, spec, owner, find_qemu(), sorted(os.sched_getaffinity(0))
+        )
         xml = domain_xml(spec, endpoints, placement)
         log_file = _log_folder(uri) / f"{placement.name}.log"
         try:
-            async with started(link, xml, endpoints) as (qmp, domain):
-                origin = Origin("domain.xml", xml)
+            async with running_domain(link, xml, endpoints) as (qmp, domain):
+                origin = MachineDefinition("domain.xml", xml)
                 yield DomainMachine(
                     qmp,
                     endpoints,
@@ -132,8 +140,8 @@ async def launch_domain(
 
 
 @asynccontextmanager
-async def started(
-    link: Link, xml: str, endpoints: Endpoints
+async def running_domain(
+    link: LibvirtLink, xml: str, endpoints: Endpoints
 ) -> AsyncIterator[tuple[QMPClient, Any]]:
     """The domain ``xml``, paused, and the monitor that comes to us; gone when the block is left."""
     qmp = QMPClient("harness")
@@ -146,8 +154,8 @@ async def started(
         await _end(link, qmp, domain)
 
 
-async def place(
-    link: Link,
+async def choose_placement(
+    link: LibvirtLink,
     spec: MachineSpec,
     owner: tuple[int, int] | None,
     emulator: Path,
@@ -170,7 +178,7 @@ async def place(
     )
 
 
-async def _start(link: Link, qmp: QMPClient, xml: str) -> Any:
+async def _start(link: LibvirtLink, qmp: QMPClient, xml: str) -> Any:
     """The domain, once our monitor is connected."""
     libvirt = binding()
     flags = libvirt.VIR_DOMAIN_START_PAUSED | libvirt.VIR_DOMAIN_START_AUTODESTROY
@@ -182,7 +190,7 @@ async def _start(link: Link, qmp: QMPClient, xml: str) -> Any:
             await asyncio.shield(accepting)
         _log.info("the domain runs, stopped before the first instruction")
     except libvirt.libvirtError as error:
-        raise start_fault(words_of(error), "libvirt does not say why") from error
+        raise start_fault(error_text(error), "libvirt does not say why") from error
     except (QMPError, EOFError, OSError, TimeoutError) as error:
         what = f"QEMU's monitor did not come up: {type(error).__name__}."
         raise QemuError(what) from error
@@ -193,7 +201,7 @@ async def _start(link: Link, qmp: QMPClient, xml: str) -> Any:
     return domain
 
 
-async def _end(link: Link, qmp: QMPClient, domain: Any) -> None:
+async def _end(link: LibvirtLink, qmp: QMPClient, domain: Any) -> None:
     """End QEMU by libvirt's hand, and by ours where libvirt is gone."""
     if domain is not None:
         with suppress(HostError, binding().libvirtError):
@@ -238,6 +246,6 @@ def _take_log(log_file: Path, target: Path) -> None:
         log_file.unlink()
 
 
-def qemu_words(lines: tuple[str, ...]) -> tuple[str, ...]:
+def qemu_lines(lines: tuple[str, ...]) -> tuple[str, ...]:
     """The lines of libvirt's log that are QEMU's own."""
     return tuple(line for line in lines if "qemu-system-x86_64: " in line)

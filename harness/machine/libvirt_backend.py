@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 
 from harness.errors import HostError
-from harness.machine.acceleration import Acceleration, Choice, choose_acceleration
+from harness.machine.acceleration import Acceleration, AcceleratorChoice, choose_acceleration
 from harness.machine.backend import Backend
 from harness.machine.host_check import HostCheck
 from harness.machine.libvirt import launch_domain
@@ -24,7 +24,7 @@ def launch(
     return launch_domain(backend.uri, spec, endpoints)
 
 
-def choose_acceleration_on(backend: Backend, choice: Choice) -> Acceleration:
+def choose_acceleration_on(backend: Backend, choice: AcceleratorChoice) -> Acceleration:
     """Return the accelerator of the host on which libvirt starts machines."""
     if backend.is_remote:
         return remote_acceleration(backend.uri, choice)

@@ -50,7 +50,7 @@ def binding() -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class LibvirtLink:
     """A connection that is open. ``lost`` is set once it is not, without our doing."""
 
     connection: Any
@@ -66,25 +66,25 @@ class Link:
             async with asyncio.timeout(timeout_s):
                 return await in_thread(work)
         except TimeoutError:
-            raise lost(f"it did not answer for {timeout_s:g} s") from None
+            raise lost_error(f"it did not answer for {timeout_s:g} s") from None
         except binding().libvirtError as error:
             if self.lost.is_set() or not self.connection.isAlive():
-                raise lost(words_of(error)) from error
+                raise lost_error(error_text(error)) from error
             raise
 
 
-def lost(why: str) -> HostError:
+def lost_error(why: str) -> HostError:
     """The error for a libvirt that has gone away."""
     return LibvirtLostError(f"The connection to libvirt is lost: {why}.")
 
 
-def words_of(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """What an error of libvirt says, without its last full stop."""
     return (str(error).strip() or type(error).__name__).removesuffix(".")
 
 
 @asynccontextmanager
-async def connected(uri: str, asked: str | None = None) -> AsyncIterator[Link]:
+async def libvirt_connection(uri: str, asked: str | None = None) -> AsyncIterator[LibvirtLink]:
     """A connection to the libvirt at ``uri``, until the block is left.
 
     ``asked`` is the address that the user knows it by, where another leads there.
@@ -96,12 +96,12 @@ async def connected(uri: str, asked: str | None = None) -> AsyncIterator[Link]:
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(_OPEN_TIMEOUT_S):
-            link = Link(await in_thread(lambda: libvirt.open(uri)))
+            link = LibvirtLink(await in_thread(lambda: libvirt.open(uri)))
             await in_thread(lambda: _watch(link, loop))
     except TimeoutError:
         raise _unreachable(asked or uri, f"it did not answer for {_OPEN_TIMEOUT_S:g} s") from None
     except libvirt.libvirtError as error:
-        raise _unreachable(asked or uri, words_of(error)) from error
+        raise _unreachable(asked or uri, error_text(error)) from error
     try:
         yield link
     finally:
@@ -124,7 +124,7 @@ def daemon() -> str | None:
     return shutil.which("libvirtd", path=places) or shutil.which("virtqemud", path=places)
 
 
-def _watch(link: Link, loop: asyncio.AbstractEventLoop) -> None:
+def _watch(link: LibvirtLink, loop: asyncio.AbstractEventLoop) -> None:
     def tell(*_: object) -> None:
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(link.lost.set)
@@ -133,7 +133,7 @@ def _watch(link: Link, loop: asyncio.AbstractEventLoop) -> None:
     link.connection.setKeepAlive(_KEEPALIVE_S, _KEEPALIVES)
 
 
-def _close(link: Link) -> None:
+def _close(link: LibvirtLink) -> None:
     with suppress(binding().libvirtError):
         link.connection.unregisterCloseCallback()
     link.connection.close()

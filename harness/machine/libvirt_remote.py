@@ -15,19 +15,19 @@ from typing import Any
 
 from harness.errors import LibvirtUnreachableError, MissingToolError, UsageError
 from harness.host.programs import MIN_QEMU
-from harness.machine.acceleration import TCG_CPU_MODEL, Acceleration, Choice
+from harness.machine.acceleration import TCG_CPU_MODEL, Acceleration, AcceleratorChoice
 from harness.machine.domain_xml import domain_xml
-from harness.machine.libvirt import DomainMachine, place, started
-from harness.machine.libvirt_link import connected
-from harness.machine.machine import Origin
-from harness.machine.remote_host import RemoteHost, libvirt_socket, logged_in
+from harness.machine.libvirt import DomainMachine, choose_placement, running_domain
+from harness.machine.libvirt_link import libvirt_connection
+from harness.machine.machine import MachineDefinition
+from harness.machine.remote_host import RemoteHost, libvirt_socket, remote_login
 from harness.machine.spec import DirectKernel, Endpoints, MachineSpec
 from harness.seed.delivery import SeedDrive
 
 _CALL_TIMEOUT_S = 60.0
 
 
-def remote_acceleration(uri: str, choice: Choice) -> Acceleration:
+def remote_acceleration(uri: str, choice: AcceleratorChoice) -> Acceleration:
     """The accelerator for ``choice`` on the host of ``uri``, and which QEMU is there.
 
     Raises UsageError for ``auto``, HostError where that host is not reached or its QEMU too old.
@@ -39,7 +39,7 @@ def remote_acceleration(uri: str, choice: Choice) -> Acceleration:
         )
 
     async def ask() -> str:
-        async with logged_in(uri) as host:
+        async with remote_login(uri) as host:
             return host.qemu
 
     version = asyncio.run(ask())
@@ -94,29 +94,31 @@ async def launch_remote_domain(
     import asyncssh
 
     async with AsyncExitStack() as stack:
-        host = await stack.enter_async_context(logged_in(uri))
+        host = await stack.enter_async_context(remote_login(uri))
         try:
-            there = await _sent(host, spec)
-            ways = await _ways(host, endpoints)
+            there = await _upload(host, spec)
+            endpoints_there = await _forwarded_endpoints(host, endpoints)
             socket = endpoints.qmp_socket.with_name("libvirt.sock")
             await host.connection.forward_local_path(str(socket), libvirt_socket(uri))
         except (asyncssh.Error, OSError, TimeoutError) as error:
             what = f"The machine could not be brought to {uri.partition('?')[0]}: {error}."
             raise LibvirtUnreachableError(what) from error
         here = f"qemu+unix:///system?socket={socket}"
-        link = await stack.enter_async_context(connected(here, uri))
+        link = await stack.enter_async_context(libvirt_connection(here, uri))
         online = (await link.call(link.connection.getCPUMap, _CALL_TIMEOUT_S))[1]
         processors = [number for number, is_on in enumerate(online) if is_on]
-        placement = await place(link, there, host.owner, host.emulator, processors)
-        xml = domain_xml(there, ways, placement)
-        qmp, domain = await stack.enter_async_context(started(link, xml, endpoints))
+        placement = await choose_placement(link, there, host.owner, host.emulator, processors)
+        xml = domain_xml(there, endpoints_there, placement)
+        qmp, domain = await stack.enter_async_context(running_domain(link, xml, endpoints))
         endpoints.capture_file.touch()
-        following = asyncio.create_task(host.follow(ways.capture_file, endpoints.capture_file))
+        following = asyncio.create_task(
+            host.follow(endpoints_there.capture_file, endpoints.capture_file)
+        )
         try:
             yield RemoteMachine(
                 qmp,
                 endpoints,
-                Origin("domain.xml", xml),
+                MachineDefinition("domain.xml", xml),
                 link,
                 domain,
                 endpoints.stderr_log,
@@ -127,7 +129,7 @@ async def launch_remote_domain(
             await asyncio.gather(following, return_exceptions=True)
 
 
-async def _sent(host: RemoteHost, spec: MachineSpec) -> MachineSpec:
+async def _upload(host: RemoteHost, spec: MachineSpec) -> MachineSpec:
     """The same machine with its files on that host."""
     overlay = host.folder / "overlay.qcow2"
     await host.run(
@@ -159,7 +161,7 @@ async def _sent(host: RemoteHost, spec: MachineSpec) -> MachineSpec:
     )
 
 
-async def _ways(host: RemoteHost, endpoints: Endpoints) -> Endpoints:
+async def _forwarded_endpoints(host: RemoteHost, endpoints: Endpoints) -> Endpoints:
     """Sockets on that host that lead to ours here, and the files that QEMU writes there."""
     there = {}
     for name in (row.name for row in fields(Endpoints)):

@@ -19,7 +19,7 @@ from harness.machine.spec import Endpoints
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class ProcessEnd:
     """How QEMU ended: its last words, and its exit status, None where nobody is told that."""
 
     status: int | None
@@ -27,7 +27,7 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class MachineDefinition:
     """What the machine was made from, for the run folder: the name of a file, and its text."""
 
     file_name: str
@@ -45,7 +45,7 @@ class Machine(ABC):
 
     qmp: QMPClient
     endpoints: Endpoints
-    origin: Origin
+    origin: MachineDefinition
     answer_timeout_s: float = field(default=ANSWER_TIMEOUT_S, kw_only=True)
     _dumps: itertools.count[int] = field(default_factory=itertools.count, init=False)
 
@@ -106,7 +106,7 @@ class Machine(ABC):
         """Whether QEMU has ended."""
 
     @abstractmethod
-    async def ended(self) -> End:
+    async def ended(self) -> ProcessEnd:
         """Wait until QEMU has ended. Raises HostError where it is lost from sight."""
 
     def allocated_bytes(self) -> int:

@@ -16,9 +16,9 @@ from qemu.qmp import QMPClient, QMPError
 from harness.errors import QemuError
 from harness.host.programs import PDEATHSIG, find_program, find_qemu
 from harness.host.racing import racing
-from harness.machine.acceleration import Acceleration, Choice, choose_acceleration
+from harness.machine.acceleration import Acceleration, AcceleratorChoice, choose_acceleration
 from harness.machine.backend import ANSWER_TIMEOUT_S, Backend
-from harness.machine.machine import End, Machine, Origin, last_words
+from harness.machine.machine import Machine, MachineDefinition, ProcessEnd, last_words
 from harness.machine.overlay import create_overlay
 from harness.machine.qemu_args import qemu_args
 from harness.machine.spec import Endpoints, MachineSpec
@@ -42,10 +42,10 @@ class ProcessMachine(Machine):
         """Whether QEMU has ended."""
         return self.process.returncode is not None
 
-    async def ended(self) -> End:
+    async def ended(self) -> ProcessEnd:
         """Wait until QEMU has ended."""
         status = await self.process.wait()
-        return End(status, last_words(self.endpoints.stderr_log))
+        return ProcessEnd(status, last_words(self.endpoints.stderr_log))
 
     async def cpu_s(self) -> float:
         """The processor time that it took so far; 0.0 where it has ended."""
@@ -59,7 +59,7 @@ def launch(
     return launch_qemu(spec, endpoints, backend.answer_timeout_s)
 
 
-def choose_acceleration_on(_: Backend, choice: Choice) -> Acceleration:
+def choose_acceleration_on(_: Backend, choice: AcceleratorChoice) -> Acceleration:
     """Return the accelerator of this host."""
     return choose_acceleration(choice)
 
@@ -96,7 +96,7 @@ async def launch_qemu(
     try:
         await _accept(qmp, process, endpoints.stderr_log, answer_timeout_s)
         _log.info("QEMU %d runs, stopped before the first instruction", process.pid)
-        origin = Origin("qemu.command", shlex.join(command_line) + "\n")
+        origin = MachineDefinition("qemu.command", shlex.join(command_line) + "\n")
         yield ProcessMachine(qmp, endpoints, origin, process, answer_timeout_s=answer_timeout_s)
     finally:
         if process.returncode is None:

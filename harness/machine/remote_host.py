@@ -88,7 +88,7 @@ class RemoteHost:
 
 
 @asynccontextmanager
-async def logged_in(uri: str) -> AsyncIterator[RemoteHost]:
+async def remote_login(uri: str) -> AsyncIterator[RemoteHost]:
     """The host of ``uri`` (``qemu+ssh://[USER@]HOST[:PORT]/system``), until the block is left.
 
     The user's own configuration of ssh, keys, agent and known hosts are used; nothing is asked.

@@ -30,7 +30,7 @@ from harness.evidence.guest_text import printable
 from harness.examine.image_report import unexamined_facts
 from harness.host.bugs import as_fault
 from harness.host.programs import qemu_version
-from harness.machine.acceleration import Choice, choose_acceleration
+from harness.machine.acceleration import AcceleratorChoice, choose_acceleration
 from harness.matrix.acquire import (
     ACQUIRE_LIMIT_S,
     AcquiredImage,
@@ -74,7 +74,7 @@ class Options:
     of ``NOT_IN_CONDITIONS``.
     """
 
-    accel: Annotated[Choice, VerifyOption("--accel")] = "auto"
+    accel: Annotated[AcceleratorChoice, VerifyOption("--accel")] = "auto"
     counterfactual: Annotated[bool, VerifyOption("--no-counterfactual", for_false=True)] = True
     rules: Annotated[tuple[Path, ...], VerifyOption("--rules")] = ()
     retries: int = 0

@@ -75,7 +75,7 @@ _REFERENCE_HANDOVER_S = 0.3
 _STALLED = 4.0
 
 
-Iso = Literal["tool", "installer", "installing"]
+IsoUse = Literal["tool", "installer", "installing"]
 """The use of an ISO: without a known installer, with one, and for an unattended installation."""
 
 
@@ -96,7 +96,7 @@ class Clock:
         quiet_s: float | None = None,
         total_s: float | None = None,
         *,
-        iso: Iso | None = None,
+        iso: IsoUse | None = None,
     ) -> None:
         self._log = log
         self._iso = iso

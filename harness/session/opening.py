@@ -10,7 +10,7 @@ from typing import Literal
 
 from harness.errors import HarnessError
 from harness.evidence.guest_text import printable
-from harness.machine.acceleration import Choice
+from harness.machine.acceleration import AcceleratorChoice
 from harness.model.finding import Finding
 from harness.model.hardware import Firmware
 from harness.provider.profile import load_profile, read_profile
@@ -40,7 +40,7 @@ def open_machine(
     image: str | Path,
     provider: str | Path = "contabo",
     firmware: Firmware | None = None,
-    accel: Choice = "auto",
+    accel: AcceleratorChoice = "auto",
     run_dir: str | Path | None = None,
     until: Literal["network", "seed", "ready"] = "network",
 ) -> Iterator[LiveMachine]:

@@ -14,7 +14,7 @@ from harness.errors import FaultError, HostError, UsageError
 from harness.evidence.events import ImageChange, PowerOn
 from harness.host.scratch import scratch_folder
 from harness.host.signals import on_signals
-from harness.installer.plan import Prepared
+from harness.installer.plan import InstallationMedia
 from harness.machine.acceleration import Acceleration
 from harness.machine.firmware import find_uefi, uefi_flash
 from harness.machine.launch import launch
@@ -23,7 +23,7 @@ from harness.machine.spec import Endpoints, Flash, MachineSpec
 from harness.machine.tpm import running_tpm
 from harness.model.hardware import SeedBus
 from harness.model.stages import Stage
-from harness.observe.clock import Clock, Iso
+from harness.observe.clock import Clock, IsoUse
 from harness.observe.console import ConsoleInput, observe_console
 from harness.observe.login import Login
 from harness.observe.receiver import observe_receiver
@@ -60,7 +60,7 @@ class BootVariant:
     mac: str
     name: str = ""
     change: Change | None = None
-    prepared: Prepared | None = None
+    prepared: InstallationMedia | None = None
     answers_prompts: bool = True
     stop_at: Stage | None = None
     authorized_key: str = ""
@@ -220,7 +220,7 @@ async def _switched_on(
         yield RunningMachine(machine, line, seed, scratch)
 
 
-def _iso_of(case: Case, part: BootVariant) -> Iso | None:
+def _iso_of(case: Case, part: BootVariant) -> IsoUse | None:
     """What the disc of the case is tried for; None for a disk."""
     if case.image.iso is None or case.image.medium == "disk":
         return None
@@ -241,7 +241,7 @@ def _changed(spec: MachineSpec, change: Change | None) -> MachineSpec:
     )
 
 
-def _installing(spec: MachineSpec, prepared: Prepared | None, bus: SeedBus) -> MachineSpec:
+def _installing(spec: MachineSpec, prepared: InstallationMedia | None, bus: SeedBus) -> MachineSpec:
     """The machine of an installation: its disk is kept, its answers are where the seed is."""
     if prepared is None:
         return spec

@@ -13,7 +13,7 @@ from harness.errors import FaultError
 from harness.evidence import events
 from harness.examine.image_report import examine
 from harness.host.scratch import scratch_folder
-from harness.installer.plan import Installation, Prepared, prepare
+from harness.installer.plan import Installation, InstallationMedia, prepare_installation
 from harness.machine.acceleration import Acceleration
 from harness.model.stages import STAGES, Stage
 from harness.seed.guest_network import GuestNetwork
@@ -71,7 +71,7 @@ class _Boots:
             seed = new_seed(self.mac, GuestNetwork())
             firmware = case.profile.machine.firmware.value
             prepared = await asyncio.to_thread(
-                prepare, installation, case.image.file, seed, firmware, scratch
+                prepare_installation, installation, case.image.file, seed, firmware, scratch
             )
             first = BootVariant(mac=self.mac, stop_at="installer")
             await boot_once(case, self.acceleration, self.recorder, first)
@@ -80,7 +80,7 @@ class _Boots:
             if not self.recorder.decided.is_set():
                 await self._boot_installed(prepared.target)
 
-    async def _install(self, installation: Installation, prepared: Prepared) -> None:
+    async def _install(self, installation: Installation, prepared: InstallationMedia) -> None:
         part = BootVariant(
             mac=self.mac,
             name=f"installing, with answers for {installation.family.name}",

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from harness.errors import UsageError
 from harness.examine.image_report import ImageFacts, examine, fetch
-from harness.installer.answers import user_answers
-from harness.installer.plan import Installation, check_iso, plan_installation
+from harness.installer.answers import read_user_answers
+from harness.installer.plan import Installation, check_installer_kernel, plan_installation
 from harness.machine.acceleration import Acceleration
 from harness.machine.launch import choose_acceleration_on
 from harness.net.link import is_url
@@ -43,7 +43,7 @@ def prepare(request: TrialRequest, fetching: Fetching = fetching_silently) -> Ca
         with fetching() as show:
             facts = fetch(facts, request.location, request.profile, show, request.expected)
     if installation and facts.passes:
-        check_iso(installation, facts.file)
+        check_installer_kernel(installation, facts.file)
     case = case_of(request, facts, request.run_dir or new_run_dir(facts.location))
     if installation is None:
         return case
@@ -67,5 +67,5 @@ def _check_until(request: TrialRequest, facts: ImageFacts) -> None:
 
 def _plan(asked: InstallationRequest, facts: ImageFacts) -> Installation:
     """Return the installation that is asked for; raises UsageError where the image has none."""
-    own = user_answers(asked.own_answers) if asked.own_answers else None
+    own = read_user_answers(asked.own_answers) if asked.own_answers else None
     return plan_installation(facts.location, facts.iso, own, asked.archive)

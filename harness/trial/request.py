@@ -12,7 +12,7 @@ from harness.model.stages import Until
 if TYPE_CHECKING:
     from harness.examine.image_report import ImageFacts
     from harness.installer.plan import Installation
-    from harness.machine.acceleration import Choice
+    from harness.machine.acceleration import AcceleratorChoice
     from harness.net.checksums import Checksum
     from harness.provider.profile import Profile
 
@@ -52,7 +52,7 @@ class TrialRequest:
     rules: Rules = ()
     counterfactual: bool = True
     backend: Backend = Backend()
-    accel: Choice = "auto"
+    accel: AcceleratorChoice = "auto"
     expected: Checksum | str | None = None
     installation: InstallationRequest | None = None
 

@@ -36,7 +36,7 @@ def tracebacks(folder: Path) -> list[Path]:
     ("module", "name", "words"),
     [
         ("harness.report.findings_page", "find_explanation", ("explain", "boot.hung")),
-        ("harness.machine.doctor", "examine_host", ("doctor",)),
+        ("harness.machine.doctor", "host_checks", ("doctor",)),
         ("harness.provider.profile", "shipped_profiles", ("providers",)),
         ("harness.report.gather", "gather", ("report", "RUN")),
         ("harness.matrix.catalog", "load_catalogs", ("matrix", "RUN")),

@@ -8,12 +8,12 @@ import pytest
 
 from harness.installer.answers import write_answers
 from harness.installer.families import Family, families
-from harness.installer.values import Archive, Values, new_values
+from harness.installer.values import AnswerValues, PackageArchive, new_values
 from harness.seed.guest_network import GuestNetwork
 from tests.installer.answer_files import contents
 
 MAC = "00:50:56:0a:0b:0c"
-ARCHIVE = Archive(host="203.0.113.2:8080", directory="/debian")
+ARCHIVE = PackageArchive(host="203.0.113.2:8080", directory="/debian")
 
 FamilyNamed = Callable[[str], Family]
 
@@ -24,13 +24,13 @@ def family_named() -> FamilyNamed:
 
 
 @pytest.fixture(params=["bios-disc", "bios-archive", "uefi-disc", "uefi-archive"])
-def values(request: pytest.FixtureRequest) -> Values:
+def values(request: pytest.FixtureRequest) -> AnswerValues:
     firmware, source = request.param.split("-")
     return new_values(MAC, GuestNetwork(), firmware, ARCHIVE if source == "archive" else None)
 
 
 @pytest.fixture
-def text_of(family_named: FamilyNamed, values: Values) -> Callable[[str, str], str]:
+def text_of(family_named: FamilyNamed, values: AnswerValues) -> Callable[[str, str], str]:
     """The text of a family's file at a path, wherever it is given to the installer."""
 
     def text(name: str, path: str) -> str:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UsageError
-from harness.installer.answers import user_answers, write_answers
+from harness.installer.answers import read_user_answers, write_answers
 from harness.installer.families import Family, families
-from harness.installer.values import Values
+from harness.installer.values import AnswerValues
 from tests.installer.answer_files import contents
 
 NAMES = [family.name for family in families()]
@@ -20,7 +20,7 @@ def members(content: bytes) -> dict[str, tarfile.TarInfo]:
         return {entry.name: entry for entry in tar}
 
 
-def whole_text(family: Family, values: Values) -> str:
+def whole_text(family: Family, values: AnswerValues) -> str:
     """All that the installer is given, tars unpacked."""
     texts = []
     for name, content in contents(write_answers(family, values)).items():
@@ -35,7 +35,7 @@ def whole_text(family: Family, values: Values) -> str:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_family_is_told_the_machine(
-    name: str, family_named: FamilyNamed, values: Values
+    name: str, family_named: FamilyNamed, values: AnswerValues
 ) -> None:
     family = family_named(name)
     text = whole_text(family, values)
@@ -48,7 +48,7 @@ def test_every_family_is_told_the_machine(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_installer_ends_with_the_power_off(
-    name: str, family_named: FamilyNamed, values: Values
+    name: str, family_named: FamilyNamed, values: AnswerValues
 ) -> None:
     ends = ("poweroff", "shutdown -p now", "shutdown /s", '<halt config:type="boolean">true')
     assert any(end in whole_text(family_named(name), values) for end in ends)
@@ -56,7 +56,7 @@ def test_every_installer_ends_with_the_power_off(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_installed_system_has_a_serial_console(
-    name: str, family_named: FamilyNamed, values: Values
+    name: str, family_named: FamilyNamed, values: AnswerValues
 ) -> None:
     consoles = ("ttyS0", "comconsole", "EMSPORT:1")
     assert any(console in whole_text(family_named(name), values) for console in consoles)
@@ -64,7 +64,7 @@ def test_every_installed_system_has_a_serial_console(
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ("FreeBSD", "Windows")])
 def test_an_archive_is_asked_only_where_there_is_one(
-    name: str, family_named: FamilyNamed, values: Values
+    name: str, family_named: FamilyNamed, values: AnswerValues
 ) -> None:
     answers = write_answers(family_named(name), values)
     text = whole_text(family_named(name), values) + answers.cmdline
@@ -73,7 +73,7 @@ def test_an_archive_is_asked_only_where_there_is_one(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_same_values_give_the_same_bytes(
-    name: str, family_named: FamilyNamed, values: Values
+    name: str, family_named: FamilyNamed, values: AnswerValues
 ) -> None:
     family = family_named(name)
     assert write_answers(family, values) == write_answers(family, values)
@@ -81,7 +81,7 @@ def test_the_same_values_give_the_same_bytes(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_command_line_is_one_line_and_speaks_on_the_serial_port(
-    name: str, family_named: FamilyNamed, values: Values
+    name: str, family_named: FamilyNamed, values: AnswerValues
 ) -> None:
     answers = write_answers(family_named(name), values)
     assert "\n" not in answers.cmdline
@@ -89,7 +89,7 @@ def test_a_command_line_is_one_line_and_speaks_on_the_serial_port(
 
 
 def test_an_own_file_takes_the_place_of_the_main_one(
-    family_named: FamilyNamed, values: Values
+    family_named: FamilyNamed, values: AnswerValues
 ) -> None:
     own = "#!/bin/sh\necho $$ ${HOME} at ${harness_address}\n"
     files = contents(write_answers(family_named("Ubuntu"), values, own))
@@ -106,7 +106,7 @@ def test_an_own_file_takes_the_place_of_the_main_one(
     ],
 )
 def test_an_own_file_with_a_wrong_placeholder_is_refused(
-    family_named: FamilyNamed, values: Values, own: str, fault: str
+    family_named: FamilyNamed, values: AnswerValues, own: str, fault: str
 ) -> None:
     with pytest.raises(UsageError, match=fault):
         write_answers(family_named("Debian"), values, own)
@@ -115,19 +115,19 @@ def test_an_own_file_with_a_wrong_placeholder_is_refused(
 def test_an_own_file_is_read_as_text(tmp_path: Path) -> None:
     path = tmp_path / "own.cfg"
     path.write_text("d-i é\n")
-    assert user_answers(path) == "d-i é\n"
+    assert read_user_answers(path) == "d-i é\n"
     path.write_bytes(b"d-i \xff\n")
     with pytest.raises(UsageError, match="byte 4 is no UTF-8"):
-        user_answers(path)
+        read_user_answers(path)
     path.write_bytes(bytes((1 << 20) + 1))
     with pytest.raises(UsageError, match="larger than 1 MiB"):
-        user_answers(path)
+        read_user_answers(path)
     with pytest.raises(UsageError, match=r"none\.cfg: cannot be read"):
-        user_answers(tmp_path / "none.cfg")
+        read_user_answers(tmp_path / "none.cfg")
 
 
 def test_an_overlay_is_roots_and_starts_its_script(
-    family_named: FamilyNamed, values: Values
+    family_named: FamilyNamed, values: AnswerValues
 ) -> None:
     (overlay,) = write_answers(family_named("Alpine"), values).initrd_files.values()
     entries = members(overlay)

@@ -10,7 +10,7 @@ import pytest
 from harness.errors import UsageError
 from harness.image.iso.iso import IsoFacts, read_iso
 from harness.image.source import LocalFile
-from harness.installer.plan import Installation, plan_installation, prepare
+from harness.installer.plan import Installation, plan_installation, prepare_installation
 from harness.observe.archive import ARCHIVE_PATH
 from harness.seed.guest_network import GuestNetwork
 from harness.seed.seed import new_mac, new_seed
@@ -45,7 +45,7 @@ def test_kernel_and_initrd_are_taken_off_the_iso_with_the_answers_behind(tmp_pat
     path = debian(tmp_path)
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    prepared = prepare(planned(path), path, seed(), "bios", scratch)
+    prepared = prepare_installation(planned(path), path, seed(), "bios", scratch)
     assert prepared.direct is not None
     assert prepared.direct.kernel.read_bytes() == linux_kernel()
     packed = prepared.direct.initrd.read_bytes()
@@ -60,7 +60,7 @@ def test_kernel_and_initrd_are_taken_off_the_iso_with_the_answers_behind(tmp_pat
 def test_an_archive_is_where_the_guest_can_reach_it(tmp_path: Path) -> None:
     path = debian(tmp_path)
     archive = "http://deb.debian.org/debian"
-    prepared = prepare(planned(path, archive=archive), path, seed(), "bios", tmp_path)
+    prepared = prepare_installation(planned(path, archive=archive), path, seed(), "bios", tmp_path)
     assert prepared.direct is not None
     packed = prepared.direct.initrd.read_bytes()
     assert b"mirror/http/hostname string 203.0.113.2\n" in packed
@@ -71,7 +71,7 @@ def test_an_archive_is_where_the_guest_can_reach_it(tmp_path: Path) -> None:
 def test_a_persons_own_answers_go_in_place_of_ours(tmp_path: Path) -> None:
     path = debian(tmp_path)
     own = planned(path, own="d-i mine string ${harness_address}\n")
-    prepared = prepare(own, path, seed(), "bios", tmp_path)
+    prepared = prepare_installation(own, path, seed(), "bios", tmp_path)
     assert prepared.direct is not None
     packed = prepared.direct.initrd.read_bytes()
     assert b"d-i mine string 203.0.113.10\n" in packed
@@ -81,7 +81,7 @@ def test_a_persons_own_answers_go_in_place_of_ours(tmp_path: Path) -> None:
 def test_a_family_with_an_answer_iso_gets_one(tmp_path: Path) -> None:
     named = {"casper__vmlinuz": linux_kernel(), "casper__initrd": initrd()}
     path = iso(tmp_path, **named, **{"casper__install-sources.yaml": b"x"})
-    prepared = prepare(planned(path), path, seed(), "bios", tmp_path)
+    prepared = prepare_installation(planned(path), path, seed(), "bios", tmp_path)
     assert prepared.answers_iso is not None
     answers = pycdlib.PyCdlib()
     answers.open(str(prepared.answers_iso))
@@ -120,4 +120,4 @@ def test_a_kernel_that_is_not_what_it_should_be_is_refused(
     named = {"install.amd__vmlinuz": kernel, "install.amd__initrd.gz": packed}
     path = iso(tmp_path, **named)
     with pytest.raises(UsageError, match=said):
-        prepare(planned(path), path, seed(), "bios", tmp_path)
+        prepare_installation(planned(path), path, seed(), "bios", tmp_path)

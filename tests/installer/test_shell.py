@@ -11,7 +11,7 @@ import pytest
 
 from harness.installer.answers import write_answers
 from harness.installer.families import Family
-from harness.installer.values import Values
+from harness.installer.values import AnswerValues
 
 TextOf = Callable[[str, str], str]
 FamilyNamed = Callable[[str], Family]
@@ -66,7 +66,7 @@ def assigned(script: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def overlay(family_named: FamilyNamed, values: Values) -> dict[str, str]:
+def overlay(family_named: FamilyNamed, values: AnswerValues) -> dict[str, str]:
     """The files of Alpine's overlay."""
     (content,) = write_answers(family_named("Alpine"), values).initrd_files.values()
     with tarfile.open(fileobj=io.BytesIO(content)) as tar:
@@ -79,7 +79,7 @@ def test_alpines_files_are_shell(overlay: dict[str, str]) -> None:
 
 
 def test_alpines_answers_have_keys_of_setup_alpine(
-    overlay: dict[str, str], values: Values, tmp_path: Path
+    overlay: dict[str, str], values: AnswerValues, tmp_path: Path
 ) -> None:
     repositories = tmp_path / "repositories"
     repositories.write_text("/media/cdrom/apks\n")
@@ -94,7 +94,7 @@ def test_alpines_answers_have_keys_of_setup_alpine(
 
 @pytest.mark.parametrize("status", [0, 3])
 def test_alpines_machine_goes_off_only_after_an_installation(
-    overlay: dict[str, str], values: Values, tmp_path: Path, status: int
+    overlay: dict[str, str], values: AnswerValues, tmp_path: Path, status: int
 ) -> None:
     """The script with commands that record what they are given."""
     for name in ("setup-alpine", "chpasswd", "poweroff"):

@@ -1,16 +1,22 @@
 import pytest
 from pydantic import ValidationError
 
-from harness.installer.values import ARCHIVE_PLACEHOLDERS, PLACEHOLDERS, Archive, Values, new_values
+from harness.installer.values import (
+    ARCHIVE_PLACEHOLDERS,
+    PLACEHOLDERS,
+    AnswerValues,
+    PackageArchive,
+    new_values,
+)
 from harness.seed.guest_network import GuestNetwork
 
 
-def test_there_is_a_text_for_each_placeholder(values: Values) -> None:
+def test_there_is_a_text_for_each_placeholder(values: AnswerValues) -> None:
     extra = ARCHIVE_PLACEHOLDERS if values.archive else frozenset()
     assert values.texts().keys() == PLACEHOLDERS | extra
 
 
-def test_the_network_is_that_of_the_run(values: Values) -> None:
+def test_the_network_is_that_of_the_run(values: AnswerValues) -> None:
     texts = values.texts()
     assert texts["address"] == "203.0.113.10"
     assert texts["prefix_length"] == "24"
@@ -37,13 +43,13 @@ def test_the_password_is_of_this_run() -> None:
         ("address", "203.0.113.300/24"),
     ],
 )
-def test_what_would_break_a_format_is_refused(values: Values, field: str, wrong: str) -> None:
+def test_what_would_break_a_format_is_refused(values: AnswerValues, field: str, wrong: str) -> None:
     fields = values.model_dump() | {field: wrong}
     with pytest.raises(ValidationError, match=field):
-        Values.model_validate(fields)
+        AnswerValues.model_validate(fields)
 
 
 @pytest.mark.parametrize(("host", "directory"), [("a b", "/"), ("a", "debian"), ("a", '/"')])
 def test_an_archive_has_a_host_and_a_path(host: str, directory: str) -> None:
     with pytest.raises(ValidationError):
-        Archive(host=host, directory=directory)
+        PackageArchive(host=host, directory=directory)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import harness.machine
-from harness.machine.acceleration import _complaint, choose_acceleration, probe
+from harness.machine.acceleration import _first_error, choose_acceleration, probe
 
 
 def test_the_boot_sector_is_what_its_source_assembles_to(tmp_path: Path) -> None:
@@ -25,8 +25,8 @@ def test_the_error_is_told_and_not_the_assertion_after_it() -> None:
         "qemu-system-x86_64: error: failed to set MSR 0x10a to 0x69\n"
         "qemu-system-x86_64: ../../kvm.c:3183: kvm_buf_set_msrs: Assertion `ret == n' failed.\n"
     )
-    assert _complaint(said, -6) == "failed to set MSR 0x10a to 0x69"
-    assert _complaint("", 1) == "exit status 1"
+    assert _first_error(said, -6) == "failed to set MSR 0x10a to 0x69"
+    assert _first_error("", 1) == "exit status 1"
 
 
 @pytest.mark.boot

@@ -13,7 +13,7 @@ import pytest
 from qemu.qmp import QMPClient
 
 from harness.errors import HostError
-from harness.machine.machine import Origin
+from harness.machine.machine import MachineDefinition
 from harness.machine.qemu import ProcessMachine
 from harness.machine.start_fault import start_fault
 from tests.machine.specs import endpoints
@@ -40,7 +40,7 @@ async def ask_a_fake(folder: Path, answer: Answer) -> object:
         await qmp.connect(str(path))
         process = await asyncio.create_subprocess_exec("true")
         machine = ProcessMachine(
-            qmp, endpoints(folder), Origin("", ""), process, answer_timeout_s=0.2
+            qmp, endpoints(folder), MachineDefinition("", ""), process, answer_timeout_s=0.2
         )
         try:
             return await machine.command("query-status")

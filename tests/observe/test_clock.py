@@ -10,7 +10,7 @@ import pytest
 
 from harness.evidence import events
 from harness.evidence.log import EvidenceLog, Observation
-from harness.observe.clock import QUIET_STEPS_S, Clock, Iso
+from harness.observe.clock import QUIET_STEPS_S, Clock, IsoUse
 from tests.virtual_time import run_in_virtual_time, virtual_now_s
 
 
@@ -20,7 +20,7 @@ def record(
     quiet_s: float | None = None,
     total_s: float | None = None,
     *,
-    iso: Iso | None = None,
+    iso: IsoUse | None = None,
     slowness: float = 1.0,
     at_sample: Callable[[EvidenceLog], None] = lambda _: None,
 ) -> list[Observation]:
@@ -172,7 +172,7 @@ def test_a_menu_that_counts_down_moves(tmp_path: Path, channel: str) -> None:
     [("installer", "time-over"), ("installing", "time-over"), ("tool", "quiet"), (None, "quiet")],
 )
 def test_work_of_the_processor_is_a_sign_of_an_installer(
-    tmp_path: Path, iso: Iso | None, last: str
+    tmp_path: Path, iso: IsoUse | None, last: str
 ) -> None:
     def work(log: EvidenceLog) -> None:
         log.record(events.CpuWork(share=0.97))

@@ -14,7 +14,7 @@ from qemu.qmp import EventListener, QMPClient
 
 from harness.errors import QemuError
 from harness.evidence.log import EvidenceLog, Observation
-from harness.machine.machine import End, Machine, Origin
+from harness.machine.machine import Machine, MachineDefinition, ProcessEnd
 from harness.machine.spec import Endpoints
 from harness.observe.lifecycle import Lifecycle
 from harness.observe.network import FrameObserver
@@ -50,9 +50,9 @@ class Guest(Machine):
     def has_ended(self) -> bool:
         return self.gone.is_set()
 
-    async def ended(self) -> End:
+    async def ended(self) -> ProcessEnd:
         await self.gone.wait()
-        return End(None, ())
+        return ProcessEnd(None, ())
 
     def allocated_bytes(self) -> int:
         return self.left_bytes
@@ -77,7 +77,7 @@ def told(
         machine = Guest(
             QMPClient(),
             endpoints,
-            Origin("", ""),
+            MachineDefinition("", ""),
             stats={"rd_bytes": 0, "wr_bytes": 0},
             left_bytes=left_bytes,
         )
