@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,24 +9,30 @@ from typing import Any
 import pyvslvm
 
 from harness.image.disk.partitions import PartitionTable
-from harness.image.fs.filesystem import FileObject, Node, file_system_type, open_root
+from harness.image.fs.filesystem import FileObject, Filesystem, Node, identify_filesystem
 from harness.image.source import ImageSource, Window
 
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """A stretch of a disk. ``type`` is as blkid(8) names it, "" for what nobody knows."""
+    """A stretch of a disk, and the filesystem on it."""
 
     name: str
     source: ImageSource
-    type: str
+    filesystem: Filesystem
     uuid: str
     label: str
     partition_type: str
 
+    @property
+    def type(self) -> str:
+        """The filesystem's name, as of blkid(8); "" for an unknown one."""
+        return self.filesystem.name
+
     def open(self) -> Node | None:
         """Its root folder; None where there is no reader. Raises what a reader raises."""
-        return open_root(self.source, self.type)
+        opener = self.filesystem.open
+        return opener(self.source) if opener else None
 
 
 class _LogicalVolume:
@@ -74,27 +79,6 @@ def _logical_volumes(physical: Volume) -> Iterator[Volume]:
 
 
 def _volume(name: str, source: ImageSource, partition_type: str) -> Volume:
-    kind = file_system_type(source)
-    identifier, label = _identity(source, kind)
-    return Volume(name, source, kind, identifier, label, partition_type)
-
-
-def _identity(source: ImageSource, kind: str) -> tuple[str, str]:
-    """UUID and label, from where each superblock has them."""
-    places = {
-        "ext4": (1024 + 0x68, 1024 + 0x78, 16),
-        "xfs": (32, 108, 12),
-        "btrfs": (65568, 65835, 256),
-    }
-    if kind in places:
-        uuid_at, label_at, label_bytes = places[kind]
-        identifier = str(uuid.UUID(bytes=source.read_at(uuid_at, 16).ljust(16, b"\0")))
-        raw_label = source.read_at(label_at, label_bytes).split(b"\0")[0]
-        return identifier, raw_label.decode("utf-8", errors="replace")
-    if kind == "vfat":
-        head = source.read_at(0, 96)
-        at = 67 if head[82:87] == b"FAT32" else 39
-        serial = head[at : at + 4][::-1].hex().upper()
-        label = head[at + 4 : at + 15].decode("ascii", errors="replace").strip()
-        return f"{serial[:4]}-{serial[4:]}", label
-    return "", ""
+    filesystem = identify_filesystem(source)
+    identity = filesystem.identity(source)
+    return Volume(name, source, filesystem, identity.uuid, identity.label, partition_type)

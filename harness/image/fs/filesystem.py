@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import io
 import stat
+import uuid
 from collections.abc import Callable
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Protocol
 
 import pyfsext
 import pyfsntfs
@@ -21,6 +23,8 @@ from harness.image.fs.fat import FatEntry, FatVolume
 from harness.image.source import ImageSource
 
 Kind = Literal["file", "folder", "link", "other"]
+Role = Literal["files", "encrypted", "no files"]
+"""``files`` and ``encrypted``: a system may be on it. ``no files``: there is nothing to read."""
 
 MAX_FILE_BYTES = 256 << 20
 _MAX_TARGET_BYTES = 4096
@@ -49,6 +53,28 @@ class Node(Protocol):
 
     def target(self) -> str:
         """Where a link leads."""
+
+
+class Identity(NamedTuple):
+    """How a filesystem is named in a boot configuration; "" for what it has not."""
+
+    uuid: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filesystem:
+    """A filesystem, named as blkid(8) does: what gives it away, and how it is read.
+
+    ``magics`` are byte offsets and what stands there. ``open`` returns the root folder, and raises
+    what its library raises on a damaged one; it is None where there is no reader.
+    """
+
+    name: str
+    role: Role
+    magics: tuple[tuple[int, bytes], ...] = ()
+    open: Callable[[ImageSource], Node] | None = None
+    identity: Callable[[ImageSource], Identity] = lambda _: Identity("", "")
 
 
 class FileObject(io.RawIOBase):
@@ -234,45 +260,6 @@ class BtrfsNode:
         return self._link[:_MAX_TARGET_BYTES]
 
 
-def file_system_type(source: ImageSource) -> str:
-    """What lies at the start of ``source``, as blkid(8) would name it; "" where nobody knows."""
-    head = source.read_at(0, 66 << 10)
-    for offset, magic, name in _MAGICS:
-        if head[offset : offset + len(magic)] == magic:
-            return name
-    if FatVolume.open(source) is not None:
-        return "vfat"
-    return "" if any(head) else "zeros"
-
-
-# Superblock magics (libblkid/src/superblocks/*.c of util-linux).
-_MAGICS = (
-    (0, b"LUKS\xba\xbe", "crypto_LUKS"),
-    (3, b"-FVE-FS-", "BitLocker"),
-    (512, b"LABELONE", "LVM2_member"),
-    (0, b"XFSB", "xfs"),
-    (3, b"NTFS    ", "ntfs"),
-    (1080, b"\x53\xef", "ext4"),
-    (65600, b"_BHRfS_M", "btrfs"),
-    (4086, b"SWAPSPACE2", "swap"),
-    (0, b"hsqs", "squashfs"),
-    (32769, b"CD001", "iso9660"),
-    # FreeBSD, sys/ufs/ffs/fs.h: fs_magic is at byte 1372 of the superblock (SBLOCK_UFS2, _UFS1).
-    (65536 + 1372, b"\x19\x01\x54\x19", "ufs"),
-    (8192 + 1372, b"\x54\x19\x01\x00", "ufs"),
-    (4096, b"\xfc\x4e\x2b\xa9", "linux_raid_member"),
-)
-
-
-def open_root(source: ImageSource, kind: str) -> Node | None:
-    """The root folder of a file system of this ``kind``; None where there is no reader for it.
-
-    Whatever the libraries raise for a damaged one comes through.
-    """
-    opener = _OPENERS.get(kind)
-    return opener(source) if opener else None
-
-
 def _open_ext(source: ImageSource) -> Node:
     return _open_libyal(pyfsext.volume(), source)
 
@@ -319,10 +306,67 @@ def _default_subvolume(root: Node) -> list[str]:
     return []
 
 
-_OPENERS: dict[str, Callable[[ImageSource], Node]] = {
-    "ext4": _open_ext,
-    "xfs": _open_xfs,
-    "ntfs": _open_ntfs,
-    "vfat": _open_fat,
-    "btrfs": _open_btrfs,
-}
+def _fat_identity(source: ImageSource) -> Identity:
+    head = source.read_at(0, 96)
+    at = 67 if head[82:87] == b"FAT32" else 39
+    serial = head[at : at + 4][::-1].hex().upper()
+    label = head[at + 4 : at + 15].decode("ascii", errors="replace").strip()
+    return Identity(f"{serial[:4]}-{serial[4:]}", label)
+
+
+def _identity_at(
+    uuid_at: int, label_at: int, label_bytes: int
+) -> Callable[[ImageSource], Identity]:
+    """What reads UUID and label where a superblock has them."""
+
+    def read(source: ImageSource) -> Identity:
+        identifier = uuid.UUID(bytes=source.read_at(uuid_at, 16).ljust(16, b"\0"))
+        label = source.read_at(label_at, label_bytes).split(b"\0")[0]
+        return Identity(str(identifier), label.decode("utf-8", errors="replace"))
+
+    return read
+
+
+# Superblock magics are those of libblkid/src/superblocks/*.c of util-linux.
+FILESYSTEMS = (
+    Filesystem("crypto_LUKS", "encrypted", ((0, b"LUKS\xba\xbe"),)),
+    Filesystem("BitLocker", "encrypted", ((3, b"-FVE-FS-"),)),
+    Filesystem("LVM2_member", "files", ((512, b"LABELONE"),)),
+    Filesystem("xfs", "files", ((0, b"XFSB"),), _open_xfs, _identity_at(32, 108, 12)),
+    Filesystem("ntfs", "files", ((3, b"NTFS    "),), _open_ntfs),
+    Filesystem(
+        "ext4", "files", ((1080, b"\x53\xef"),), _open_ext, _identity_at(1024 + 104, 1024 + 120, 16)
+    ),
+    Filesystem(
+        "btrfs", "files", ((65600, b"_BHRfS_M"),), _open_btrfs, _identity_at(65568, 65835, 256)
+    ),
+    Filesystem("swap", "no files", ((4086, b"SWAPSPACE2"),)),
+    Filesystem("squashfs", "no files", ((0, b"hsqs"),)),
+    Filesystem("iso9660", "no files", ((32769, b"CD001"),)),
+    # FreeBSD, sys/ufs/ffs/fs.h: fs_magic is at byte 1372 of the superblock (SBLOCK_UFS2, _UFS1).
+    Filesystem(
+        "ufs",
+        "files",
+        ((65536 + 1372, b"\x19\x01\x54\x19"), (8192 + 1372, b"\x54\x19\x01\x00")),
+    ),
+    Filesystem("linux_raid_member", "no files", ((4096, b"\xfc\x4e\x2b\xa9"),)),
+    # FAT has no magic: its boot sector must make sense.
+    Filesystem("vfat", "files", (), _open_fat, _fat_identity),
+)
+"""The filesystems that are told apart; the first whose magic is there is the one."""
+
+_BY_NAME = {row.name: row for row in FILESYSTEMS}
+UNKNOWN = Filesystem("", "no files")
+ZEROS = Filesystem("zeros", "no files")
+
+
+def identify_filesystem(source: ImageSource) -> Filesystem:
+    """Return the filesystem that begins at the start of ``source``; ``UNKNOWN`` for others."""
+    head = source.read_at(0, 66 << 10)
+    for row in FILESYSTEMS:
+        for offset, magic in row.magics:
+            if head[offset : offset + len(magic)] == magic:
+                return row
+    if FatVolume.open(source) is not None:
+        return _BY_NAME["vfat"]
+    return UNKNOWN if any(head) else ZEROS

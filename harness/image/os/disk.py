@@ -21,9 +21,6 @@ from harness.image.source import ImageSource, Memory
 _ESP_TYPES = ("c12a7328-f81f-11d2-ba4b-00a0c93ec93b", "ef")
 _MAX_VENDORS = 32
 _MAX_LOADERS = 8
-_ENCRYPTED = ("crypto_LUKS", "BitLocker")
-# What holds no system: not reading it is no loss.
-_PASSED_OVER = ("swap", "zeros", "", "linux_raid_member", "iso9660", "squashfs")
 
 
 def read_disk(disk: ImageSource) -> DiskFacts:
@@ -41,7 +38,7 @@ def read_disk(disk: ImageSource) -> DiskFacts:
             if root is not None:
                 root.names()
                 roots.append((volume, root))
-            elif volume.type not in (*_PASSED_OVER, *_ENCRYPTED):
+            elif volume.filesystem.role == "files":
                 fault = f"there is no reader for {volume.type}"
         except Exception as error:  # the libraries raise what they like on hostile bytes
             fault = f"{volume.type} cannot be read: {_brief(error)}"
@@ -63,7 +60,9 @@ def read_disk(disk: ImageSource) -> DiskFacts:
         efi_others=tuple(_efi_others(roots))[:_MAX_LOADERS],
         efi_unsigned=_unsigned(fallbacks),
         volumes=tuple(rows),
-        encrypted=tuple(f"{row.name}: {row.type}" for row in rows if row.type in _ENCRYPTED),
+        encrypted=tuple(
+            f"{row.name}: {row.type}" for row in found if row.filesystem.role == "encrypted"
+        ),
         windows=windows,
         linux=linux,
         unread=tuple(unread),

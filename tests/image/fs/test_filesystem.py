@@ -12,7 +12,7 @@ import pytest
 
 from harness.image.disk.partitions import read_partitions
 from harness.image.disk.volumes import volumes
-from harness.image.fs.filesystem import file_system_type, open_root
+from harness.image.fs.filesystem import identify_filesystem
 from harness.image.fs.tree import Tree
 from harness.image.source import LocalFile, Memory
 
@@ -90,9 +90,10 @@ def test_files_and_links(tmp_path: Path, folder: Path, name: str) -> None:
     image = tmp_path / "volume"
     make(image, folder)
     with LocalFile(image) as source:
-        assert file_system_type(source) == kind
-        root = open_root(source, kind)
-        assert root
+        filesystem = identify_filesystem(source)
+        assert filesystem.name == kind
+        assert filesystem.open
+        root = filesystem.open(source)
         tree = Tree(root)
         assert set(tree.names("/")) >= {"etc", "link", "away", "folder", "loop"}
         for path in ("/etc/large", "/link", "/away", "/folder/large", "/../etc/./large"):
@@ -112,9 +113,10 @@ def test_fat(tmp_path: Path, folder: Path) -> None:
     run("mkfs.vfat", "-n", "DATA", "-i", "5F3B1A52", image)
     run("mcopy", "-i", image, "-s", folder / "etc", "::/")
     with LocalFile(image) as source:
-        assert file_system_type(source) == "vfat"
-        root = open_root(source, "vfat")
-        assert root
+        filesystem = identify_filesystem(source)
+        assert filesystem.name == "vfat"
+        assert filesystem.open
+        root = filesystem.open(source)
         assert Tree(root).read("/etc/large") == _CONTENT
         assert Tree(root).read("/ETC/Large") == _CONTENT
         (volume,) = volumes(source, read_partitions(source))
@@ -126,9 +128,10 @@ def test_ntfs(tmp_path: Path, folder: Path) -> None:
     run("mkntfs", "-q", "-F", "-f", image)
     run("ntfscp", image, folder / "etc/large", "large")
     with LocalFile(image) as source:
-        assert file_system_type(source) == "ntfs"
-        root = open_root(source, "ntfs")
-        assert root
+        filesystem = identify_filesystem(source)
+        assert filesystem.name == "ntfs"
+        assert filesystem.open
+        root = filesystem.open(source)
         assert Tree(root).read("/large") == _CONTENT
 
 
@@ -140,8 +143,9 @@ def test_btrfs_with_the_system_in_a_subvolume(tmp_path: Path, folder: Path, subv
     image = tmp_path / "volume"
     btrfs(image, top)
     with LocalFile(image) as source:
-        root = open_root(source, "btrfs")
-        assert root
+        filesystem = identify_filesystem(source)
+        assert filesystem.open
+        root = filesystem.open(source)
         assert Tree(root).read("/etc/large") == _CONTENT
 
 
@@ -153,7 +157,7 @@ def test_what_holds_no_system(tmp_path: Path, make: tuple[str, ...], kind: str) 
     image = blank(tmp_path / "volume", 16)
     run(*make, image)
     with LocalFile(image) as source:
-        assert file_system_type(source) == kind
+        assert identify_filesystem(source).name == kind
 
 
 @pytest.mark.parametrize(
@@ -168,4 +172,4 @@ def test_ufs_is_known_by_the_magic_of_its_superblock(superblock: int, magic: int
     """
     disk = bytearray(_MIB)
     struct.pack_into("<I", disk, superblock + 1372, magic)
-    assert file_system_type(Memory(bytes(disk))) == "ufs"
+    assert identify_filesystem(Memory(bytes(disk))).name == "ufs"
