@@ -12,10 +12,10 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-from harness.image.fs.newc import HEADER_BYTES, MAGIC, TRAILER, Entry, Header, read_header
+from harness.image.fs.newc import HEADER_BYTES, MAGIC, TRAILER, NewcEntry, NewcHeader, read_header
 
 
-def entries_of(initramfs: bytes) -> Iterator[Entry]:
+def entries_of(initramfs: bytes) -> Iterator[NewcEntry]:
     """What the packed archive of an initramfs holds; raises ValueError where it is none."""
     archive = _unpacked(_split(initramfs)[1])
     at = 0
@@ -24,7 +24,7 @@ def entries_of(initramfs: bytes) -> Iterator[Entry]:
         if name == TRAILER:
             return
         data_end = data_at + header.size_bytes
-        yield Entry(name, header.mode, archive[data_at:data_end])
+        yield NewcEntry(name, header.mode, archive[data_at:data_end])
         at = data_end + header.padding_bytes
 
 
@@ -78,7 +78,7 @@ def _unpacked(packed: bytes) -> bytes:
     raise ValueError(f"an initramfs is packed in an unknown way ({packed[:4].hex(' ')})")
 
 
-def _entry_at(archive: bytes, at: int) -> tuple[Header, str, int]:
+def _entry_at(archive: bytes, at: int) -> tuple[NewcHeader, str, int]:
     """The entry at an offset: its header, its path without "./", and where its content begins."""
     try:
         header = read_header(archive[at : at + HEADER_BYTES])

@@ -17,7 +17,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.image.fs.newc import Entry, pack
+from harness.image.fs.newc import NewcEntry, pack_newc
 from images.cpio import entries_of, without
 from images.debian import bootstrap, fetch_files, mirror
 from images.disk import EFI_X86_64
@@ -250,10 +250,10 @@ def _for_an_iso(
     status = change_status(files[STATUS], recipe.not_in_initrd, stanzas)
     medium = files[_LSB_RELEASE].replace("MEDIUM=netboot", "MEDIUM=cdrom")
     for path, text in {STATUS: status, _LSB_RELEASE: medium}.items():
-        entries.append(Entry(path, stat.S_IFREG | 0o644, text.encode()))
+        entries.append(NewcEntry(path, stat.S_IFREG | 0o644, text.encode()))
     there = {_module_name(path) for path in (*names, *(entry.path for entry in entries))}
     entries += _module_indexes(parts, kernel_release(names), there - {""}, scratch)
-    archive = pack([*folders_for(entries, names), *entries])
+    archive = pack_newc([*folders_for(entries, names), *entries])
     return netboot + gzip.compress(archive, mtime=0), udebs
 
 
@@ -301,7 +301,7 @@ def _make_module_udebs(
     return udebs
 
 
-def _module_indexes(parts: Parts, release: str, there: set[str], scratch: Path) -> list[Entry]:
+def _module_indexes(parts: Parts, release: str, there: set[str], scratch: Path) -> list[NewcEntry]:
     """What depmod says of the modules that an initrd has, as the kernel's package has them."""
     base = scratch / "depmod"
     tree = base / "lib" / "modules" / release
@@ -313,7 +313,7 @@ def _module_indexes(parts: Parts, release: str, there: set[str], scratch: Path) 
     found = [path for name in _DEPMOD_WRITES for path in sorted(tree.glob(f"modules.{name}*"))]
     folder = merged(f"lib/modules/{release}")
     return [
-        Entry(f"{folder}/{path.name}", stat.S_IFREG | 0o644, path.read_bytes())
+        NewcEntry(f"{folder}/{path.name}", stat.S_IFREG | 0o644, path.read_bytes())
         for path in found
         if path.suffix == ".bin" or path.stem == "modules"
     ]
@@ -341,7 +341,7 @@ def _names(initrd: bytes) -> set[str]:
     return {entry.path for entry in entries_of(initrd)}
 
 
-def _texts(initrd: bytes) -> list[Entry]:
+def _texts(initrd: bytes) -> list[NewcEntry]:
     return [entry for entry in entries_of(initrd) if entry.path in (STATUS, _LSB_RELEASE)]
 
 

@@ -8,7 +8,7 @@ import uuid
 from dataclasses import replace
 from pathlib import Path
 
-from harness.image.fs.newc import newc, with_files
+from harness.image.fs.newc import append_files, newc_archive
 from images.debian import fetch_kernel
 from images.disk import EFI_X86_64, Root, build_disk
 from images.recipe import RECIPES, Firmware, RecipeError, Tiny
@@ -79,7 +79,7 @@ def build_tiny_installer(
         (iso / folder).mkdir(parents=True)
     modules = [name for name in recipe.modules if name not in dropped]
     # Behind the archive with init: what others look for to know which drivers are there.
-    listed = with_files(_initrd(modules, kernel, scratch), _listed(modules, kernel))
+    listed = append_files(_initrd(modules, kernel, scratch), _listed(modules, kernel))
     (iso / "install.amd" / "initrd.gz").write_bytes(listed)
     shutil.copyfile(kernel / "vmlinuz", iso / "install.amd" / "vmlinuz")
     (iso / ".disk" / "info").write_text("tiny, a stand-in for an installer\n", encoding="utf-8")
@@ -96,7 +96,7 @@ def _initrd(modules: list[str], kernel: Path, scratch: Path) -> bytes:
     for number, module in enumerate(module_order(kernel, modules)):
         files[f"modules/{number:02}-{module.name}"] = module.read_bytes()
     folders = ("dev", "proc", "sys", "seed", "modules")
-    return gzip.compress(newc(files, folders), mtime=0)
+    return gzip.compress(newc_archive(files, folders), mtime=0)
 
 
 def _listed(modules: list[str], kernel: Path) -> dict[str, bytes]:

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from harness.image.fs.newc import Entry
+from harness.image.fs.newc import NewcEntry
 from images.steps import run
 
 STATUS = "var/lib/dpkg/status"
@@ -124,7 +124,7 @@ def change_status(status: str, without: Iterable[str], added: Iterable[str]) -> 
     return "\n\n".join(stanzas.values()) + "\n\n"
 
 
-def unpack(udeb: Udeb, scratch: Path) -> list[Entry]:
+def unpack(udeb: Udeb, scratch: Path) -> list[NewcEntry]:
     """What a package is in an initrd: its files, and its scripts and templates."""
     folder = scratch / f"{udeb.name}.unpacked"
     run("dpkg-deb", "--raw-extract", udeb.file, folder)
@@ -146,14 +146,14 @@ def merged(path: str) -> str:
     return f"usr/{path}" if path.partition("/")[0] in _MERGED else path
 
 
-def _entry(path: Path, inner: str) -> Entry:
+def _entry(path: Path, inner: str) -> NewcEntry:
     if path.is_symlink():
-        return Entry(inner, stat.S_IFLNK | 0o777, str(path.readlink()).encode())
+        return NewcEntry(inner, stat.S_IFLNK | 0o777, str(path.readlink()).encode())
     mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
-    return Entry(inner, stat.S_IFREG | mode, path.read_bytes())
+    return NewcEntry(inner, stat.S_IFREG | mode, path.read_bytes())
 
 
-def folders_for(entries: Iterable[Entry], known: set[str]) -> list[Entry]:
+def folders_for(entries: Iterable[NewcEntry], known: set[str]) -> list[NewcEntry]:
     """The folders that ``entries`` need and that are not ``known``, parents first."""
     needed = {
         parent.as_posix()
@@ -161,7 +161,7 @@ def folders_for(entries: Iterable[Entry], known: set[str]) -> list[Entry]:
         for parent in PurePosixPath(entry.path).parents
         if parent.parts
     }
-    return [Entry(path, stat.S_IFDIR | 0o755) for path in sorted(needed - known)]
+    return [NewcEntry(path, stat.S_IFDIR | 0o755) for path in sorted(needed - known)]
 
 
 def write_repository(

@@ -8,7 +8,7 @@ from typing import Any
 from harness.checks.hardware import datasource, disk_needs, seed_needs
 from harness.checks.windows import check_drivers, describe_windows_drivers
 from harness.evidence.guest_text import printable
-from harness.image.os.system import Blacklisted, DeviceName, DiskFacts, LinuxFacts
+from harness.image.os.system import BlacklistedDriver, DeviceName, DiskFacts, LinuxFacts
 from harness.model.finding import Finding, finding
 from harness.model.image import InspectedPart, Prediction
 from harness.provider.profile import Profile
@@ -371,7 +371,7 @@ def _virtio_disk(linux: LinuxFacts, facts: DiskFacts, profile: Profile) -> Itera
         yield _disk_finding(facts, missing, statement, (printable(row.by),), remedy)
 
 
-def _blacklisted(linux: LinuxFacts, names: Any, *, early: bool) -> Iterator[Blacklisted]:
+def _blacklisted(linux: LinuxFacts, names: Any, *, early: bool) -> Iterator[BlacklistedDriver]:
     """Yield the blacklist entries for these modules; a built-in driver cannot be blacklisted."""
     for row in linux.blacklisted:
         built_in = linux.drivers.get(row.driver) == "built in"

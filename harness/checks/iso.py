@@ -10,7 +10,7 @@ from harness.checks.windows import describe_windows_drivers
 from harness.evidence.guest_text import printable
 from harness.image.disk.partitions import PartitionTable
 from harness.image.iso.el_torito import BootEntry
-from harness.image.iso.iso import IsoFacts, System
+from harness.image.iso.iso import IsoFacts, IsoSystem
 from harness.image.os.system import IsoLinux, WindowsFacts
 from harness.model.finding import Finding, finding
 from harness.model.image import InspectedPart
@@ -94,7 +94,7 @@ def _boot_path(entries: tuple[BootEntry, ...] | None) -> str:
     )
 
 
-def find_windows(facts: IsoFacts) -> System | None:
+def find_windows(facts: IsoFacts) -> IsoSystem | None:
     """Return the Windows that an ISO starts (an installer or Windows PE), or None."""
     return next((row for row in facts.systems if row.family.startswith("Windows")), None)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from harness.checks.hardware import VIRTIO_NIC_DRIVERS, disk_needs
 from harness.evidence.guest_text import printable
 from harness.image.iso.iso import IsoFacts
-from harness.image.os.system import IsoLinux, Place
+from harness.image.os.system import DriverPlace, IsoLinux
 from harness.model.finding import Finding, finding
 from harness.provider.profile import Profile
 
@@ -60,7 +60,7 @@ def unknown_drivers(linux: IsoLinux, profile: Profile) -> tuple[str, ...]:
     )
 
 
-def driver_places(linux: IsoLinux) -> dict[str, Place]:
+def driver_places(linux: IsoLinux) -> dict[str, DriverPlace]:
     """Return the place of each driver; "unknown" for one that the installer may load later."""
     return {
         name: "unknown" if place == "missing" and _may_come_later(linux, name) else place

@@ -31,7 +31,7 @@ from harness.examine.child import Inspection, inspect, inspect_iso
 from harness.examine.gate import GateResult, gate
 from harness.examine.windows_setup import SetupFacts, inspect_setup
 from harness.image.container.qemu_check import check_with_qemu
-from harness.image.iso.iso import IsoFacts, System
+from harness.image.iso.iso import IsoFacts, IsoSystem
 from harness.image.source import LocalFile
 from harness.model.finding import Finding, finding
 from harness.model.image import InspectedPart, Medium, Prediction
@@ -277,7 +277,7 @@ def _inspect_linux_iso(
     )
 
 
-def _check_windows_setup(setup: SetupFacts, system: System, profile: Profile) -> list[Finding]:
+def _check_windows_setup(setup: SetupFacts, system: IsoSystem, profile: Profile) -> list[Finding]:
     """Return the findings about the Windows on an ISO, or why its drivers are not known."""
     if setup.windows is None:
         problem = printable(setup.problem, 300)

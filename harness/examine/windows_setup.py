@@ -14,7 +14,7 @@ from harness.errors import CaughtError, HostError, NoSpaceError, ReadFailedError
 from harness.examine.child import inspect_wim
 from harness.host.programs import find_program
 from harness.host.scratch import MIN_FREE_BYTES, scratch_folder
-from harness.image.iso.iso import Files, find_in_iso, open_files
+from harness.image.iso.iso import IsoFilesystem, find_in_iso, open_filesystems
 from harness.image.iso.iso9660 import IsoEntry
 from harness.image.os.system import WindowsFacts
 from harness.image.source import ImageSource, LocalFile
@@ -57,7 +57,7 @@ def inspect_setup(path: Path) -> SetupFacts:
     with LocalFile(path) as source:
         try:
             find_program("wimlib-imagex")
-            trees = open_files(source)
+            trees = open_filesystems(source)
             driver_sources = tuple(_driver_sources(trees))
             wim = _boot_wim(trees)
             with scratch_folder() as folder:
@@ -78,7 +78,7 @@ def inspect_setup(path: Path) -> SetupFacts:
         )
 
 
-def _boot_wim(trees: list[Files]) -> ImageSource:
+def _boot_wim(trees: list[IsoFilesystem]) -> ImageSource:
     """Return boot.wim; raises _UnreadableWimError where it is missing, cut off or too large."""
     found = _find(trees, _WIM)
     if found is None:
@@ -94,12 +94,12 @@ def _boot_wim(trees: list[Files]) -> ImageSource:
     return content
 
 
-def _find(trees: list[Files], path: str) -> tuple[Files, IsoEntry] | None:
+def _find(trees: list[IsoFilesystem], path: str) -> tuple[IsoFilesystem, IsoEntry] | None:
     """Return the entry at ``path``, in any letter case, and its filesystem."""
     return next(((tree, entry) for tree in trees for entry in find_in_iso(tree, path)), None)
 
 
-def _driver_sources(trees: list[Files]) -> list[str]:
+def _driver_sources(trees: list[IsoFilesystem]) -> list[str]:
     """Return the places besides boot.wim from which Setup loads drivers."""
     sources = []
     if found := _find(trees, _DRIVER_FOLDER):

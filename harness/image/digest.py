@@ -1,4 +1,4 @@
-"""The digest of a file, read piece by piece: an image does not fit into memory."""
+"""The digest of a file, read in pieces: an image does not fit into memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _CHUNK_BYTES = 4 << 20
 def digest_of(path: Path, algorithm: str, stop: threading.Event | None = None) -> str:
     """The digest of the file in hexadecimal; raises OSError where it cannot be read.
 
-    Once ``stop`` is set, it is that of what was read by then, and of no use.
+    After ``stop`` is set, the digest covers only the part read so far and is useless.
     """
     digest = hashlib.new(algorithm)
     with path.open("rb") as file:
@@ -22,5 +22,5 @@ def digest_of(path: Path, algorithm: str, stop: threading.Event | None = None) -
 
 
 def sha256_of(path: Path, stop: threading.Event | None = None) -> str:
-    """As :func:`digest_of`, the SHA-256."""
+    """The SHA-256 of the file, as by :func:`digest_of`."""
     return digest_of(path, "sha256", stop)

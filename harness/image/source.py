@@ -1,4 +1,4 @@
-"""Where the bytes of an image come from."""
+"""The sources of bytes of an image: files, parts of other sources, memory."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Protocol, Self
 from harness.errors import CaughtError, ReadFailedError, UsageError
 
 UNKNOWN_SIZE_BYTES = 1 << 62
-"""The size of a source that does not say it: larger than whatever an image may claim."""
+"""The size of a source that does not state it: larger than any size that an image may claim."""
 
 
 class OutOfReachError(CaughtError):
-    """The bytes are there, and cannot be had from here: a server that gives no ranges, say."""
+    """Bytes that exist and cannot be fetched, such as from a server without range requests."""
 
 
 class ImageSource(Protocol):
@@ -26,7 +26,7 @@ class ImageSource(Protocol):
 
     @property
     def bytes_read(self) -> int:
-        """How much was fetched so far."""
+        """The bytes fetched so far."""
 
     def read_at(self, offset: int, length: int) -> bytes:
         """``length`` bytes from ``offset``; fewer, or none, only at the end.
@@ -37,7 +37,7 @@ class ImageSource(Protocol):
 
 
 class Window:
-    """A part of another source, as a source of its own: a partition, a file of a disc."""
+    """A part of another source as a source: a partition, a file on an ISO."""
 
     def __init__(self, source: ImageSource, offset: int, size_bytes: int) -> None:
         self.location = source.location
@@ -47,7 +47,7 @@ class Window:
 
     @property
     def bytes_read(self) -> int:
-        """What the source underneath has fetched."""
+        """The bytes fetched by the underlying source."""
         return self._source.bytes_read
 
     def read_at(self, offset: int, length: int) -> bytes:
@@ -57,9 +57,9 @@ class Window:
 
 
 class Pieces:
-    """Parts of another source, one after the other, as a source of its own: a file in extents.
+    """The extents of a file in another source, concatenated as a source.
 
-    ``extents`` are offsets and sizes in bytes. It ends where a part is not wholly in the source.
+    ``extents`` are offsets and sizes in bytes. It ends at the first part that is incomplete.
     """
 
     def __init__(self, source: ImageSource, extents: Iterable[tuple[int, int]]) -> None:
@@ -74,7 +74,7 @@ class Pieces:
 
     @property
     def bytes_read(self) -> int:
-        """What the source underneath has fetched."""
+        """The bytes fetched by the underlying source."""
         return self._source.bytes_read
 
     def read_at(self, offset: int, length: int) -> bytes:
@@ -118,14 +118,14 @@ _KINDS = (
 class LocalFile:
     """A regular file of this host, open for reading.
 
-    Raises UsageError for whatever is not one: one sentence that says what it is.
+    Raises UsageError for anything else, with a sentence that says what it is.
     """
 
     def __init__(self, path: Path) -> None:
         self.location = str(path)
         self.bytes_read = 0
         try:
-            # Not blocking: a pipe that nobody writes to must not hold us.
+            # Non-blocking: opening a pipe without a writer would wait.
             self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError as error:
             raise UsageError(f"{path}: cannot be read: {error.strerror}.") from error

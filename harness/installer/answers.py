@@ -21,9 +21,9 @@ class Answers:
     """The answers that the machine of an installation is given.
 
     ``cmdline`` is for the kernel on the ISO; "" where the ISO starts itself. ``initrd_files`` are
-    appended to its initrd (:func:`harness.image.fs.newc.with_files`). ``iso_files`` go onto an ISO
-    labelled ``iso_label`` in a second CD-ROM drive (:func:`harness.seed.data_iso.write_data_iso`);
-    there is one only where the label is set.
+    appended to its initrd (:func:`harness.image.fs.newc.append_files`). ``iso_files`` go onto an
+    ISO labelled ``iso_label`` in a second CD-ROM drive
+    (:func:`harness.seed.data_iso.write_data_iso`); there is one only where the label is set.
     """
 
     cmdline: str

@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from harness.image.iso.iso import System
+from harness.image.iso.iso import IsoSystem
 from harness.installer.values import ARCHIVE_PLACEHOLDERS, PLACEHOLDERS
 from harness.model.hardware import Firmware
 from harness.model.table import parse_table, shipped_table
@@ -178,7 +178,7 @@ def families() -> tuple[Family, ...]:
     return shipped_table(__package__, "families.toml", _FamilyTable).family
 
 
-def family_for(systems: Iterable[System]) -> Family | None:
+def family_for(systems: Iterable[IsoSystem]) -> Family | None:
     """The family of the first installer among ``systems`` of a disc; None where it is unknown."""
     by_name = {family.name: family for family in families()}
     first = next((system for system in systems if system.kind == "installer"), None)

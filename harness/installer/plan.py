@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import UsageError
-from harness.image.fs.newc import with_files
-from harness.image.iso.iso import Files, IsoFacts, System, find_in_iso, open_files
-from harness.image.os.iso_linux import known_places
+from harness.image.fs.newc import append_files
+from harness.image.iso.iso import IsoFacts, IsoFilesystem, IsoSystem, find_in_iso, open_filesystems
+from harness.image.os.iso_linux import known_entries
 from harness.image.source import LocalFile
 from harness.installer.answers import Answers, write_answers
 from harness.installer.families import Family, families, family_for
@@ -41,7 +41,7 @@ class Installation:
     """
 
     family: Family
-    systems: tuple[System, ...]
+    systems: tuple[IsoSystem, ...]
     own_answers: str | None
     archive: str | None
 
@@ -100,32 +100,32 @@ def prepare_installation(
 
 
 def _direct_kernel(
-    iso: Path, systems: tuple[System, ...], answers: Answers, scratch: Path
+    iso: Path, systems: tuple[IsoSystem, ...], answers: Answers, scratch: Path
 ) -> DirectKernel:
     kernel, initrd = _take_kernel(iso, systems)
     direct = DirectKernel(scratch / "kernel", scratch / "initrd", answers.cmdline)
     direct.kernel.write_bytes(kernel)
-    direct.initrd.write_bytes(with_files(initrd, answers.initrd_files))
+    direct.initrd.write_bytes(append_files(initrd, answers.initrd_files))
     return direct
 
 
-def _take_kernel(iso: Path, systems: tuple[System, ...]) -> tuple[bytes, bytes]:
+def _take_kernel(iso: Path, systems: tuple[IsoSystem, ...]) -> tuple[bytes, bytes]:
     """Kernel and initrd of ``disc``, from the first place of its systems that has both."""
     with LocalFile(iso) as source:
-        for tree in open_files(source):
-            for place in known_places(tree, systems):
-                kernel = _read(tree, place.kernel, _MAX_KERNEL_BYTES)
-                initrd = _read(tree, place.initrds[0], _MAX_INITRD_BYTES)
+        for tree in open_filesystems(source):
+            for entry in known_entries(tree, systems):
+                kernel = _read(tree, entry.kernel, _MAX_KERNEL_BYTES)
+                initrd = _read(tree, entry.initrds[0], _MAX_INITRD_BYTES)
                 if kernel is None or initrd is None:
                     continue
                 if kernel[_BOOT_MAGIC_AT : _BOOT_MAGIC_AT + 4] != _BOOT_MAGIC:
-                    raise UsageError(f"{iso}: {place.kernel} on it is no kernel for x86.")
+                    raise UsageError(f"{iso}: {entry.kernel} on it is no kernel for x86.")
                 return kernel, initrd
     wanted = ", ".join(f"{row.kernel} with {row.initrd}" for each in systems for row in each.starts)
     raise UsageError(f"{iso}: --install looks for {wanted}, and the disc has none of these pairs.")
 
 
-def _read(tree: Files, path: str, most_bytes: int) -> bytes | None:
+def _read(tree: IsoFilesystem, path: str, most_bytes: int) -> bytes | None:
     """A file of the disc; None where it is not there, too large, or cut off."""
     for entry in find_in_iso(tree, path.lstrip("/")):
         content = tree.content(entry)

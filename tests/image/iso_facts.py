@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.image.iso.iso import IsoFacts, find_in_iso, open_files, read_iso
+from harness.image.iso.iso import IsoFacts, find_in_iso, open_filesystems, read_iso
 from harness.image.source import LocalFile
 
 
@@ -20,7 +20,7 @@ def families(path: Path) -> list[tuple[str, str]]:
 def content_on(path: Path, name: str) -> tuple[int, bytes]:
     """How large the file says it is, and what of it can be read."""
     with LocalFile(path) as source:
-        tree_of_files = open_files(source)[0]
+        tree_of_files = open_filesystems(source)[0]
         (entry,) = find_in_iso(tree_of_files, name)
         content = tree_of_files.content(entry)
         return tree_of_files.size_bytes(entry), content.read_at(0, content.size_bytes)

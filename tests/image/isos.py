@@ -6,7 +6,7 @@ import struct
 import subprocess
 from pathlib import Path
 
-from harness.image.fs.newc import newc
+from harness.image.fs.newc import newc_archive
 
 BIOS_ENTRY = ("-b", "boot.bin", "-no-emul-boot", "-boot-load-size", "4")
 EFI_ENTRY = ("-e", "efi.img", "-no-emul-boot")
@@ -64,7 +64,7 @@ def initrd(*drivers: str, builtin: str | None = "kernel/fs/ext4/ext4.ko\n") -> b
     rows = {f"{folder}/kernel/drivers/{name}.ko": b"\x7fELF" for name in drivers}
     if builtin is not None:
         rows[f"{folder}/modules.builtin"] = builtin.encode()
-    return newc({"init": b"#!/bin/sh\n", **rows})
+    return newc_archive({"init": b"#!/bin/sh\n", **rows})
 
 
 def bios_loader(folder: Path) -> Path:

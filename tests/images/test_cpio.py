@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.image.fs.newc import Entry, newc, pack
+from harness.image.fs.newc import NewcEntry, newc_archive, pack_newc
 from images.cpio import entries_of, without
 
 
 def test_entries_are_left_out_and_what_comes_before_is_kept() -> None:
-    early = newc({"kernel/x86/microcode/GenuineIntel.bin": b"m" * 9})
+    early = newc_archive({"kernel/x86/microcode/GenuineIntel.bin": b"m" * 9})
     early += bytes(-len(early) % 512)
-    main = newc({"init": b"i", "lib/a.ko": b"a", "lib/b.ko": b"b"})
+    main = newc_archive({"init": b"i", "lib/a.ko": b"a", "lib/b.ko": b"b"})
     for packed in (main, gzip.compress(main), lzma.compress(main)):
         changed, dropped = without(early + packed, lambda path: path.endswith("a.ko"))
         assert dropped == 1
@@ -33,11 +33,11 @@ def test_what_is_no_initramfs_is_refused() -> None:
 
 def test_what_was_packed_is_read_again(tmp_path: Path) -> None:
     entries = [
-        Entry("usr", stat.S_IFDIR | 0o755),
-        Entry("usr/a", stat.S_IFREG | 0o644, b"x" * 5),
-        Entry("usr/b", stat.S_IFLNK | 0o777, b"a"),
+        NewcEntry("usr", stat.S_IFDIR | 0o755),
+        NewcEntry("usr/a", stat.S_IFREG | 0o644, b"x" * 5),
+        NewcEntry("usr/b", stat.S_IFLNK | 0o777, b"a"),
     ]
-    archive = pack(entries)
+    archive = pack_newc(entries)
     assert list(entries_of(gzip.compress(archive))) == entries
     subprocess.run(["cpio", "-idm", "--quiet"], input=archive, cwd=tmp_path, check=True)
     assert (tmp_path / "usr" / "b").readlink() == Path("a")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from images.cpio import Entry
+from images.cpio import NewcEntry
 from images.udeb import (
     Udeb,
     change_status,
@@ -89,11 +89,13 @@ def test_what_is_unpacked_is_where_the_installer_looks(udeb: Udeb, tmp_path: Pat
     }
     assert entries["var/lib/dpkg/info/cdrom-detect.postinst"].mode == stat.S_IFREG | 0o755
     assert entries["etc/file"].mode == stat.S_IFREG | 0o644
-    assert entries["usr/lib/new/link"] == Entry("usr/lib/new/link", stat.S_IFLNK | 0o777, b"script")
+    assert entries["usr/lib/new/link"] == NewcEntry(
+        "usr/lib/new/link", stat.S_IFLNK | 0o777, b"script"
+    )
 
 
 def test_only_folders_that_are_not_there_are_made() -> None:
-    entries = [Entry("usr/lib/a/b/c", stat.S_IFREG), Entry("usr/x", stat.S_IFREG)]
+    entries = [NewcEntry("usr/lib/a/b/c", stat.S_IFREG), NewcEntry("usr/x", stat.S_IFREG)]
     made = folders_for(entries, {"usr", "usr/lib", "lib"})
     assert [entry.path for entry in made] == ["usr/lib/a", "usr/lib/a/b"]
     assert merged("lib64/ld.so") == "usr/lib64/ld.so"

@@ -1,7 +1,7 @@
 import pytest
 
 from harness.errors import UsageError
-from harness.image.iso.iso import System, known_systems
+from harness.image.iso.iso import IsoSystem, known_systems
 from harness.installer.families import Template, families, family_for, parse_families
 
 ROW = """
@@ -76,9 +76,9 @@ def test_only_our_placeholders_are_replaced() -> None:
     assert Template(text).substitute(mac="00:50") == "$$ ${PATH} $mac 00:50 $6$salt$hash %s {x}"
 
 
-def system(family: str, kind: str = "installer") -> System:
+def system(family: str, kind: str = "installer") -> IsoSystem:
     fields = {"family": family, "kind": kind, "any_of": ["x"], "source": "a test"}
-    return System.model_validate(fields)
+    return IsoSystem.model_validate(fields)
 
 
 def test_the_family_of_an_iso_is_that_of_its_installer() -> None:

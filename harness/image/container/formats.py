@@ -1,7 +1,7 @@
-"""What a file is, by its content: every container that its bytes could be taken for.
+"""The format of a file, detected by its content: every format that its bytes match.
 
-The name of a file says nothing here. A file can be several things at once: a hybrid disc is an
-ISO 9660 with a partition table, and that is ordinary; a disc with a qcow2 header is neither.
+The name of a file is ignored. A file can match several formats: a hybrid ISO is an ISO 9660 with a
+partition table, which is normal; an ISO with a qcow2 header is a polyglot.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Literal
 from harness.image.source import ImageSource, OutOfReachError
 
 Kind = Literal["provider", "disk", "archive", "data"]
-"""``provider``: qcow2 and ISO, which providers take. ``disk``: another disk format. ``archive``:
-something that holds or packs files. ``data``: nothing to boot from."""
+"""``provider``: qcow2 and ISO, which providers accept. ``disk``: another disk format. ``archive``:
+an archive or compressed file. ``data``: nothing bootable."""
 
 _HEAD_BYTES = 68 << 10
 _VHD_FOOTER_BYTES = 512
@@ -22,11 +22,11 @@ _VHD_FOOTER_BYTES = 512
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A format and the bytes that give it away, at ``offset`` from the start.
+    """A format and its magic bytes, at ``offset`` from the start.
 
-    ``remedy`` leads to a file that is inspected; ``{image}`` in it is the quoted name of this one.
-    An archive has the command that unpacks it. A disk format without one is what qemu-img reads
-    under the name ``format``.
+    ``remedy`` tells how to get a supported file; ``{image}`` in it is the quoted name of this file.
+    An archive has the command that unpacks it. A disk format without a remedy is one that qemu-img
+    reads under the name ``format``.
     """
 
     format: str
@@ -37,8 +37,8 @@ class Signature:
     remedy: str = ""
 
 
-# Formats whose magic says all. Disk formats by QEMU's block drivers (block/*.c, *_probe);
-# archives by their specifications and file(1)'s magic directory.
+# Formats that are identified by their magic alone. Disk formats by QEMU's block drivers
+# (block/*.c, *_probe); archives by their specifications and file(1)'s magic directory.
 SIGNATURES = (
     Signature("qcow2", "provider", "QCOW2 disk image", 0, b"QFI\xfb\x00\x00\x00\x02"),
     Signature("qcow2", "provider", "QCOW2 disk image", 0, b"QFI\xfb\x00\x00\x00\x03"),
@@ -137,35 +137,35 @@ SIGNATURES = (
     Signature("pdf", "data", "PDF document", 0, b"%PDF-"),
 )
 
-# A disc may well begin with these: they live in its system area, which ISO 9660 leaves free
+# Formats that an ISO may begin with: they are in its system area, which ISO 9660 leaves free
 # (ECMA-119, 6.2.1).
 _HYBRID = frozenset({"raw", "elf"})
 
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """The formats that a file's bytes give away, the most telling first. Never empty."""
+    """The formats that the bytes of a file match, the most specific first. Never empty."""
 
     readings: tuple[Signature, ...]
 
     @property
     def format(self) -> str:
-        """The format that it is held to be, such as ``qcow2``, ``iso``, ``raw`` or ``gzip``."""
+        """The most specific format, such as ``qcow2``, ``iso``, ``raw`` or ``gzip``."""
         return self.readings[0].format
 
     @property
     def title(self) -> str:
-        """The same in words."""
+        """The name of that format for people."""
         return self.readings[0].title
 
     @property
     def kind(self) -> Kind:
-        """What sort of format that is."""
+        """The kind of that format."""
         return self.readings[0].kind
 
     @property
     def polyglot(self) -> tuple[Signature, ...]:
-        """All readings where a reader could take the file for either of two; else empty."""
+        """All formats where readers could disagree on the format; else empty."""
         formats = {reading.format for reading in self.readings}
         if len(formats - {"udf"} if "iso" in formats else formats) < 2:
             return ()
@@ -173,7 +173,10 @@ class Container:
 
 
 def identify(source: ImageSource) -> Container:
-    """What the file is. Reads its first 68 KiB and its last 512 bytes; never raises for them."""
+    """Detect the formats of a file by its first 68 KiB and its last 512 bytes.
+
+    Never raises for their content.
+    """
     head = source.read_at(0, _HEAD_BYTES)
     if not head:
         return Container((_plain("empty", "data", "empty file"),))
@@ -182,13 +185,13 @@ def identify(source: ImageSource) -> Container:
     if not any(row.format == "vpc" for row in found) and _has_vhd_footer(source):
         found.append(_plain("vpc", "disk", "VHD disk image (fixed size)"))
     if found:
-        # "raw" is said of what nothing else claims: every file is some raw disk.
+        # "raw" is the fallback: every file is some raw disk.
         return Container(tuple(_by_rank(found)))
     return Container((_without_magic(head),))
 
 
 def _by_rank(found: list[Signature]) -> list[Signature]:
-    """Disk formats first, then discs, then the rest: QEMU's probing believes the first bytes."""
+    """Disk formats first, then ISOs, then the rest: QEMU's probing trusts the first bytes."""
     kinds = ("provider", "disk", "archive", "data")
     rows = {row.format: row for row in reversed(found)}.values()
     ranked = sorted(rows, key=lambda row: (row.offset >= 32768, kinds.index(row.kind)))
@@ -201,7 +204,7 @@ def _plain(format_name: str, kind: Kind, title: str) -> Signature:
 
 
 def _has_vhd_footer(source: ImageSource) -> bool:
-    """A fixed VHD is a raw disk and a footer (VHD specification 1.0, "Hard Disk Footer")."""
+    """Tell whether the file ends like a fixed VHD (VHD specification 1.0, "Hard Disk Footer")."""
     if source.size_bytes < 2 * _VHD_FOOTER_BYTES:
         return False
     try:
@@ -212,7 +215,7 @@ def _has_vhd_footer(source: ImageSource) -> bool:
 
 
 def _is_ova(head: bytes) -> bool:
-    """An OVA is a tar whose first file is the descriptor (OVF specification 2.1, 5.3)."""
+    """Tell whether a tar begins with the descriptor of an OVA (OVF specification 2.1, 5.3)."""
     return head[:100].split(b"\0")[0].lower().endswith(b".ovf")
 
 
@@ -221,7 +224,7 @@ def _is_other_tar(head: bytes) -> bool:
 
 
 def _is_ext(head: bytes) -> bool:
-    """The two magic bytes are few: block size and inode count must make sense as well."""
+    """Tell an ext filesystem by its two magic bytes and a plausible block size and inode count."""
     inodes, blocks, log_block_size = (
         int.from_bytes(head[1024 + at : 1024 + at + 4], "little") for at in (0, 4, 24)
     )
@@ -229,7 +232,7 @@ def _is_ext(head: bytes) -> bool:
 
 
 def _is_lzma(head: bytes) -> bool:
-    """A .lzma header has no magic: dictionary sizes are powers of two, the size is unknown."""
+    """Tell a .lzma header, which has no magic: a power of two as dictionary size, no file size."""
     dictionary = int.from_bytes(head[1:5], "little")
     return dictionary.bit_count() == 1 and head[5:13] in (b"\xff" * 8, head[5:9] + bytes(4))
 
@@ -252,7 +255,7 @@ _CONFIRM: dict[str, Callable[[bytes], bool]] = {
 
 
 def _without_magic(head: bytes) -> Signature:
-    """Raw disks, text, and what nobody knows."""
+    """The signature of a file without magic: a raw disk, text, or unknown data."""
     if head[510:512] == b"\x55\xaa":
         if head[3:11] == b"NTFS    ":
             return _plain("ntfs", "data", "NTFS file system without a partition table")

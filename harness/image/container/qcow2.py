@@ -1,7 +1,7 @@
 r"""QCOW2, read from its bytes: header, extensions, tables. Facts only.
 
-After QEMU's docs/interop/qcow2.rst. All numbers are big-endian. Nothing is opened but the file
-itself: a backing file or a data file is a name here, and never more.
+After QEMU's docs/interop/qcow2.rst. All numbers are big-endian. Only the file itself is opened: a
+backing file or a data file is only a name here.
 
 ======  =====  ==========================
 offset  bytes  field
@@ -75,13 +75,13 @@ MAX_BACKING_NAME_BYTES = 1023
 MAX_REFCOUNT_ORDER = 6
 
 L2_BUDGET_BYTES = 2 << 20
-"""How much of the L2 tables is read: all of an image of some 16 GiB, a sample of a larger one."""
+"""The bytes of L2 tables that are read: all of an image of some 16 GiB, a sample of larger ones."""
 _L1_CHUNK_BYTES = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """A place where the file breaks the specification. ``offset`` is in bytes."""
+class Qcow2Fault:
+    """A violation of the specification at ``offset`` in bytes."""
 
     offset: int
     what: str
@@ -89,10 +89,10 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Qcow2Facts:
-    """What the header, its extensions and the tables say.
+    """The facts of the header, its extensions and the tables.
 
-    ``faults`` are breaks of the specification, ``missing_bytes`` how much of the file the tables
-    name beyond its end. ``complete`` tells whether every L2 table was looked at.
+    ``faults`` are violations of the specification, ``missing_bytes`` is the part that the tables
+    name beyond the end of the file. ``complete`` tells whether all L2 tables were read.
     """
 
     version: int
@@ -107,14 +107,14 @@ class Qcow2Facts:
     compression_type: int
     l1_offset: int
     l1_entries: int
-    faults: tuple[Fault, ...]
+    faults: tuple[Qcow2Fault, ...]
     missing_bytes: int
     compressed_clusters: bool
     complete: bool
 
     @property
     def unknown_features(self) -> tuple[str, ...]:
-        """The names of incompatible features that nobody had defined when this was written."""
+        """The names of incompatible features that are not in ``INCOMPATIBLE``."""
         return tuple(
             f"bit {bit} ({self.feature_names.get(bit, 'no name given')})"
             for bit in range(64)
@@ -122,7 +122,7 @@ class Qcow2Facts:
         )
 
     def has(self, feature: str) -> bool:
-        """Whether the incompatible feature of this name is set."""
+        """Tell whether the incompatible feature with this name is set."""
         bit = next(bit for bit, name in INCOMPATIBLE_BITS.items() if name == feature)
         return bool(self.incompatible >> bit & 1)
 
@@ -148,10 +148,10 @@ class _Header:
 
 
 def read_qcow2(source: ImageSource, l2_budget_bytes: int = L2_BUDGET_BYTES) -> Qcow2Facts:
-    """The facts of a file that begins with the magic of qcow2 version 2 or 3.
+    """Read the facts of a file that begins with the magic of qcow2 version 2 or 3.
 
     Never raises for its content. Reads little more than ``l2_budget_bytes`` and the L1 table, which
-    is bounded to 32 MiB and usually far below 1.
+    has 32 MiB at most and usually far less than 1.
     """
     head = source.read_at(0, 64 << 10)
     header, faults = _read_header(head)
@@ -160,10 +160,10 @@ def read_qcow2(source: ImageSource, l2_budget_bytes: int = L2_BUDGET_BYTES) -> Q
     faults += _check_tables(header, source.size_bytes)
     backing, backing_faults = _read_backing_name(source, header)
     faults += backing_faults
-    walk = _Walk()
+    scan = _TableScan()
     external = bool(header.incompatible >> 2 & 1) or data_file is not None
     if not faults and not external:  # with a data file, the tables name offsets in that one
-        walk = _walk_tables(source, header, l2_budget_bytes)
+        scan = _scan_tables(source, header, l2_budget_bytes)
     return Qcow2Facts(
         version=header.version,
         virtual_size_bytes=header.size_bytes,
@@ -177,19 +177,19 @@ def read_qcow2(source: ImageSource, l2_budget_bytes: int = L2_BUDGET_BYTES) -> Q
         compression_type=header.compression_type,
         l1_offset=header.l1_offset,
         l1_entries=header.l1_entries,
-        faults=tuple(faults) + tuple(walk.faults or ()),
-        missing_bytes=max(0, walk.end_offset - source.size_bytes),
-        compressed_clusters=walk.compressed,
-        complete=walk.complete,
+        faults=tuple(faults) + tuple(scan.faults or ()),
+        missing_bytes=max(0, scan.end_offset - source.size_bytes),
+        compressed_clusters=scan.compressed,
+        complete=scan.complete,
     )
 
 
-def _read_header(head: bytes) -> tuple[_Header, list[Fault]]:
-    """The header's fields; what lies beyond the end of the file counts as zero."""
+def _read_header(head: bytes) -> tuple[_Header, list[Qcow2Fault]]:
+    """The fields of the header; bytes beyond the end of the file count as zero."""
     fields = _V2_HEADER.unpack(head[:_V2_HEADER_BYTES].ljust(_V2_HEADER_BYTES, b"\0"))
     header = _Header(*fields[1:])
     if len(head) < _V2_HEADER_BYTES:
-        return header, [Fault(len(head), "the file ends inside the header")]
+        return header, [Qcow2Fault(len(head), "the file ends inside the header")]
     if header.version == 2:
         return header, []
     rest = head[_V2_HEADER_BYTES:_V3_HEADER_BYTES].ljust(_V3_FIELDS.size, b"\0")
@@ -204,18 +204,18 @@ def _read_header(head: bytes) -> tuple[_Header, list[Fault]]:
     )
     faults = []
     if len(head) < _V3_HEADER_BYTES:
-        faults.append(Fault(len(head), "the file ends inside the header"))
+        faults.append(Qcow2Fault(len(head), "the file ends inside the header"))
     if length < _V3_HEADER_BYTES or length % 8 or length > 1 << min(header.cluster_bits, 21):
-        faults.append(Fault(100, f"header_length is {length}"))
+        faults.append(Qcow2Fault(100, f"header_length is {length}"))
     if order > MAX_REFCOUNT_ORDER:
-        faults.append(Fault(96, f"refcount_order is {order}, more than {MAX_REFCOUNT_ORDER}"))
+        faults.append(Qcow2Fault(96, f"refcount_order is {order}, more than {MAX_REFCOUNT_ORDER}"))
     return header, faults
 
 
 def _read_extensions(
     head: bytes, header: _Header
-) -> tuple[dict[int, str], str | None, list[Fault]]:
-    """Names of incompatible features, the name of the external data file, faults."""
+) -> tuple[dict[int, str], str | None, list[Qcow2Fault]]:
+    """The names of incompatible features, the name of the external data file, and faults."""
     names: dict[int, str] = {}
     data_file = None
     at = header.header_bytes
@@ -230,7 +230,7 @@ def _read_extensions(
             return (
                 names,
                 data_file,
-                [Fault(at, f"a header extension of {length} bytes does not fit")],
+                [Qcow2Fault(at, f"a header extension of {length} bytes does not fit")],
             )
         if kind == _EXT_FEATURE_NAMES:
             names.update(_feature_names(content))
@@ -241,19 +241,19 @@ def _read_extensions(
 
 
 def _feature_names(table: bytes) -> Iterator[tuple[int, str]]:
-    """Bit and name of the incompatible features in a feature name table (48 bytes a row)."""
+    """Yield bit and name of the incompatible features in a feature name table (48 bytes a row)."""
     for at in range(0, len(table) - 47, 48):
         if table[at] == 0:
             name = table[at + 2 : at + 48].rstrip(b"\0")
             yield table[at + 1], name.decode("utf-8", errors="replace")
 
 
-def _check_tables(header: _Header, file_bytes: int) -> list[Fault]:
-    """Where a table cannot be what it is said to be, judged from the header alone."""
+def _check_tables(header: _Header, file_bytes: int) -> list[Qcow2Fault]:
+    """The faults of table offsets and sizes in the header."""
     low = MIN_CLUSTER_BITS_EXTENDED_L2 if header.incompatible >> 4 & 1 else MIN_CLUSTER_BITS
     if not low <= header.cluster_bits <= MAX_CLUSTER_BITS:
         what = f"cluster_bits is {header.cluster_bits}, not between {low} and {MAX_CLUSTER_BITS}"
-        return [Fault(20, what)]
+        return [Qcow2Fault(20, what)]
     cluster = 1 << header.cluster_bits
     faults = []
     l2_entries = cluster // (16 if header.incompatible >> 4 & 1 else 8)
@@ -270,35 +270,37 @@ def _check_tables(header: _Header, file_bytes: int) -> list[Fault]:
     )
     for at, name, offset, length, limit in tables:
         if length > limit:
-            faults.append(Fault(at, f"the {name} of {length} bytes is larger than QEMU takes"))
+            faults.append(Qcow2Fault(at, f"the {name} of {length} bytes is larger than QEMU takes"))
         elif offset % cluster:
-            faults.append(Fault(at, f"{name}_offset {offset} is not at a cluster's start"))
+            faults.append(Qcow2Fault(at, f"{name}_offset {offset} is not at a cluster's start"))
         elif length and offset == 0:
-            faults.append(Fault(at, f"{name}_offset is 0, where the header is"))
+            faults.append(Qcow2Fault(at, f"{name}_offset is 0, where the header is"))
         elif offset >= file_bytes and length:
             faults.append(
-                Fault(at, f"the {name} at {offset} is beyond the file's {file_bytes} bytes")
+                Qcow2Fault(at, f"the {name} at {offset} is beyond the file's {file_bytes} bytes")
             )
     if header.l1_entries < needed:
         what = f"l1_size is {header.l1_entries}, a disk of this size needs {needed}"
-        faults.append(Fault(36, what))
+        faults.append(Qcow2Fault(36, what))
     if header.refcount_clusters == 0:
-        faults.append(Fault(56, "refcount_table_clusters is 0"))
+        faults.append(Qcow2Fault(56, "refcount_table_clusters is 0"))
     if header.snapshots > MAX_SNAPSHOTS:
-        faults.append(Fault(60, f"nb_snapshots is {header.snapshots}, more than {MAX_SNAPSHOTS}"))
+        faults.append(
+            Qcow2Fault(60, f"nb_snapshots is {header.snapshots}, more than {MAX_SNAPSHOTS}")
+        )
     elif header.snapshots and (
         header.snapshots_offset % cluster or header.snapshots_offset >= file_bytes
     ):
         what = f"snapshots_offset {header.snapshots_offset} leads to no snapshot table"
-        faults.append(Fault(64, what))
+        faults.append(Qcow2Fault(64, what))
     return faults
 
 
-def _read_backing_name(source: ImageSource, header: _Header) -> tuple[str | None, list[Fault]]:
+def _read_backing_name(source: ImageSource, header: _Header) -> tuple[str | None, list[Qcow2Fault]]:
     if header.backing_offset == 0:
         return None, []
     if header.backing_bytes > MAX_BACKING_NAME_BYTES:
-        return "", [Fault(16, f"backing_file_size is {header.backing_bytes}")]
+        return "", [Qcow2Fault(16, f"backing_file_size is {header.backing_bytes}")]
     try:
         name = source.read_at(min(header.backing_offset, 1 << 62), header.backing_bytes)
     except OutOfReachError:
@@ -307,31 +309,31 @@ def _read_backing_name(source: ImageSource, header: _Header) -> tuple[str | None
 
 
 @dataclass(slots=True)
-class _Walk:
-    """What the tables say. ``end_offset`` is the first byte after all that they name."""
+class _TableScan:
+    """The result of reading the tables. ``end_offset`` is the end of the last cluster named."""
 
     end_offset: int = 0
     compressed: bool = False
     complete: bool = True
-    faults: list[Fault] | None = None
+    faults: list[Qcow2Fault] | None = None
 
 
-def _walk_tables(source: ImageSource, header: _Header, l2_budget_bytes: int) -> _Walk:
-    """Read the L1 table, and as many L2 tables as the budget allows, spread evenly."""
+def _scan_tables(source: ImageSource, header: _Header, l2_budget_bytes: int) -> _TableScan:
+    """Read the L1 table, and L2 tables up to the budget, evenly spread."""
     cluster = 1 << header.cluster_bits
-    walk = _Walk(faults=[])
+    scan = _TableScan(faults=[])
     refcount_end = header.refcount_offset + header.refcount_clusters * cluster
-    walk.end_offset = max(header.l1_offset + header.l1_entries * 8, refcount_end)
+    scan.end_offset = max(header.l1_offset + header.l1_entries * 8, refcount_end)
     try:
-        _walk_l1(source, header, walk, l2_budget_bytes)
+        _scan_l1(source, header, scan, l2_budget_bytes)
     except OutOfReachError:
-        walk.complete = False
-    return walk
+        scan.complete = False
+    return scan
 
 
-def _walk_l1(source: ImageSource, header: _Header, walk: _Walk, l2_budget_bytes: int) -> None:
+def _scan_l1(source: ImageSource, header: _Header, scan: _TableScan, l2_budget_bytes: int) -> None:
     cluster = 1 << header.cluster_bits
-    # Packed, and in few steps: a hostile L1 table has four million entries.
+    # A compact array, in large chunks: a hostile L1 table has four million entries.
     offsets = array("Q")
     low_bits = last_index = 0
     for first, entries in _l1_chunks(source, header):
@@ -341,39 +343,39 @@ def _walk_l1(source: ImageSource, header: _Header, walk: _Walk, l2_budget_bytes:
             low_bits |= reduce(or_, found) & (cluster - 1)
             last_index = first + _last_nonzero(entries)
     if low_bits:
-        walk.faults = [_misplaced_table(source, header)]
+        scan.faults = [_misplaced_table(source, header)]
         return
     if not offsets:
         return
-    walk.end_offset = max(walk.end_offset, max(offsets) + cluster)
+    scan.end_offset = max(scan.end_offset, max(offsets) + cluster)
     step = max(1, -(-len(offsets) * cluster // l2_budget_bytes))
     last_bytes = _table_bytes(header, last_index)
     if len(offsets) == 1:
         step = max(1, -(-last_bytes // l2_budget_bytes))
-    walk.complete = step == 1
-    # The tables of a file that grew lie in order: the last one names the file's end.
+    scan.complete = step == 1
+    # The tables of a file that grew are in order: the last one names the end of the file.
     for offset in sorted({*offsets[::step], offsets[-1]}):
         length = last_bytes if offset == offsets[-1] else cluster
-        _walk_l2(source, header, offset, min(length, l2_budget_bytes), walk)
+        _scan_l2(source, header, offset, min(length, l2_budget_bytes), scan)
 
 
 def _last_nonzero(entries: array[int]) -> int:
     return next(at for at in range(len(entries) - 1, -1, -1) if entries[at])
 
 
-def _misplaced_table(source: ImageSource, header: _Header) -> Fault:
-    """The first L1 entry that does not lead to a cluster's start."""
+def _misplaced_table(source: ImageSource, header: _Header) -> Qcow2Fault:
+    """The fault of the first L1 entry that does not point to the start of a cluster."""
     cluster = 1 << header.cluster_bits
     for first, entries in _l1_chunks(source, header):
         for index, entry in enumerate(entries, first):
             if (offset := entry & _COPIED_MASK) % cluster:
                 at = header.l1_offset + 8 * index
-                return Fault(at, f"an L2 table at {offset}, not at a cluster's start")
-    return Fault(header.l1_offset, "the L1 table changes while it is read")
+                return Qcow2Fault(at, f"an L2 table at {offset}, not at a cluster's start")
+    return Qcow2Fault(header.l1_offset, "the L1 table changes while it is read")
 
 
 def _table_bytes(header: _Header, index: int) -> int:
-    """How much of the L2 table behind an L1 entry can map the disk: the last one ends with it."""
+    """The size of the L2 table of an L1 entry; the last table ends with the disk."""
     entry_bytes = 16 if header.incompatible >> 4 & 1 else 8
     cluster = 1 << header.cluster_bits
     entries = cluster // entry_bytes
@@ -382,7 +384,7 @@ def _table_bytes(header: _Header, index: int) -> int:
 
 
 def _l1_chunks(source: ImageSource, header: _Header) -> Iterator[tuple[int, array[int]]]:
-    """The L1 table in pieces: the index of the first entry, and the entries."""
+    """Yield the L1 table in chunks: the index of the first entry, and the entries."""
     end = header.l1_offset + header.l1_entries * 8
     for at in range(header.l1_offset, end, _L1_CHUNK_BYTES):
         chunk = source.read_at(at, min(_L1_CHUNK_BYTES, end - at))
@@ -392,11 +394,13 @@ def _l1_chunks(source: ImageSource, header: _Header) -> Iterator[tuple[int, arra
         yield (at - header.l1_offset) // 8, entries
 
 
-def _walk_l2(source: ImageSource, header: _Header, offset: int, length: int, walk: _Walk) -> None:
-    """Take the furthest cluster that one L2 table names, and whether any is compressed.
+def _scan_l2(
+    source: ImageSource, header: _Header, offset: int, length: int, scan: _TableScan
+) -> None:
+    """Record the furthest cluster in one L2 table, and whether any is compressed.
 
-    Of that cluster only the first sector has to be there: a writer may leave out what is zero at
-    the file's end, and QEMU reads zeros there.
+    Only the first sector of that cluster must exist: a writer may omit zeros at the end of the
+    file, where QEMU reads zeros.
     """
     table = source.read_at(offset, length)
     entries = struct.unpack_from(f">{len(table) // 8}Q", table)
@@ -406,15 +410,15 @@ def _walk_l2(source: ImageSource, header: _Header, offset: int, length: int, wal
     furthest = 0
     for entry in entries:
         if entry & _L2_COMPRESSED:
-            walk.compressed = True
+            scan.compressed = True
             furthest = max(furthest, _compressed_end(entry, header.cluster_bits))
         elif entry & _COPIED_MASK:
             furthest = max(furthest, (entry & _COPIED_MASK) + _SECTOR_BYTES)
-    walk.end_offset = max(walk.end_offset, furthest)
+    scan.end_offset = max(scan.end_offset, furthest)
 
 
 def _compressed_end(entry: int, cluster_bits: int) -> int:
-    """The least end of a compressed cluster: its first byte, and all whole sectors but the last.
+    """The minimum end of a compressed cluster: its first byte, and all full sectors but the last.
 
     Section "Compressed Clusters Descriptor": the offset takes 62 - (cluster_bits - 8) bits, then
     comes the number of additional 512-byte sectors. The data may end anywhere in the last one.

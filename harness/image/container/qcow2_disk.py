@@ -1,7 +1,7 @@
-"""The disk inside a qcow2: its guest's bytes at any offset.
+"""The virtual disk in a qcow2: guest bytes at any offset.
 
-After QEMU's docs/interop/qcow2.rst, "Cluster mapping" and following. For what passed the checks
-of the header only: no backing file, no external data file, no encryption.
+After QEMU's docs/interop/qcow2.rst, "Cluster mapping" and following. Only for files whose header
+passed the checks: no backing file, no external data file, no encryption.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SUBCLUSTERS = 32
 
 
 class Qcow2Disk:
-    """The guest's disk as a source. Clusters that cannot be read are zeros, like a bad sector."""
+    """The virtual disk as a source. Unreadable clusters read as zeros, like a bad sector."""
 
     def __init__(self, source: ImageSource, facts: Qcow2Facts) -> None:
         self.location = source.location
@@ -41,11 +41,11 @@ class Qcow2Disk:
 
     @property
     def bytes_read(self) -> int:
-        """What the file underneath has given."""
+        """The bytes read from the qcow2 file."""
         return self._source.bytes_read
 
     def read_at(self, offset: int, length: int) -> bytes:
-        """``length`` bytes from ``offset``; fewer, or none, only at the disk's end."""
+        """Return ``length`` bytes from ``offset``; fewer, or none, only at the end of the disk."""
         length = min(length, self.size_bytes - offset)
         parts = []
         while length > 0:
@@ -57,7 +57,7 @@ class Qcow2Disk:
         return b"".join(parts)
 
     def _read_cluster(self, index: int, within: int, count: int) -> bytes:
-        """``count`` bytes of one guest cluster; fewer where the rest is zeros."""
+        """Return ``count`` bytes of one guest cluster; fewer where the rest is zeros."""
         l1_index, l2_index = divmod(index, self._l2_entries)
         l2_offset = self._l1_entry(l1_index)
         if not l2_offset:
@@ -75,7 +75,10 @@ class Qcow2Disk:
         return self._source.read_at(offset + within, count)
 
     def _read_subclusters(self, offset: int, bitmap: int, within: int, count: int) -> bytes:
-        """Bit x of the bitmap: subcluster x is allocated ("Extended L2 Entries")."""
+        """Return bytes of a cluster; bit x of ``bitmap`` allocates subcluster x.
+
+        ("Extended L2 Entries".)
+        """
         size = self._cluster_bytes // _SUBCLUSTERS
         parts = []
         while count > 0:
@@ -94,7 +97,7 @@ class Qcow2Disk:
         return int.from_bytes(row.ljust(8, b"\0"), "big") & _OFFSET_MASK
 
     def _decompress(self, entry: int) -> bytes:
-        """A compressed cluster ("Compressed Clusters Descriptor"): raw deflate, or zstd."""
+        """Decompress a cluster ("Compressed Clusters Descriptor"): raw deflate, or zstd."""
         bits = 62 - (self._facts.cluster_bits - 8)
         offset = entry & ((1 << bits) - 1)
         sectors = entry >> bits & ((1 << (62 - bits)) - 1)

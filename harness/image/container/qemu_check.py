@@ -1,8 +1,7 @@
-"""What QEMU itself says of a qcow2's reference counts (``qemu-img check``).
+"""The check of a qcow2's reference counts by QEMU (``qemu-img check``).
 
-Only for a file that our own reader found sound: ``qemu-img`` would open the backing file and the
-data file that a header names. It runs under limits all the same: its memory and its output grow
-with what the image says of itself.
+Only for a file that our own reader accepts: ``qemu-img`` would open the backing file and the data
+file in its header. It still runs under limits: its memory and output depend on the image.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from harness.errors import HostError
 from harness.host.limits import ProgramLimits, TooLongError, run_limited
 from harness.host.programs import find_program
 
-# Its output is bounded, too: on an oversized table it once wrote 461 MB in 5 s.
+# The output is bounded, too: for an oversized table qemu-img wrote 461 MB in 5 s.
 _LIMITS = ProgramLimits(
     cpu_s=5, wall_s=15.0, memory_bytes=1 << 30, open_files=32, output_bytes=64 << 10
 )
@@ -23,9 +22,10 @@ _LIMITS = ProgramLimits(
 
 @dataclass(frozen=True, slots=True)
 class QemuCheck:
-    """``corruptions`` and ``leaks`` are counts of clusters; ``problem`` says why there are none.
+    """The result of ``qemu-img check``.
 
-    A leak wastes space and harms nothing; a corruption reads wrong bytes.
+    ``corruptions`` and ``leaks`` are numbers of clusters; ``problem`` says why there are none.
+    A leak only wastes space; a corruption reads wrong bytes.
     """
 
     corruptions: int = 0
@@ -34,9 +34,9 @@ class QemuCheck:
 
 
 def check_with_qemu(path: Path) -> QemuCheck:
-    """Let ``qemu-img check`` look at the qcow2 at ``path``, read-only, under limits.
+    """Run ``qemu-img check`` on the qcow2 at ``path``, read-only, under limits.
 
-    At most 5 s of processor, 15 s in all, 1 GiB of memory, 64 KiB of output and no file written.
+    At most 5 s of CPU time, 15 s in all, 1 GiB of memory, 64 KiB of output and no file written.
     """
     words = ["check", "-f", "qcow2", "-U", "--output=json", str(path.resolve())]
     try:
@@ -56,7 +56,7 @@ def _parse(text: bytes, status: int) -> QemuCheck:
     except (ValueError, TypeError, AttributeError, RecursionError):
         lines = text.decode("utf-8", errors="replace").strip().splitlines()
         if errors := sum(line.startswith("ERROR") for line in lines):
-            # So many that the report did not fit.
+            # Too many for the output limit: the report is cut.
             return QemuCheck(corruptions=errors)
         last = lines[-1:] or ["no word"]
         return QemuCheck(problem=f"it ended with status {status}: {last[0][:200]}")

@@ -1,7 +1,7 @@
-"""What a BIOS would run from a disk: the code in its first sector, and where that leads.
+"""The boot path of a BIOS on a disk: the code in its first sector, and the code that it loads.
 
-SeaBIOS reads the first sector and jumps to it if it ends in 55 AA, whatever is in it (SeaBIOS
-src/boot.c, boot_disk). Each loader is known by the text that its own sources put there.
+SeaBIOS reads the first sector and jumps to it if it ends in 55 AA, whatever it contains (SeaBIOS
+src/boot.c, boot_disk). Each boot loader is identified by a text in its boot sector.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from harness.image.source import ImageSource
 Loader = Literal["none", "grub", "syslinux", "windows", "generic", "unknown"]
 _SECTOR_BYTES = 512
 
-# Texts of boot sectors. "generic" code starts the active partition's own sector.
+# Texts of boot sectors. "generic" code starts the boot sector of the active partition.
 _TEXTS: tuple[tuple[bytes, Loader], ...] = (
     (b"GRUB ", "grub"),
     (b"Geom\0Hard Disk\0Read", "grub"),
@@ -36,9 +36,9 @@ _GRUB_KERNEL_SECTOR_AT = 0x5C  # GRUB include/grub/i386/pc/boot.h: GRUB_BOOT_MAC
 
 @dataclass(frozen=True, slots=True)
 class BiosPath:
-    """Where a BIOS gets to: ``starts`` is None where the code is of nobody that is known here.
+    """The boot path of a BIOS. ``starts`` is None for the code of an unknown boot loader.
 
-    ``grub`` is GRUB's core where that is what is started.
+    ``grub`` is the core image of GRUB where the boot code loads it.
     """
 
     loader: Loader
@@ -48,7 +48,7 @@ class BiosPath:
 
 
 def read_bios_path(source: ImageSource, table: PartitionTable) -> BiosPath:
-    """What the first sector leads to."""
+    """Follow the boot path from the first sector."""
     sector = source.read_at(0, _SECTOR_BYTES)
     if len(sector) < _SECTOR_BYTES or sector[510:512] != b"\x55\xaa":
         return BiosPath("none", False, "sector 0 does not end in 55 AA")
@@ -60,7 +60,7 @@ def read_bios_path(source: ImageSource, table: PartitionTable) -> BiosPath:
     if loader == "generic":
         return _active_partition(source, table)
     if loader == "unknown":
-        if _only_prints_that_it_is_no_boot_disk(sector):
+        if _is_no_boot_disk_notice(sector):
             return BiosPath("none", False, "sector 0 only says that it is no boot disk")
         return BiosPath("unknown", None, "sector 0 holds code of an unknown boot loader")
     return BiosPath(loader, True, f"sector 0 holds {loader}'s code")
@@ -70,13 +70,13 @@ def _loader_of(sector: bytes) -> Loader:
     return next((loader for text, loader in _TEXTS if text in sector), "unknown")
 
 
-def _only_prints_that_it_is_no_boot_disk(sector: bytes) -> bool:
-    """What mkfs.fat and mkntfs write."""
+def _is_no_boot_disk_notice(sector: bytes) -> bool:
+    """Tell whether the code is that of mkfs.fat and mkntfs, which only prints a message."""
     return b"This is not a bootable disk" in sector
 
 
 def _grub(source: ImageSource, sector: bytes) -> BiosPath:
-    """GRUB's boot.img loads its core image from a sector whose number it holds."""
+    """The boot path of GRUB: boot.img holds the sector number of the core image."""
     at = _GRUB_KERNEL_SECTOR_AT
     core = int.from_bytes(sector[at : at + 8], "little")
     content = source.read_at(core * _SECTOR_BYTES, _SECTOR_BYTES) if 0 < core < 1 << 40 else b""
@@ -95,7 +95,7 @@ def _active_partition(source: ImageSource, table: PartitionTable) -> BiosPath:
     if len(first) < _SECTOR_BYTES or first[510:512] != b"\x55\xaa" or not any(first[90:440]):
         return BiosPath("generic", False, f"generic boot code, and {where} has none")
     loader = _loader_of(first)
-    if loader == "unknown" and _only_prints_that_it_is_no_boot_disk(first):
+    if loader == "unknown" and _is_no_boot_disk_notice(first):
         return BiosPath("generic", False, f"{where} only says that it is no boot disk")
     starts = None if loader == "unknown" else True
     return BiosPath(loader, starts, f"generic boot code, and {loader}'s in {where}")

@@ -1,4 +1,4 @@
-"""GRUB's core image for a BIOS: which modules are in it, and where it looks for the others.
+"""GRUB's core image for a BIOS: the modules in it, and the folder of the others.
 
 After GRUB's sources: util/mkimage.c (a decompressor, then the kernel and its modules as a raw LZMA
 stream), include/grub/offsets.h, include/grub/kernel.h (the list of modules) and
@@ -30,19 +30,19 @@ _MAX_MODULES = 512
 
 @dataclass(frozen=True, slots=True)
 class GrubCore:
-    """``modules`` are in it; ``prefix`` is where it looks for others: ``(hd0,gpt2)/boot/grub``."""
+    """The ``modules`` in a core image, and the ``prefix`` of others: ``(hd0,gpt2)/boot/grub``."""
 
     modules: frozenset[str]
     prefix: str
 
     @property
     def folder(self) -> str:
-        """The folder of ``prefix`` without the device."""
+        """The path in ``prefix`` without the device."""
         return re.sub(r"^\([^)]*\)", "", self.prefix)
 
 
 def read_grub_core(disk: ImageSource, sector: int) -> GrubCore | None:
-    """The core image that begins in ``sector``; None for what is not understood."""
+    """Read the core image that begins in ``sector``; None for an unknown structure."""
     start = sector * _SECTOR_BYTES
     first = disk.read_at(start, _SECTOR_BYTES)
     if len(first) < _SECTOR_BYTES:
@@ -62,9 +62,9 @@ def read_grub_core(disk: ImageSource, sector: int) -> GrubCore | None:
 
 
 def _candidates(body: bytes, packed_bytes: int, unpacked_bytes: int) -> Iterator[bytes]:
-    """What unpacks to the size that is named: where the decompressor ends is nowhere said.
+    """Yield the streams that unpack to the stated size: the end of the decompressor is unknown.
 
-    A stream of LZMA begins with a zero, and what is none breaks off after a few bytes.
+    A stream of LZMA begins with a zero; other data fails after a few bytes.
     """
     last = min(_MAX_DECOMPRESSOR_BYTES, len(body) - packed_bytes)
     for at in range(_SECTOR_BYTES, last + 1):
@@ -80,7 +80,7 @@ def _candidates(body: bytes, packed_bytes: int, unpacked_bytes: int) -> Iterator
 
 
 def _read_modules(unpacked: bytes) -> GrubCore | None:
-    """The list behind the kernel: a magic, the offset of its first entry, the size of all."""
+    """Read the module list after the kernel: a magic, the offset of the first entry, the size."""
     for match in re.finditer(_MODULES_MAGIC, unpacked):
         at = match.start()
         if at + 12 > len(unpacked):

@@ -1,4 +1,4 @@
-"""Partition tables: MBR with its logical partitions, and GPT. Facts only, never an exception.
+"""Partition tables: MBR with its logical partitions, and GPT. Nothing here raises.
 
 MBR: UEFI Specification 2.10, 5.2.1; GPT: 5.3. All numbers are little-endian.
 """
@@ -34,9 +34,9 @@ class Partition:
 
 @dataclass(frozen=True, slots=True)
 class PartitionTable:
-    """``kind`` is what a firmware or kernel would read: GPT goes before its protective MBR.
+    """A partition table of the ``kind`` that firmware and kernels read: GPT before MBR.
 
-    ``boot_code`` tells whether the MBR's first 440 bytes hold anything.
+    ``boot_code`` tells whether the first 440 bytes of the MBR are not all zero.
     """
 
     kind: Literal["none", "mbr", "gpt"]
@@ -45,7 +45,7 @@ class PartitionTable:
 
 
 def read_partitions(source: ImageSource) -> PartitionTable:
-    """The partition table at the start of ``source``; empty where there is none that holds."""
+    """Read the partition table at the start of ``source``; empty without a valid one."""
     head = source.read_at(0, 2 * SECTOR_BYTES)
     if len(head) < SECTOR_BYTES or head[510:512] != b"\x55\xaa":
         return PartitionTable("none", (), boot_code=False)
@@ -60,7 +60,7 @@ def read_partitions(source: ImageSource) -> PartitionTable:
 def _mbr_partitions(source: ImageSource, sector: bytes) -> Iterator[Partition]:
     rows = [_ENTRY.unpack_from(sector, 446 + 16 * index) for index in range(4)]
     if any(status & 0x7F for status, *_ in rows):
-        # A boot sector of a file system: its code lies where a partition table would.
+        # The boot sector of a filesystem: its code is in place of the partition table.
         return
     for number, (status, kind, start, sectors) in enumerate(rows, 1):
         if kind in _EXTENDED and sectors:
@@ -70,7 +70,7 @@ def _mbr_partitions(source: ImageSource, sector: bytes) -> Iterator[Partition]:
 
 
 def _logical_partitions(source: ImageSource, extended_start: int) -> Iterator[Partition]:
-    """The chain of an extended partition; each table holds one partition and the next table."""
+    """Yield the chain of an extended partition: each table has one partition and the next table."""
     table = extended_start
     for number in range(5, 5 + _MAX_LOGICAL):
         sector = source.read_at(table * SECTOR_BYTES, SECTOR_BYTES)

@@ -1,6 +1,6 @@
-"""What an EFI program is for, and whether it is signed (Microsoft PE Format).
+"""The processor of an EFI program, and whether it is signed.
 
-Its sections "Machine Types", "Optional Header" and "The Attribute Certificate Table".
+After Microsoft's PE Format: "Machine Types", "Optional Header", "The Attribute Certificate Table".
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ _MACHINES = {
     0x6264: "loongarch64",
 }
 
-# Behind the signature and the COFF header, the optional header; by its magic number (PE32, PE32+),
-# where the count of data directories is, counted from the signature. The directories follow it.
+# The optional header follows the signature and the COFF header. For its magic number (PE32, PE32+):
+# the offset from the signature of the number of data directories, which follow it.
 _OPTIONAL_AT = 24
 _ENTRIES_AT = {0x10B: _OPTIONAL_AT + 92, 0x20B: _OPTIONAL_AT + 108}
 _CERTIFICATE_TABLE, _ROW_BYTES = 4, 8
 
 
 def pe_architecture(source: ImageSource) -> str | None:
-    """``x86-64``, ``arm64``, ``i386`` and so on; None for what is no PE program."""
+    """The processor of a PE program: ``x86-64``, ``arm64``…; None for other files."""
     header = _header(source, 6)
     if header is None:
         return None
@@ -37,9 +37,9 @@ def pe_architecture(source: ImageSource) -> str | None:
 
 
 def pe_is_signed(source: ImageSource) -> bool | None:
-    """Whether a signature of anybody is in a PE program; None for what is no PE program.
+    """Tell whether a PE program has a signature; None for other files.
 
-    Who signed it, and whether the signature is right, is not looked at.
+    The signature is not verified.
     """
     header = _header(source, _OPTIONAL_AT + 2)
     if header is None:
@@ -55,7 +55,7 @@ def pe_is_signed(source: ImageSource) -> bool | None:
 
 
 def _header(source: ImageSource, length: int) -> bytes | None:
-    """So many bytes from the signature of PE on; None where there is none, or not so many."""
+    """Return ``length`` bytes from the PE signature on; None without it, or with fewer bytes."""
     head = source.read_at(0, 64)
     if len(head) < 64 or not head.startswith(b"MZ"):
         return None

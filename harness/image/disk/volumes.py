@@ -1,4 +1,4 @@
-"""The volumes of a disk: its partitions, the logical volumes in them, or the disk as one."""
+"""The volumes of a disk: partitions, logical volumes, or the whole disk."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.image.source import ImageSource, Window
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """A stretch of a disk, and the filesystem on it."""
+    """A volume of a disk, and the filesystem on it."""
 
     name: str
     source: ImageSource
@@ -26,17 +26,17 @@ class Volume:
 
     @property
     def type(self) -> str:
-        """The filesystem's name, as of blkid(8); "" for an unknown one."""
+        """The type of the filesystem, as blkid(8) names it; "" for an unknown one."""
         return self.filesystem.name
 
     def open(self) -> Node | None:
-        """Its root folder; None where there is no reader. Raises what a reader raises."""
+        """Open the root folder; None without a reader. Raises any exception of the reader."""
         opener = self.filesystem.open
         return opener(self.source) if opener else None
 
 
 class _LogicalVolume:
-    """A logical volume as a source; it keeps the handle that it reads through."""
+    """A logical volume as a source. It keeps the handles that it reads through."""
 
     def __init__(self, volume: Any, handles: tuple[Any, ...], location: str) -> None:
         self._volume, self._handles = volume, handles
@@ -45,13 +45,13 @@ class _LogicalVolume:
         self.bytes_read = 0
 
     def read_at(self, offset: int, length: int) -> bytes:
-        """``length`` bytes from ``offset``; fewer only at the end."""
+        """Return ``length`` bytes from ``offset``; fewer only at the end."""
         length = min(length, self.size_bytes - offset)
         return bytes(self._volume.read_buffer_at_offset(length, offset)) if length > 0 else b""
 
 
 def volumes(disk: ImageSource, table: PartitionTable) -> Iterator[Volume]:
-    """All volumes of ``disk``, physical volumes of LVM replaced by what is in them."""
+    """Yield all volumes of ``disk``, with the logical volumes in place of LVM physical volumes."""
     if not table.partitions:
         yield from _with_lvm(_volume("the disk", disk, ""))
     for part in table.partitions:

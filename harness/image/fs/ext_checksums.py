@@ -1,4 +1,4 @@
-"""Whether the checksums of an ext4 file system hold, without which Linux does not mount it.
+"""The checksums of an ext4 filesystem; with a wrong one Linux does not mount it.
 
 After Linux Documentation/filesystems/ext4: "Super Block", "Group Descriptors", "Checksums".
 """
@@ -20,9 +20,9 @@ _POLYNOMIAL = 0x82F63B78
 
 
 def ext_damage(source: ImageSource) -> str:
-    """What a checksum says is damaged; "" where all hold, or the file system has none.
+    """The damaged part by the first wrong checksum; "" where all are right or there are none.
 
-    The superblock's and those of the first group descriptors are looked at.
+    The superblock and the first group descriptors are checked.
     """
     block = source.read_at(_SUPERBLOCK_AT, _SUPERBLOCK_BYTES)
     if len(block) < _SUPERBLOCK_BYTES or block[56:58] != b"\x53\xef":
@@ -60,7 +60,7 @@ def _descriptor_damage(source: ImageSource, block: bytes, seed: int, *, wide: bo
 
 
 def crc32c(data: bytes, crc: int = 0xFFFFFFFF) -> int:
-    """The CRC-32C of ``data`` as ext4 keeps it: begun with all ones, not inverted at the end."""
+    """The CRC-32C of ``data`` as in ext4: initialised with all ones, not inverted at the end."""
     for byte in data:
         crc = (crc >> 8) ^ _TABLE[(crc ^ byte) & 0xFF]
     return crc

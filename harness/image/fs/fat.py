@@ -1,8 +1,7 @@
-"""FAT12, FAT16 and FAT32, read file by file: enough to find a boot loader in it.
+"""FAT12, FAT16 and FAT32, read file by file: enough to find a boot loader.
 
-After Microsoft's "FAT32 File System Specification" 1.03; its names for the fields of the BIOS
-parameter block. Reads lazily, and never more of a file than it is asked for, so that it works
-over a slow source.
+After Microsoft's "FAT32 File System Specification" 1.03, with its names for the fields of the BIOS
+parameter block. Reads lazily, and only the requested part of a file, for slow sources.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ class FatEntry:
 
 
 class FatVolume:
-    """A FAT volume over a source. ``FatVolume.open`` gives None for what is none."""
+    """A FAT volume over a source."""
 
     def __init__(self, source: ImageSource, bpb: tuple[int, ...], root_cluster: int) -> None:
         sector, per_cluster, reserved, fats, root_entries, total16, _, fat16 = bpb[:8]
@@ -45,14 +44,14 @@ class FatVolume:
         data_sector = reserved + fats * fat_sectors + -(-self._root_bytes // sector)
         self._data_offset = data_sector * sector
         clusters = max(0, total - data_sector) // per_cluster
-        # The count of clusters alone decides the width (specification, "FAT Type Determination").
+        # The number of clusters decides the width (specification, "FAT Type Determination").
         self._bits = 12 if clusters < 4085 else 16 if clusters < 65525 else 32
         self._root_cluster = root_cluster if self._bits == 32 else 0
         self.size_bytes = total * sector
 
     @classmethod
     def open(cls, source: ImageSource) -> FatVolume | None:
-        """The volume that begins at the start of ``source``."""
+        """Open the volume at the start of ``source``; None where there is no FAT."""
         head = source.read_at(0, 512)
         if len(head) < 512:
             return None
@@ -77,7 +76,7 @@ class FatVolume:
         return found
 
     def entries(self, folder: FatEntry | None = None) -> list[FatEntry]:
-        """What is in ``folder``, or in the root."""
+        """The entries of ``folder``, or of the root."""
         if folder is None and not self._root_cluster:
             length = min(self._root_bytes, _MAX_DIRECTORY_BYTES)
             return list(_entries(self._source.read_at(self._root_offset, length)))
@@ -85,7 +84,7 @@ class FatVolume:
         return list(_entries(self._chain(cluster, _MAX_DIRECTORY_BYTES)))
 
     def read(self, entry: FatEntry, limit_bytes: int = _MAX_FILE_BYTES) -> bytes:
-        """The content of a file, ``limit_bytes`` of it at most."""
+        """The content of a file, ``limit_bytes`` at most."""
         return self._chain(entry.first_cluster, min(entry.size_bytes, limit_bytes))
 
     def head(self, entry: FatEntry, length: int) -> Memory:
@@ -93,7 +92,7 @@ class FatVolume:
         return Memory(self.read(entry, length))
 
     def _chain(self, cluster: int, length: int) -> bytes:
-        """``length`` bytes of the file that starts at ``cluster``; fewer where its chain ends."""
+        """Read ``length`` bytes of the file at ``cluster``; fewer where its cluster chain ends."""
         parts: list[bytes] = []
         seen: set[int] = set()
         end = {12: 0xFF8, 16: 0xFFF8, 32: 0x0FFFFFF8}[self._bits]
@@ -118,7 +117,7 @@ class FatVolume:
 
 
 def _entries(table: bytes) -> Iterator[FatEntry]:
-    """The entries of a directory; long names put together from the slots before them."""
+    """Yield the entries of a directory, with long names joined from the slots before them."""
     long_name = ""
     for at in range(0, len(table) - 31, 32):
         row = table[at : at + 32]

@@ -1,8 +1,8 @@
-"""File systems inside an image, whatever their kind: nodes, and the reader for each kind.
+"""Filesystems inside an image: nodes, and the reader for each filesystem type.
 
 ext2/3/4, XFS and NTFS are read by libyal's libraries, btrfs by fs-explorer, FAT by our own reader.
-They parse what a stranger wrote: this module is for the child process that
-:mod:`harness.examine.child` starts under limits.
+They parse untrusted bytes: this module is for the child process that :mod:`harness.examine.child`
+starts under limits.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from harness.image.source import ImageSource
 
 Kind = Literal["file", "folder", "link", "other"]
 Role = Literal["files", "encrypted", "no files"]
-"""``files`` and ``encrypted``: a system may be on it. ``no files``: there is nothing to read."""
+"""``files`` and ``encrypted``: a system may be on it. ``no files``: it holds no system."""
 
 MAX_FILE_BYTES = 256 << 20
 _MAX_TARGET_BYTES = 4096
@@ -32,18 +32,18 @@ _MAX_ENTRIES = 20_000
 
 
 class Node(Protocol):
-    """A file, folder or link. What it says of itself is not to be trusted."""
+    """A file, folder or link. Its facts are untrusted."""
 
     @property
     def kind(self) -> Kind:
-        """What it is."""
+        """The kind of the node."""
 
     @property
     def size_bytes(self) -> int:
         """The size of a file."""
 
     def names(self) -> list[str]:
-        """What is in a folder."""
+        """The names in a folder."""
 
     def child(self, name: str) -> Node | None:
         """The entry of a folder with this name."""
@@ -52,11 +52,11 @@ class Node(Protocol):
         """The content of a file, ``limit_bytes`` at most."""
 
     def target(self) -> str:
-        """Where a link leads."""
+        """The target of a link."""
 
 
 class Identity(NamedTuple):
-    """How a filesystem is named in a boot configuration; "" for what it has not."""
+    """The UUID and label of a filesystem, as in boot configurations; "" where it has none."""
 
     uuid: str
     label: str
@@ -64,10 +64,10 @@ class Identity(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Filesystem:
-    """A filesystem, named as blkid(8) does: what gives it away, and how it is read.
+    """A filesystem type: its name in blkid(8), its magics and its reader.
 
-    ``magics`` are byte offsets and what stands there. ``open`` returns the root folder, and raises
-    what its library raises on a damaged one; it is None where there is no reader.
+    ``magics`` are byte offsets, each with the bytes there. ``open`` returns the root folder, and
+    raises any exception of its library on a damaged one; it is None where there is no reader.
     """
 
     name: str
@@ -78,22 +78,22 @@ class Filesystem:
 
 
 class FileObject(io.RawIOBase):
-    """A source as a file object, for libraries that want one."""
+    """A source as a file object, for libraries that need one."""
 
     def __init__(self, source: ImageSource) -> None:
         self._source = source
         self._at = 0
 
     def readable(self) -> bool:
-        """It is."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """It is."""
+        """Return True."""
         return True
 
     def read(self, size: int | None = -1) -> bytes:
-        """``size`` bytes from where it stands; all that is left where negative."""
+        """Read ``size`` bytes from the current position; all remaining ones where negative."""
         left = max(0, self._source.size_bytes - self._at)
         count = left if size is None or size < 0 else min(size, left)
         content = self._source.read_at(self._at, count)
@@ -101,17 +101,17 @@ class FileObject(io.RawIOBase):
         return content
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Stand elsewhere."""
+        """Set the current position."""
         base = (0, self._at, self._source.size_bytes)[whence]
         self._at = base + offset
         return self._at
 
     def tell(self) -> int:
-        """Where it stands."""
+        """The current position."""
         return self._at
 
     def get_size(self) -> int:
-        """How large the source is: libyal asks."""
+        """The size of the source, for libyal."""
         return self._source.size_bytes
 
 
@@ -121,13 +121,13 @@ class LibyalNode:
     def __init__(self, entry: Any, volume: Any, *, fold_case: bool = False) -> None:
         self._entry = entry
         self._fold_case = fold_case
-        # The entry reads through its volume, which must not go first.
+        # The entry reads through its volume, which must not be freed before it.
         self._volume = volume
         self._listed: dict[str, LibyalNode] | None = None
 
     @property
     def kind(self) -> Kind:
-        """What it is, by its mode; NTFS has none."""
+        """The kind of the node by its mode; NTFS has none."""
         mode = getattr(self._entry, "file_mode", None)
         if mode is None:
             return "file" if self._entry.has_default_data_stream() else "folder"
@@ -143,11 +143,11 @@ class LibyalNode:
         return int(self._entry.get_size())
 
     def names(self) -> list[str]:
-        """What is in a folder."""
+        """The names in a folder."""
         return list(self._children())
 
     def child(self, name: str) -> Node | None:
-        """The entry of a folder with this name; in any case where the file system has it so."""
+        """The entry of a folder with this name; ignoring case where the filesystem does."""
         found = self._children().get(name)
         if found is None and self._fold_case:
             same = (node for key, node in self._children().items() if key.lower() == name.lower())
@@ -155,7 +155,7 @@ class LibyalNode:
         return found
 
     def _children(self) -> dict[str, LibyalNode]:
-        # By index: libfsext's look-up by name fails for names that are there.
+        # By index: the lookup by name of libfsext fails for existing names.
         if self._listed is None:
             count = min(int(self._entry.number_of_sub_file_entries), _MAX_ENTRIES)
             entries = (self._entry.get_sub_file_entry(index) for index in range(count))
@@ -175,7 +175,7 @@ class LibyalNode:
         return bytes(self._entry.read_buffer(count))
 
     def target(self) -> str:
-        """Where a link leads."""
+        """The target of a link."""
         return str(self._entry.get_symbolic_link_target() or "")[:_MAX_TARGET_BYTES]
 
 
@@ -188,7 +188,7 @@ class FatNode:
 
     @property
     def kind(self) -> Kind:
-        """What it is."""
+        """The kind of the node."""
         return "folder" if self._entry is None or self._entry.is_folder else "file"
 
     @property
@@ -197,7 +197,7 @@ class FatNode:
         return self._entry.size_bytes if self._entry else 0
 
     def names(self) -> list[str]:
-        """What is in a folder."""
+        """The names in a folder."""
         return [entry.name for entry in self._volume.entries(self._entry)]
 
     def child(self, name: str) -> Node | None:
@@ -212,12 +212,12 @@ class FatNode:
         return self._volume.read(self._entry, limit_bytes) if self._entry else b""
 
     def target(self) -> str:
-        """FAT has no links."""
+        """Return "": FAT has no links."""
         return ""
 
 
 class BtrfsNode:
-    """An entry of fs-explorer's btrfs reader, by path: it hands out no handles."""
+    """An entry of fs-explorer's btrfs reader, by path: the reader has no handles."""
 
     def __init__(self, source: Any, path: str, kind: str, size_bytes: int, link: str) -> None:
         self._source = source
@@ -228,7 +228,7 @@ class BtrfsNode:
 
     @property
     def kind(self) -> Kind:
-        """What it is."""
+        """The kind of the node."""
         kinds: dict[str, Kind] = {
             **dict.fromkeys(("file", "hardlink"), "file"),
             **dict.fromkeys(("dir", "volume"), "folder"),
@@ -237,7 +237,7 @@ class BtrfsNode:
         return kinds.get(self._kind, "other")
 
     def names(self) -> list[str]:
-        """What is in a folder."""
+        """The names in a folder."""
         return [entry.name for entry in self._source.entries(self._path, recursive=0)]
 
     def child(self, name: str) -> Node | None:
@@ -256,7 +256,7 @@ class BtrfsNode:
             return bytes(file.read(limit_bytes))
 
     def target(self) -> str:
-        """Where a link leads."""
+        """The target of a link."""
         return self._link[:_MAX_TARGET_BYTES]
 
 
@@ -296,7 +296,7 @@ def _open_btrfs(source: ImageSource) -> Node:
 
 
 def _default_subvolume(root: Node) -> list[str]:
-    """Where the system is, as the distributions lay it out, if not at the top."""
+    """The path of the subvolume of the system in the layouts of distributions, [] for the top."""
     names = root.names()
     if "etc" in names:
         return []
@@ -317,7 +317,7 @@ def _fat_identity(source: ImageSource) -> Identity:
 def _identity_at(
     uuid_at: int, label_at: int, label_bytes: int
 ) -> Callable[[ImageSource], Identity]:
-    """What reads UUID and label where a superblock has them."""
+    """Return a reader of the UUID and label at these offsets of a superblock."""
 
     def read(source: ImageSource) -> Identity:
         identifier = uuid.UUID(bytes=source.read_at(uuid_at, 16).ljust(16, b"\0"))
@@ -350,10 +350,10 @@ FILESYSTEMS = (
         ((65536 + 1372, b"\x19\x01\x54\x19"), (8192 + 1372, b"\x54\x19\x01\x00")),
     ),
     Filesystem("linux_raid_member", "no files", ((4096, b"\xfc\x4e\x2b\xa9"),)),
-    # FAT has no magic: its boot sector must make sense.
+    # FAT has no magic: its boot sector must be valid.
     Filesystem("vfat", "files", (), _open_fat, _fat_identity),
 )
-"""The filesystems that are told apart; the first whose magic is there is the one."""
+"""The filesystem types that are recognised; the first with a matching magic counts."""
 
 _BY_NAME = {row.name: row for row in FILESYSTEMS}
 UNKNOWN = Filesystem("", "no files")

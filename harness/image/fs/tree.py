@@ -1,4 +1,4 @@
-"""The files of a system as it sees them: links followed inside the image, volumes mounted."""
+"""The file tree of a system: links resolved inside the image, volumes mounted."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ import posixpath
 
 from harness.image.fs.filesystem import MAX_FILE_BYTES, Node
 
-_MAX_HOPS = 40  # as Linux has it (path_resolution(7))
+_MAX_HOPS = 40  # the limit of Linux (path_resolution(7))
 _MAX_MATCHES = 512
 
 
 class Tree:
-    """A root folder, and other roots mounted below it. No path leads out of them."""
+    """A root folder with other roots mounted below it. No path leads outside."""
 
     def __init__(self, root: Node, mounts: dict[str, Node] | None = None) -> None:
         self._root = root
         self._mounts = mounts or {}
 
     def mount(self, path: str, root: Node) -> None:
-        """Let ``root`` appear at ``path``, an absolute one."""
+        """Mount ``root`` at the absolute ``path``."""
         self._mounts[posixpath.normpath(path)] = root
 
     def find(self, path: str) -> Node | None:
-        """The node at ``path``, links followed; None where there is none."""
+        """The node at ``path``, with links resolved; None where there is none."""
         found = self._resolve(path)
         return found[1] if found else None
 
     def real_path(self, path: str) -> str | None:
-        """``path`` without links; None where there is nothing."""
+        """``path`` with links resolved; None where there is nothing."""
         found = self._resolve(path)
         return found[0] if found else None
 
     def exists(self, path: str) -> bool:
-        """Whether there is anything at ``path``."""
+        """Tell whether ``path`` exists."""
         return self._resolve(path) is not None
 
     def read(self, path: str, limit_bytes: int = MAX_FILE_BYTES) -> bytes | None:
@@ -42,16 +42,16 @@ class Tree:
         return node.read(limit_bytes) if node is not None and node.kind == "file" else None
 
     def text(self, path: str, limit_bytes: int = 1 << 20) -> str:
-        """A text file's content; "" where there is none."""
+        """The text of a file; "" where there is none."""
         return (self.read(path, limit_bytes) or b"").decode("utf-8", errors="replace")
 
     def names(self, path: str) -> list[str]:
-        """What is in a folder, sorted; nothing where there is none."""
+        """The names in a folder, sorted; none where it does not exist."""
         node = self.find(path)
         return sorted(node.names()) if node is not None and node.kind == "folder" else []
 
     def match(self, pattern: str) -> list[str]:
-        """The paths that an absolute ``pattern`` names, sorted; ``*`` within one name."""
+        """The paths that match an absolute ``pattern``, sorted; ``*`` matches within one name."""
         found = ["/"]
         for part in pattern.strip("/").split("/"):
             if "*" in part:

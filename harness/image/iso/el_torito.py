@@ -1,9 +1,8 @@
-"""El Torito: what a disc offers to a firmware (Phoenix and IBM, "El Torito" 1.0, 1995).
+"""El Torito, the boot catalog of an ISO (Phoenix and IBM, "El Torito" 1.0, 1995).
 
-The catalog's entries, and whether what they point at is there. Which of them a BIOS takes is
-SeaBIOS's reading (src/cdrom.c, cdrom_boot): the boot record in sector 17, the catalog's first
-entry, marked bootable, for platform 0. Further sections are read by UEFI only (UEFI Specification
-2.10, 13.3.2.1).
+The entries of the catalog, and whether their boot images exist. The entry for a BIOS is that of
+SeaBIOS (src/cdrom.c, cdrom_boot): the boot record in sector 17, the first entry of the catalog,
+bootable, for platform 0. Only UEFI reads further sections (UEFI Specification 2.10, 13.3.2.1).
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import struct
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.image.iso.iso9660 import SECTOR_BYTES, Descriptor
+from harness.image.iso.iso9660 import SECTOR_BYTES, VolumeDescriptor
 from harness.image.source import ImageSource
 
 _BOOT_RECORD_SECTOR = 17
@@ -28,10 +27,10 @@ _PLATFORMS: dict[int, Platform] = {0x00: "bios", 0xEF: "efi"}
 
 @dataclass(frozen=True, slots=True)
 class BootEntry:
-    """A bootable entry. ``offset`` and ``size_bytes`` are of what it loads, in the disc.
+    """A bootable entry. ``offset`` and ``size_bytes`` are those of its boot image in the ISO.
 
-    ``initial`` tells that it is the catalog's first, the one that a BIOS takes. ``target`` says
-    what is there: ``present``, ``blank`` (zeros), or ``beyond`` the end of the file.
+    ``initial`` marks the first entry of the catalog, which a BIOS starts. ``target`` is the state
+    of the boot image: ``present``, ``blank`` (zeros), or ``beyond`` the end of the file.
     """
 
     platform: Platform
@@ -43,15 +42,17 @@ class BootEntry:
 
 @dataclass(frozen=True, slots=True)
 class BootCatalog:
-    """What the boot record leads to. ``faults`` are byte offsets and what is wrong there."""
+    """The boot catalog. ``faults`` are byte offsets, each with the fault there."""
 
     offset: int
     entries: tuple[BootEntry, ...]
     faults: tuple[tuple[int, str], ...]
 
 
-def read_boot_catalog(source: ImageSource, descriptors: list[Descriptor]) -> BootCatalog | None:
-    """The boot catalog of a disc with these descriptors; None where no boot record names one."""
+def read_boot_catalog(
+    source: ImageSource, descriptors: list[VolumeDescriptor]
+) -> BootCatalog | None:
+    """Read the boot catalog of an ISO with these descriptors; None without a boot record."""
     record = next((row for row in descriptors if row.type == 0 and _is_el_torito(row)), None)
     if record is None:
         return None
@@ -73,12 +74,12 @@ def read_boot_catalog(source: ImageSource, descriptors: list[Descriptor]) -> Boo
     return BootCatalog(offset, tuple(_entries(source, catalog)), tuple(faults))
 
 
-def _is_el_torito(record: Descriptor) -> bool:
+def _is_el_torito(record: VolumeDescriptor) -> bool:
     return record.content[7:39].startswith(_SYSTEM_ID)
 
 
 def _entries(source: ImageSource, catalog: bytes) -> list[BootEntry]:
-    """The initial entry (2.2), then those of the sections (2.3, 2.4)."""
+    """The initial entry (2.2), followed by those of the sections (2.3, 2.4)."""
     found = []
     platform = catalog[1]
     if catalog[32] == _BOOTABLE:
@@ -108,5 +109,5 @@ def _entry(source: ImageSource, row: bytes, platform: int, *, initial: bool) -> 
     target: Literal["present", "blank", "beyond"]
     target = "beyond" if len(sample) < 512 else "present" if any(sample) else "blank"
     kind = _PLATFORMS.get(platform, "other")
-    # The count is in sectors of 512 bytes, whatever the disc's own (2.2, offset 6).
+    # The count is in sectors of 512 bytes, not of those of the ISO (2.2, offset 6).
     return BootEntry(kind, initial, offset, sectors * 512, target)

@@ -1,4 +1,4 @@
-"""A disc as a whole: its volumes, how it starts, what installer or live system is on it."""
+"""An ISO as a whole: its volumes, its boot entries, the installer or live system on it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from harness.image.disk.pe import pe_architecture
 from harness.image.fs.fat import FatVolume
 from harness.image.iso.el_torito import BootEntry, read_boot_catalog
 from harness.image.iso.iso9660 import (
-    Descriptor,
     IsoEntry,
     IsoFiles,
-    Volume,
+    IsoVolume,
+    VolumeDescriptor,
     read_descriptors,
     read_volume,
 )
@@ -34,28 +34,28 @@ _MAX_LOADERS = 16
 _Read = TypeVar("_Read")
 
 
-class Files(Protocol):
-    """Files of a disc by folder, whatever its file system."""
+class IsoFilesystem(Protocol):
+    """The files on an ISO by folder, for any filesystem."""
 
     @property
     def root(self) -> IsoEntry:
         """The root folder."""
 
     def entries(self, folder: IsoEntry) -> list[IsoEntry]:
-        """What is in ``folder``."""
+        """The entries of ``folder``."""
 
     def content(self, entry: IsoEntry) -> ImageSource:
-        """A file as a source."""
+        """The content of a file as a source."""
 
     def size_bytes(self, entry: IsoEntry) -> int:
-        """How large a file says it is; its ``content`` is smaller where a part is not there."""
+        """The stated size of a file; its ``content`` is smaller where a part is missing."""
 
 
-class Start(BaseModel):
-    """A kernel on a disc, and the initrd that it is started with.
+class IsoKernel(BaseModel):
+    """The paths of a kernel on an ISO and of its initrd.
 
-    ``kernel`` is a path in any case, ``*`` for a part of its last name; in ``initrd`` it stands for
-    the same.
+    ``kernel`` ignores case and may have a ``*`` in its last name; a ``*`` in ``initrd`` stands for
+    the same text.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -64,29 +64,29 @@ class Start(BaseModel):
     initrd: str
 
 
-class Later(BaseModel):
-    """What brings an installer the drivers that its initrd has not.
+class DriverSource(BaseModel):
+    """A source of drivers that are not in the initrd of an installer.
 
-    ``what`` says it in words, ``over`` what it is read from. ``files`` are where it is on a disc,
-    the likeliest first; without one of them it is on another machine. With ``on_demand`` the
-    installer loads it piece by piece as it runs, as debian-installer does its udebs; otherwise it
-    is there as soon as the installer is.
+    ``what`` is its name for people, ``over`` the medium that it is read from. ``files`` are its
+    paths on an ISO, the most likely first; without any it is on another machine. With
+    ``on_demand`` the installer loads single parts as it runs, as debian-installer does its udebs;
+    otherwise all of it is loaded when the installer starts.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     what: str
-    over: Literal["disc", "network"]
+    over: Literal["iso", "network"]
     files: tuple[str, ...] = ()
     on_demand: bool = False
 
 
-class System(BaseModel):
-    """A row of ``systems.toml``: what gives a system on a disc away, and how its Linux starts.
+class IsoSystem(BaseModel):
+    """A row of ``systems.toml``: the files that identify a system on an ISO, and its kernels.
 
-    It is there when one of ``any_of`` exists, all of ``all_of`` do, and the file ``text_in`` holds
-    ``text``. Paths are matched in any case; ``*`` stands for one name. ``starts`` are where its
-    kernel is, the one to take first; there is none where it is no Linux.
+    The system is present when one of ``any_of`` exists, all of ``all_of`` do, and the file
+    ``text_in`` contains ``text``. Paths ignore case; ``*`` stands for one name. ``starts`` are its
+    kernels, the preferred one first; none for a system that is not Linux.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -97,34 +97,34 @@ class System(BaseModel):
     all_of: tuple[str, ...] = ()
     text_in: str | None = None
     text: str = ""
-    starts: tuple[Start, ...] = ()
-    later: Later | None = None
+    starts: tuple[IsoKernel, ...] = ()
+    later: DriverSource | None = None
     source: str
 
 
 @dataclass(frozen=True, slots=True)
 class IsoFacts:
-    """What a disc is.
+    """The facts of an ISO.
 
     ``boot_entries`` is None where no boot record names a catalog. ``efi_architectures`` are those
     of the loaders that a UEFI firmware would start. ``complete`` is False where a part could not
-    be fetched, and then what is missing is not proved to be absent.
+    be fetched; then a file that was not found may still exist.
     """
 
-    volume: Volume | None
+    volume: IsoVolume | None
     udf: bool
     identifier: str
     boot_entries: tuple[BootEntry, ...] | None
     partitions: PartitionTable
     efi_architectures: tuple[str, ...]
-    systems: tuple[System, ...]
+    systems: tuple[IsoSystem, ...]
     faults: tuple[tuple[int, str], ...]
     missing_bytes: int
     complete: bool
 
     @property
     def bios_entry(self) -> BootEntry | None:
-        """The entry that a BIOS starts from the disc; None where there is none."""
+        """The entry that a BIOS starts; None where there is none."""
         for entry in self.boot_entries or ():
             if entry.platform == "bios" and entry.initial:
                 return entry
@@ -137,23 +137,25 @@ class IsoFacts:
 
 
 @cache
-def known_systems() -> tuple[System, ...]:
-    """The table of systems that are recognised, in the order in which they are looked for."""
-    return shipped_table(__package__, "systems.toml", dict[str, tuple[System, ...]])["system"]
+def known_systems() -> tuple[IsoSystem, ...]:
+    """The systems that are recognised, in the order in which they are tested."""
+    return shipped_table(__package__, "systems.toml", dict[str, tuple[IsoSystem, ...]])["system"]
 
 
 def read_iso(source: ImageSource) -> IsoFacts:
-    """The facts of a file that is an ISO 9660 or UDF disc. Never raises for its content."""
-    reach = _Reach()
+    """Read the facts of an ISO 9660 or UDF image. Never raises for its content."""
+    reads = _PartialRead()
     descriptors = read_descriptors(source)
     primary = next((row for row in descriptors if row.type == 1), None)
     volume = read_volume(primary) if primary else None
-    catalog = reach.attempt(partial(read_boot_catalog, source, descriptors))
-    udf = reach.attempt(partial(UdfFiles.open, source))
-    trees = _trees(source, descriptors, volume, udf)
+    catalog = reads.attempt(partial(read_boot_catalog, source, descriptors))
+    udf = reads.attempt(partial(UdfFiles.open, source))
+    filesystems = _filesystems(source, descriptors, volume, udf)
     entries = catalog.entries if catalog else ()
-    loaders = reach.attempt(lambda: tuple(_efi_architectures(source, entries, trees)))
-    systems = [row for row in known_systems() if reach.attempt(partial(_is_there, row, trees))]
+    loaders = reads.attempt(lambda: tuple(_efi_architectures(source, entries, filesystems)))
+    systems = [
+        row for row in known_systems() if reads.attempt(partial(_is_present, row, filesystems))
+    ]
     return IsoFacts(
         volume=volume,
         udf=udf is not None,
@@ -164,25 +166,25 @@ def read_iso(source: ImageSource) -> IsoFacts:
         systems=tuple(systems),
         faults=(volume.faults if volume else ()) + (catalog.faults if catalog else ()),
         missing_bytes=_missing_bytes(volume, source),
-        complete=reach.complete,
+        complete=reads.complete,
     )
 
 
-def _missing_bytes(volume: Volume | None, source: ImageSource) -> int:
-    """How much of the volume is not in the file; nonsense in its fields says nothing."""
+def _missing_bytes(volume: IsoVolume | None, source: ImageSource) -> int:
+    """The size of the part of the volume beyond the end of the file; 0 for an invalid volume."""
     if volume is None or volume.faults:
         return 0
     return max(0, volume.size_bytes - source.size_bytes)
 
 
-class _Reach:
-    """Remembers whether a part of the disc could not be fetched."""
+class _PartialRead:
+    """A series of reads; ``complete`` tells whether all their bytes could be fetched."""
 
     def __init__(self) -> None:
         self.complete = True
 
     def attempt(self, read: Callable[[], _Read]) -> _Read | None:
-        """What ``read`` gives; None where its bytes are out of reach."""
+        """Return the result of ``read``; None where its bytes could not be fetched."""
         try:
             return read()
         except OutOfReachError:
@@ -190,69 +192,69 @@ class _Reach:
             return None
 
 
-def open_files(source: ImageSource) -> list[Files]:
-    """The file systems of a disc, the one with the fullest names first."""
+def open_filesystems(source: ImageSource) -> list[IsoFilesystem]:
+    """Open the filesystems of an ISO, the one with the longest names first."""
     descriptors = read_descriptors(source)
     primary = next((row for row in descriptors if row.type == 1), None)
     volume = read_volume(primary) if primary else None
-    return _trees(source, descriptors, volume, UdfFiles.open(source))
+    return _filesystems(source, descriptors, volume, UdfFiles.open(source))
 
 
-def _trees(
+def _filesystems(
     source: ImageSource,
-    descriptors: list[Descriptor],
-    volume: Volume | None,
+    descriptors: list[VolumeDescriptor],
+    volume: IsoVolume | None,
     udf: UdfFiles | None,
-) -> list[Files]:
-    trees: list[Files] = [udf] if udf else []
+) -> list[IsoFilesystem]:
+    filesystems: list[IsoFilesystem] = [udf] if udf else []
     if volume and not volume.faults:
-        trees.append(IsoFiles(source, volume))
+        filesystems.append(IsoFiles(source, volume))
     supplementary = (read_volume(row) for row in descriptors if row.type == 2)
-    trees += [IsoFiles(source, row) for row in supplementary if row.joliet and not row.faults]
-    return trees
+    filesystems += [IsoFiles(source, row) for row in supplementary if row.joliet and not row.faults]
+    return filesystems
 
 
-def find_in_iso(tree: Files, pattern: str) -> list[IsoEntry]:
-    """The entries that ``pattern`` names: a path in any case, ``*`` for any one name."""
-    return [entry for _, entry in match_in_iso(tree, pattern)]
+def find_in_iso(filesystem: IsoFilesystem, pattern: str) -> list[IsoEntry]:
+    """The entries that match ``pattern``: a path, ignoring case, with ``*`` for any one name."""
+    return [entry for _, entry in match_in_iso(filesystem, pattern)]
 
 
-def match_in_iso(tree: Files, pattern: str) -> list[tuple[str, IsoEntry]]:
-    """The same, each with its path as the disc spells it, from ``/``."""
-    found = [("", tree.root)]
+def match_in_iso(filesystem: IsoFilesystem, pattern: str) -> list[tuple[str, IsoEntry]]:
+    """The entries that match ``pattern``, as in :func:`find_in_iso`, with their absolute paths."""
+    found = [("", filesystem.root)]
     for name in pattern.lower().split("/"):
         found = [
             (f"{path}/{entry.name}", entry)
             for path, folder in found
             if folder.is_folder
-            for entry in tree.entries(folder)
+            for entry in filesystem.entries(folder)
             if fnmatch.fnmatchcase(entry.name.lower(), name)
         ][:_MAX_GLOB_MATCHES]
     return found
 
 
-def _is_there(system: System, trees: list[Files]) -> bool:
-    return any(_is_in(system, tree) for tree in trees)
+def _is_present(system: IsoSystem, filesystems: list[IsoFilesystem]) -> bool:
+    return any(_matches(system, filesystem) for filesystem in filesystems)
 
 
-def _is_in(system: System, tree: Files) -> bool:
-    if not all(find_in_iso(tree, path) for path in system.all_of):
+def _matches(system: IsoSystem, filesystem: IsoFilesystem) -> bool:
+    if not all(find_in_iso(filesystem, path) for path in system.all_of):
         return False
-    if not any(find_in_iso(tree, path) for path in system.any_of):
+    if not any(find_in_iso(filesystem, path) for path in system.any_of):
         return False
     if system.text_in is None:
         return True
-    texts = (tree.content(entry) for entry in find_in_iso(tree, system.text_in))
+    texts = (filesystem.content(entry) for entry in find_in_iso(filesystem, system.text_in))
     return any(system.text.encode() in text.read_at(0, _MARKER_BYTES) for text in texts)
 
 
 def _efi_architectures(
-    source: ImageSource, entries: Iterable[BootEntry], trees: list[Files]
+    source: ImageSource, entries: Iterable[BootEntry], filesystems: list[IsoFilesystem]
 ) -> Iterator[str]:
-    r"""Processors of the loaders that UEFI would start: those in the FAT of an EFI boot entry.
+    r"""Yield the processors of the loaders that UEFI would start: in the FAT of an EFI boot entry.
 
     UEFI Specification 2.10, 13.3.2.1 and 3.5.1.1: FAT, and in it ``\EFI\BOOT\BOOT*.EFI``. Where
-    none is readable there, the loaders beside it on the disc stand for it.
+    none is readable there, the loaders in the same folder on the ISO are the fallback.
     """
     found: set[str] = set()
     for entry in entries:
@@ -260,9 +262,9 @@ def _efi_architectures(
             window = Window(source, entry.offset, source.size_bytes - entry.offset)
             found.update(_fat_loaders(window))
     if not found:
-        for tree in trees:
-            for loader in find_in_iso(tree, "efi/boot/boot*.efi")[:_MAX_LOADERS]:
-                found.add(pe_architecture(tree.content(loader)) or "")
+        for filesystem in filesystems:
+            for loader in find_in_iso(filesystem, "efi/boot/boot*.efi")[:_MAX_LOADERS]:
+                found.add(pe_architecture(filesystem.content(loader)) or "")
     yield from sorted(found - {""})
 
 

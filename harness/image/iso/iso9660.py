@@ -1,8 +1,8 @@
 """ISO 9660: volume descriptors and files by path, with Rock Ridge and Joliet names.
 
 After ECMA-119 (sections in parentheses below), the Rock Ridge Interchange Protocol 1.12 and the
-Joliet specification of 1995. Only the folders on the way to a path are read, so that a disc of any
-size, local or remote, costs a few kilobytes.
+Joliet specification of 1995. Only the folders on the way to a path are read, so an ISO of any size,
+local or remote, needs reads of a few kilobytes.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _TERMINATOR = 255
 
 
 @dataclass(frozen=True, slots=True)
-class Descriptor:
-    """A volume descriptor: its sector's number, type (8.1.1) and bytes."""
+class VolumeDescriptor:
+    """A volume descriptor: its sector number, type (8.1.1) and bytes."""
 
     sector: int
     type: int
@@ -33,9 +33,9 @@ class Descriptor:
 
 @dataclass(frozen=True, slots=True)
 class IsoEntry:
-    """A file or folder of a disc. ``offset`` is in bytes from the disc's start.
+    """A file or folder on an ISO. ``offset`` is in bytes from the start of the ISO.
 
-    ``extents`` are the offsets and sizes of its parts where a file lies in more than one.
+    ``extents`` are the offsets and sizes of the parts of a file with more than one.
     """
 
     name: str
@@ -46,10 +46,10 @@ class IsoEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Volume:
-    """A primary or supplementary volume descriptor's fields (8.4, 8.5).
+class IsoVolume:
+    """The fields of a primary or supplementary volume descriptor (8.4, 8.5).
 
-    ``faults`` says where it breaks the standard in a way that a kernel would not mount.
+    ``faults`` are the violations with which a kernel would not mount it.
     """
 
     sector: int
@@ -62,25 +62,25 @@ class Volume:
 
     @property
     def size_bytes(self) -> int:
-        """How large the disc says it is."""
+        """The stated size of the volume."""
         return self.size_blocks * self.block_bytes
 
 
-def read_descriptors(source: ImageSource) -> list[Descriptor]:
-    """The volume descriptors up to their terminator, or to the first that is none."""
+def read_descriptors(source: ImageSource) -> list[VolumeDescriptor]:
+    """Read the volume descriptors up to the terminator, or to the first invalid one."""
     descriptors = []
     for sector in range(_FIRST_DESCRIPTOR, _FIRST_DESCRIPTOR + _MAX_DESCRIPTORS):
         content = source.read_at(sector * SECTOR_BYTES, SECTOR_BYTES)
         if len(content) < SECTOR_BYTES or content[1:6] != b"CD001":
             break
-        descriptors.append(Descriptor(sector, content[0], content))
+        descriptors.append(VolumeDescriptor(sector, content[0], content))
         if content[0] == _TERMINATOR:
             break
     return descriptors
 
 
-def read_volume(descriptor: Descriptor) -> Volume:
-    """The fields of a primary (type 1) or supplementary (type 2) descriptor."""
+def read_volume(descriptor: VolumeDescriptor) -> IsoVolume:
+    """Parse a primary (type 1) or supplementary (type 2) descriptor."""
     content = descriptor.content
     base = descriptor.sector * SECTOR_BYTES
     joliet = descriptor.type == 2 and content[88:91] in _JOLIET_ESCAPES
@@ -99,7 +99,7 @@ def read_volume(descriptor: Descriptor) -> Volume:
     elif length == 0:
         faults.append((base + 166, "the root directory is empty"))
     root = IsoEntry("", is_folder=True, offset=extent * block_bytes, size_bytes=length)
-    return Volume(
+    return IsoVolume(
         sector=descriptor.sector,
         identifier=content[40:72].decode(encoding, errors="replace").rstrip(" \0"),
         size_blocks=size_blocks,
@@ -111,9 +111,9 @@ def read_volume(descriptor: Descriptor) -> Volume:
 
 
 class IsoFiles:
-    """The files of one volume of a disc."""
+    """The files of one volume of an ISO."""
 
-    def __init__(self, source: ImageSource, volume: Volume) -> None:
+    def __init__(self, source: ImageSource, volume: IsoVolume) -> None:
         self._source = source
         self._volume = volume
         self._folders: dict[int, list[IsoEntry]] = {}
@@ -124,7 +124,7 @@ class IsoFiles:
         return self._volume.root
 
     def entries(self, folder: IsoEntry) -> list[IsoEntry]:
-        """What is in ``folder``."""
+        """The entries of ``folder``."""
         if folder.offset not in self._folders:
             length = min(folder.size_bytes, _MAX_FOLDER_BYTES)
             table = self._source.read_at(folder.offset, length)
@@ -132,17 +132,17 @@ class IsoFiles:
         return self._folders[folder.offset]
 
     def content(self, entry: IsoEntry) -> ImageSource:
-        """A file as a source."""
+        """The content of a file as a source."""
         return Pieces(self._source, entry.extents or ((entry.offset, entry.size_bytes),))
 
     def size_bytes(self, entry: IsoEntry) -> int:
-        """How large a file says it is, wherever the disc ends."""
+        """The stated size of a file, even beyond the end of the ISO."""
         return entry.size_bytes
 
     def _records(self, table: bytes) -> Iterator[tuple[IsoEntry, bool]]:
-        """Directory records (9.1); none crosses a sector's end, the rest of it is zero.
+        """Yield directory records (9.1), each with whether the next one continues the same file.
 
-        With each, whether the next one goes on with the same file.
+        No record crosses the end of a sector; the rest of a sector is zero.
         """
         at = 0
         while at + 33 < len(table):
@@ -171,11 +171,11 @@ class IsoFiles:
             name = raw_name.decode("utf-16-be", errors="replace")
         else:
             name = self._rock_ridge_name(record) or raw_name.decode("ascii", errors="replace")
-        # 7.5: a file identifier ends in its version; an empty extension leaves a dot.
+        # 7.5: a file identifier ends with its version; an empty extension leaves a dot.
         return name.split(";")[0].rstrip(".") if ";" in name else name
 
     def _rock_ridge_name(self, record: bytes) -> str:
-        """The name in the NM entries of the System Use field; empty without them."""
+        """The name in the NM entries of the System Use field; "" without them."""
         area = record[33 + record[32] + (record[32] + 1) % 2 :]
         name = b""
         for hops in range(4):
@@ -194,7 +194,7 @@ class IsoFiles:
 
 
 def _joined(records: Iterable[tuple[IsoEntry, bool]]) -> Iterator[IsoEntry]:
-    """Files whole: one of 4 GiB and more has a record for each of its extents (6.5.1)."""
+    """Join the records of each file: one of 4 GiB and more has one for each extent (6.5.1)."""
     parts: list[IsoEntry] = []
     for entry, continues in records:
         parts.append(entry)
@@ -213,7 +213,7 @@ def _one_file(parts: list[IsoEntry]) -> IsoEntry:
 
 
 def _system_use_entries(area: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Entries of the System Use Sharing Protocol 1.12: signature, length, version, data."""
+    """Yield entries of the System Use Sharing Protocol 1.12: signature, length, version, data."""
     at = 0
     while at + 4 <= len(area):
         length = area[at + 2]

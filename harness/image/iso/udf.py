@@ -1,7 +1,7 @@
-"""UDF as installation discs use it (UDF 1.02 to 2.01), read file by file.
+"""UDF as installation ISOs use it (UDF 1.02 to 2.01), read file by file.
 
 After ECMA-167, 3rd edition (parts and sections in parentheses below), and OSTA's UDF 2.01. A
-Windows disc is a "bridge": its ISO 9660 side holds a note to the reader, its UDF side the files.
+Windows ISO is a "bridge": its ISO 9660 part has only a readme, its UDF part the files.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class _Extent:
 
 
 class UdfFiles:
-    """The files of a UDF volume. ``UdfFiles.open`` gives None for what is none."""
+    """The files of a UDF volume."""
 
     def __init__(
         self, source: ImageSource, partition_offset: int, root: IsoEntry, name: str
@@ -46,7 +46,7 @@ class UdfFiles:
 
     @classmethod
     def open(cls, source: ImageSource) -> UdfFiles | None:
-        """The volume that the anchor in sector 256 leads to."""
+        """Open the volume of the anchor in sector 256; None where there is none."""
         anchor = _descriptor(source, _ANCHOR_SECTOR * SECTOR_BYTES)
         if _tag(anchor) != _TAG_ANCHOR:
             return None
@@ -76,19 +76,19 @@ class UdfFiles:
         return cls(source, partition_offset, root, name)
 
     def entries(self, folder: IsoEntry) -> list[IsoEntry]:
-        """What is in ``folder``. The offset of an entry is that of its file entry (its ICB)."""
+        """The entries of ``folder``. The offset of an entry is that of its file entry (ICB)."""
         if folder.offset not in self._folders:
             table = self._read(folder.offset, _MAX_FOLDER_BYTES)
             self._folders[folder.offset] = list(self._identifiers(table))
         return self._folders[folder.offset]
 
     def content(self, entry: IsoEntry) -> ImageSource:
-        """A file as a source, as far as its extents are understood."""
+        """The content of a file as a source, up to the first unsupported extent."""
         extents = ((part.offset, part.length) for part in self._extents(entry.offset))
         return Window(Pieces(self._source, extents), 0, self.size_bytes(entry))
 
     def size_bytes(self, entry: IsoEntry) -> int:
-        """How large a file says it is (4/14.9.10), wherever its extents end."""
+        """The stated size of a file (4/14.9.10), even beyond its extents."""
         row = _descriptor(self._source, entry.offset)
         return int.from_bytes(row[56:64], "little") if _tag(row) in _FILE_ENTRIES else 0
 
@@ -101,9 +101,9 @@ class UdfFiles:
         return b"".join(parts)
 
     def _extents(self, icb_offset: int) -> list[_Extent]:
-        """Where a file's data lies (4/14.6.8, 4/14.14): in its entry, or in extents.
+        """The data of a file (4/14.6.8, 4/14.14): in its entry, or in extents.
 
-        It ends before an extent that was not recorded, and where the list goes on elsewhere.
+        The list ends before an unrecorded extent, and where it continues elsewhere.
         """
         entry = _descriptor(self._source, icb_offset)
         layout = _FILE_ENTRIES.get(_tag(entry) or 0)
@@ -122,14 +122,14 @@ class UdfFiles:
         extents = []
         for row in range(0, min(len(table), step * _MAX_EXTENTS) - step + 1, step):
             size, block = struct.unpack_from("<II", table, row)
-            # The two bits on top are the type; 0 is an extent that was recorded (4/14.14.1.1).
+            # The two highest bits are the type; 0 is a recorded extent (4/14.14.1.1).
             if size == 0 or size >> 30:
                 break
             extents.append(_Extent(self._partition_offset + block * SECTOR_BYTES, size))
         return extents
 
     def _identifiers(self, table: bytes) -> Iterator[IsoEntry]:
-        """File identifier descriptors (4/14.4); each is padded to four bytes."""
+        """Yield file identifier descriptors (4/14.4); each is padded to four bytes."""
         at = 0
         while at + 38 <= len(table):
             if int.from_bytes(table[at : at + 2], "little") != _TAG_FILE_IDENTIFIER:
@@ -150,7 +150,7 @@ def _descriptor(source: ImageSource, offset: int) -> bytes:
 
 
 def _tag(descriptor: bytes) -> int | None:
-    """The tag's identifier where its checksum holds (3/7.2.3), else None."""
+    """The identifier of a tag with a correct checksum (3/7.2.3), else None."""
     tag = descriptor[:16]
     if (sum(tag) - tag[4]) & 0xFF != tag[4] or not any(tag):
         return None
@@ -158,7 +158,7 @@ def _tag(descriptor: bytes) -> int | None:
 
 
 def _characters(coded: bytes) -> str:
-    """OSTA compressed Unicode (UDF 2.1.1): the first byte says 8 or 16 bits a character."""
+    """Decode OSTA compressed Unicode (UDF 2.1.1): the first byte is 8 or 16 bits a character."""
     if not coded:
         return ""
     encoding = "utf-16-be" if coded[0] == 16 else "latin-1"
@@ -166,5 +166,5 @@ def _characters(coded: bytes) -> str:
 
 
 def _dstring(field: bytes) -> str:
-    """A fixed-length string (3/7.2.12): its last byte is its length."""
+    """Decode a fixed-length string (3/7.2.12): its last byte is its length."""
     return _characters(field[: min(field[-1], len(field) - 1)])

@@ -1,4 +1,4 @@
-"""cloud-init as it is set up in an image, and what stands in for it elsewhere.
+"""The setup of cloud-init in an image, or of a replacement for it.
 
 After cloud-init's own sources: tools/ds-identify, systemd/cloud-init-generator,
 cloudinit/settings.py.
@@ -32,11 +32,11 @@ _UNITS = (
 
 
 def read_cloud_init(tree: Tree, cmdline: str) -> CloudInit:
-    """How cloud-init is set up in the system whose files are ``tree``."""
+    """Read the setup of cloud-init in the system with the files ``tree``."""
     configs = ["/etc/cloud/cloud.cfg", *tree.match("/etc/cloud/cloud.cfg.d/*.cfg")]
     datasources, where = None, ""
     network_disabled = ""
-    for path in configs:  # a later file goes before an earlier one
+    for path in configs:  # a later file overrides an earlier one
         text = tree.text(path)
         if (found := _datasource_list(text)) is not None:
             datasources, where = found, path
@@ -68,7 +68,7 @@ def read_cloud_init(tree: Tree, cmdline: str) -> CloudInit:
 
 
 def _datasource_list(text: str) -> tuple[str, ...] | None:
-    """The value of ``datasource_list``, in YAML's short or long form."""
+    """The value of ``datasource_list``, as a YAML flow or block sequence."""
     match = re.search(r"^datasource_list:[ \t]*\[(.*?)\]", text, re.MULTILINE | re.DOTALL)
     if match:
         return tuple(re.findall(r"\w+", match[1]))
@@ -77,7 +77,7 @@ def _datasource_list(text: str) -> tuple[str, ...] | None:
 
 
 def _used_instance(tree: Tree) -> str:
-    """The instance that the image has already been, "" for a fresh one."""
+    """The id of the instance that the image has already run as, "" for a fresh image."""
     if tree.exists("/var/lib/cloud/instance"):
         return tree.text("/var/lib/cloud/data/instance-id").strip() or "unknown"
     return ""

@@ -13,7 +13,7 @@ from harness.image.fs.ext_checksums import ext_damage
 from harness.image.fs.filesystem import Node
 from harness.image.fs.tree import Tree
 from harness.image.os.kernel import HEAD_BYTES
-from harness.image.os.linux import is_linux_root, read_linux, starts_a_kernel
+from harness.image.os.linux import has_boot_entry, is_linux_root, read_linux
 from harness.image.os.system import DiskFacts, LinuxFacts, VolumeFacts, WindowsFacts
 from harness.image.os.windows import is_windows_root, read_windows
 from harness.image.source import ImageSource, Memory
@@ -24,7 +24,7 @@ _MAX_LOADERS = 8
 
 
 def read_disk(disk: ImageSource) -> DiskFacts:
-    """The facts of a disk. What its file systems' readers raise becomes a part of ``unread``."""
+    """Read the facts of a disk. Exceptions of the filesystem readers become rows of ``unread``."""
     table = read_partitions(disk)
     bios = read_bios_path(disk, table)
     unread: list[str] = []
@@ -40,25 +40,25 @@ def read_disk(disk: ImageSource) -> DiskFacts:
                 roots.append((volume, root))
             elif volume.filesystem.role == "files":
                 fault = f"there is no reader for {volume.type}"
-        except Exception as error:  # the libraries raise what they like on hostile bytes
+        except Exception as error:  # the libraries raise any exception on hostile bytes
             fault = f"{volume.type} cannot be read: {_brief(error)}"
         if fault:
             unread.append(f"{volume.name}: {fault}")
-        rows.append(_facts(volume, fault))
+        rows.append(_volume_facts(volume, fault))
     bios = _with_bootmgr(bios, roots)
     bios = _with_grub_files(bios, roots, complete=not unread)
     linux = _linux(roots, unread)
     windows = _windows(roots, unread)
-    fallbacks = list(_fallbacks(roots))
+    loaders = list(_fallback_loaders(roots))
     return DiskFacts(
         table=table.kind,
         empty=_is_empty(disk, rows, bios),
         loader=bios.loader,
         bios_starts=bios.starts,
         bios_evidence=bios.evidence,
-        efi_architectures=tuple(sorted({architecture for _, architecture, _ in fallbacks})),
+        efi_architectures=tuple(sorted({architecture for _, architecture, _ in loaders})),
         efi_others=tuple(_efi_others(roots))[:_MAX_LOADERS],
-        efi_unsigned=_unsigned(fallbacks),
+        efi_unsigned=_unsigned(loaders),
         volumes=tuple(rows),
         encrypted=tuple(
             f"{row.name}: {row.type}" for row in found if row.filesystem.role == "encrypted"
@@ -73,13 +73,13 @@ def _volumes(disk: ImageSource, table: PartitionTable, unread: list[str]) -> lis
     found: list[Volume] = []
     try:
         for volume in volumes(disk, table):
-            found.append(volume)  # noqa: PERF402  what came before a fault is kept
+            found.append(volume)  # noqa: PERF402  volumes before a fault are kept
     except Exception as error:
         unread.append(f"LVM cannot be read: {_brief(error)}")
     return found
 
 
-def _facts(volume: Volume, fault: str) -> VolumeFacts:
+def _volume_facts(volume: Volume, fault: str) -> VolumeFacts:
     return VolumeFacts(
         name=volume.name,
         type=volume.type,
@@ -96,7 +96,7 @@ def _brief(error: Exception) -> str:
 
 
 def _is_empty(disk: ImageSource, rows: list[VolumeFacts], bios: BiosPath) -> bool:
-    """Whether nothing was ever written that a machine could start from."""
+    """Tell whether the disk is blank: no boot code, and only zeros where a system would be."""
     if bios.loader != "none" or any(row.type not in ("zeros", "") for row in rows):
         return False
     return not any(disk.read_at(0, 1 << 20)) or bool(
@@ -105,15 +105,15 @@ def _is_empty(disk: ImageSource, rows: list[VolumeFacts], bios: BiosPath) -> boo
 
 
 def _linux(roots: list[tuple[Volume, Node]], unread: list[str]) -> LinuxFacts | None:
-    """The system in the first volume that is the root of one; else what a boot loader starts."""
-    for is_root in (is_linux_root, starts_a_kernel):
+    """The Linux of the first root filesystem; else the one that a boot loader starts."""
+    for is_root in (is_linux_root, has_boot_entry):
         for volume, node in roots:
             try:
                 tree = Tree(node)
                 if is_root(tree):
                     _mount_others(tree, volume, roots)
                     others = [Tree(other) for row, other in roots if row.name != volume.name]
-                    # A system that lives in its initramfs waits for no file system.
+                    # A system that runs from its initramfs waits for no filesystem.
                     root_type = volume.type if is_root is is_linux_root else ""
                     return read_linux(tree, root_type, others)
             except Exception as error:
@@ -122,7 +122,7 @@ def _linux(roots: list[tuple[Volume, Node]], unread: list[str]) -> LinuxFacts | 
 
 
 def _mount_others(tree: Tree, root: Volume, roots: list[tuple[Volume, Node]]) -> None:
-    """Mount what fstab mounts below /boot, and what looks like it where fstab is silent."""
+    """Mount the volumes of fstab below /boot, or those that look like it without such a row."""
     others = [(volume, node) for volume, node in roots if volume.name != root.name]
     for line in tree.text("/etc/fstab").splitlines():
         words = line.split()
@@ -152,14 +152,14 @@ def _is_named(volume: Volume, spec: str) -> bool:
 
 
 def _system_partitions(roots: Iterable[tuple[Volume, Node]]) -> Iterator[Tree]:
-    """The volumes on which UEFI looks for loaders."""
+    """Yield the volumes on which UEFI looks for loaders."""
     for volume, node in roots:
         if volume.type == "vfat" and volume.partition_type in (*_ESP_TYPES, "", None):
             yield Tree(node)
 
 
 def _efi_others(roots: Iterable[tuple[Volume, Node]]) -> Iterator[str]:
-    """Paths of loaders outside the removable media path: only a boot entry leads to them."""
+    """Yield paths of loaders outside the removable media path, which only a boot entry starts."""
     for partition in _system_partitions(roots):
         for vendor in partition.names("/EFI")[:_MAX_VENDORS]:
             if vendor.upper() == "BOOT":
@@ -170,8 +170,10 @@ def _efi_others(roots: Iterable[tuple[Volume, Node]]) -> Iterator[str]:
                         yield f"{folder}/{name}".replace("/", "\\")
 
 
-def _fallbacks(roots: Iterable[tuple[Volume, Node]]) -> Iterator[tuple[str, str, bool | None]]:
-    """The loaders at the removable media path: name, processor, and whether they are signed.
+def _fallback_loaders(
+    roots: Iterable[tuple[Volume, Node]],
+) -> Iterator[tuple[str, str, bool | None]]:
+    """Yield the loaders at the removable media path: name, processor, and whether it is signed.
 
     (UEFI Specification 2.10, 3.5.1.1.)
     """
@@ -183,16 +185,16 @@ def _fallbacks(roots: Iterable[tuple[Volume, Node]]) -> Iterator[tuple[str, str,
                     yield path, architecture, pe_is_signed(head)
 
 
-def _unsigned(fallbacks: Iterable[tuple[str, str, bool | None]]) -> tuple[str, ...]:
+def _unsigned(loaders: Iterable[tuple[str, str, bool | None]]) -> tuple[str, ...]:
     return tuple(
         f"\\EFI\\BOOT\\{name}"
-        for name, architecture, signed in fallbacks
+        for name, architecture, signed in loaders
         if architecture == "x86-64" and signed is False
     )
 
 
 def _with_bootmgr(bios: BiosPath, roots: list[tuple[Volume, Node]]) -> BiosPath:
-    """Windows' boot sector starts a file; without it, it says so and stops."""
+    """Return the boot path, which does not start where the file of a Windows loader is missing."""
     if bios.loader != "windows" or not roots:
         return bios
     names = {name.lower() for _, node in roots for name in node.names()}
@@ -204,9 +206,10 @@ def _with_bootmgr(bios: BiosPath, roots: list[tuple[Volume, Node]]) -> BiosPath:
 def _with_grub_files(
     bios: BiosPath, roots: list[tuple[Volume, Node]], *, complete: bool
 ) -> BiosPath:
-    """GRUB's core starts its module ``normal``, from a file where it is not built in.
+    """Return the boot path, which does not start where GRUB lacks its module ``normal``.
 
-    Without it, it ends at its rescue prompt (GRUB, kern/main.c, grub_load_normal_mode).
+    The module is in the core image or in a file; without it GRUB stops at the rescue prompt
+    (GRUB, kern/main.c, grub_load_normal_mode).
     """
     core = bios.grub
     if core is None or "normal" in core.modules:
@@ -219,7 +222,7 @@ def _with_grub_files(
 
 
 def _windows(roots: Iterable[tuple[Volume, Node]], unread: list[str]) -> WindowsFacts | None:
-    """The Windows on the first volume that holds what it cannot start without."""
+    """The Windows on the first volume with its kernel and registry."""
     for volume, node in roots:
         if volume.type == "ntfs":
             try:

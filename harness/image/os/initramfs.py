@@ -1,7 +1,7 @@
-"""An initramfs: concatenated cpio archives, packed or not, read for names and small files.
+"""An initramfs: concatenated cpio archives, compressed or not, read for names and small files.
 
-After the kernel's driver-api/early-userspace/buffer-format.rst. Each archive may be packed in its
-own way: microcode comes first and plain, the rest after it.
+After the kernel's driver-api/early-userspace/buffer-format.rst. Each archive has its own
+compression: usually an uncompressed one with microcode comes first.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from harness.errors import FormatError
 from harness.image.fs.newc import HEADER_BYTES, TRAILER, begins_archive, read_header
-from harness.image.os.packing import PackingError, Unpacking
+from harness.image.os.packing import PackingError, UnpackedStream
 
 _KEPT_FILE_BYTES = 256 << 10
 _MAX_NAME_BYTES = 4096  # Linux, init/initramfs.c: PATH_MAX
@@ -19,21 +19,21 @@ _PIECE_BYTES = 1 << 20
 
 
 class InitramfsError(FormatError):
-    """It cannot be read; ``str()`` says where and why."""
+    """An unreadable initramfs; ``str()`` says where and why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Initramfs:
-    """``names`` are all paths in it, without a leading slash; ``files`` are configuration."""
+    """An initramfs: all paths as ``names``, without a leading slash, and small ``files``."""
 
     names: frozenset[str]
     files: dict[str, bytes]
 
 
 def read_initramfs(content: bytes) -> Initramfs:
-    """The names and small files of an initramfs. Raises InitramfsError for a damaged one.
+    """Read the names and small files of an initramfs. Raises InitramfsError for a damaged one.
 
-    It is unpacked piece by piece: never more of it is in memory than the largest file that is kept.
+    It is unpacked in pieces: memory holds no more of it than the largest file that is kept.
     """
     names: set[str] = set()
     files: dict[str, bytes] = {}
@@ -46,16 +46,16 @@ def read_initramfs(content: bytes) -> Initramfs:
     return Initramfs(frozenset(names), files)
 
 
-def _is_wanted(name: str) -> bool:
+def _is_kept(name: str) -> bool:
     return "modprobe.d/" in name or name.endswith(("modules.builtin", "conf/modules"))
 
 
 _Entry = tuple[str, bytes | None]
-"""A name, and its content where it is wanted."""
+"""A name, and the content where it is kept."""
 
 
-class _Feed:
-    """A stream that is read from its front."""
+class _ByteStream:
+    """A stream of bytes that is read from the front."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self._pieces = iter(pieces)
@@ -64,7 +64,7 @@ class _Feed:
         self.at = 0
 
     def peek(self, length: int) -> bytes:
-        """The next ``length`` bytes, fewer at the end; they stay."""
+        """The next ``length`` bytes, fewer at the end, without consuming them."""
         while len(self._buffer) - self._start < length:
             piece = next(self._pieces, None)
             if piece is None:
@@ -74,7 +74,7 @@ class _Feed:
         return self._buffer[self._start : self._start + length]
 
     def skip(self, length: int) -> bool:
-        """Leave ``length`` bytes out; whether there were so many."""
+        """Skip ``length`` bytes; tell whether there were that many."""
         while length > 0:
             step = len(self.peek(min(length, 1 << 20)))
             if not step:
@@ -86,29 +86,31 @@ class _Feed:
         return True
 
     def read(self, length: int) -> bytes:
-        """The next ``length`` bytes, fewer at the end."""
+        """Consume and return the next ``length`` bytes, fewer at the end."""
         data = self.peek(length)
         self.skip(len(data))
         return data
 
     def rest(self) -> bytes:
-        """All that is left."""
+        """Consume and return all remaining bytes."""
         return b"".join([self.read(len(self._buffer) - self._start), *self._pieces])
 
 
 def _entries(content: memoryview, depth: int) -> Iterator[_Entry]:
-    """The entries of all archives, one after the other, whatever each is packed in."""
+    """Yield the entries of all archives in order, with any compression."""
     if depth > 3:
         raise InitramfsError("archives are packed in archives without an end")
     while content:
-        plain = _Feed(content[at : at + _PIECE_BYTES].tobytes() for at in _steps(content))
+        plain = _ByteStream(
+            content[at : at + _PIECE_BYTES].tobytes() for at in _piece_starts(content)
+        )
         yield from _archives(plain)
         content = content[plain.at :]
         if not content:
             return
         try:
-            unpacking = Unpacking(content)
-            packed = _Feed(unpacking)
+            unpacking = UnpackedStream(content)
+            packed = _ByteStream(unpacking)
             yield from _archives(packed)
             inner = packed.rest()
         except PackingError as error:
@@ -117,27 +119,27 @@ def _entries(content: memoryview, depth: int) -> Iterator[_Entry]:
         content = unpacking.rest
 
 
-def _steps(content: memoryview) -> range:
+def _piece_starts(content: memoryview) -> range:
     return range(0, len(content), _PIECE_BYTES)
 
 
-def _archives(feed: _Feed) -> Iterator[_Entry]:
-    """The plain archives at the front of ``feed``, and the zeros around them."""
-    while head := feed.peek(6):
+def _archives(stream: _ByteStream) -> Iterator[_Entry]:
+    """Yield the entries of the uncompressed archives at the front of ``stream``; skip zeros."""
+    while head := stream.peek(6):
         if head[0] == 0:
-            zeros = feed.peek(_PIECE_BYTES)
-            feed.skip(len(zeros) - len(zeros.lstrip(b"\0")))
+            zeros = stream.peek(_PIECE_BYTES)
+            stream.skip(len(zeros) - len(zeros.lstrip(b"\0")))
         elif begins_archive(head):
-            yield from _cpio(feed)
+            yield from _cpio(stream)
         else:
             return
 
 
-def _cpio(feed: _Feed) -> Iterator[_Entry]:
-    """One newc archive, up to its trailer."""
+def _cpio(stream: _ByteStream) -> Iterator[_Entry]:
+    """Yield the entries of one newc archive, up to its trailer."""
     while True:
-        at = feed.at
-        head = feed.read(HEADER_BYTES)
+        at = stream.at
+        head = stream.read(HEADER_BYTES)
         if len(head) < HEADER_BYTES or not begins_archive(head):
             raise InitramfsError(f"byte {at}: the archive breaks off")
         try:
@@ -146,15 +148,15 @@ def _cpio(feed: _Feed) -> Iterator[_Entry]:
             raise InitramfsError(f"byte {at}: no header of an archive") from error
         if header.name_bytes > _MAX_NAME_BYTES:
             raise InitramfsError(f"byte {at}: a name of {header.name_bytes} bytes")
-        name = feed.read(header.name_bytes).rstrip(b"\0").decode("utf-8", "replace")
-        feed.skip(header.name_padding_bytes)
+        name = stream.read(header.name_bytes).rstrip(b"\0").decode("utf-8", "replace")
+        stream.skip(header.name_padding_bytes)
         size = header.size_bytes
-        kept = _is_wanted(name) and size <= _KEPT_FILE_BYTES
-        data = feed.read(size) if kept else None
-        whole = len(data) == size if data is not None else feed.skip(size)
+        kept = _is_kept(name) and size <= _KEPT_FILE_BYTES
+        data = stream.read(size) if kept else None
+        whole = len(data) == size if data is not None else stream.skip(size)
         if not whole:
             raise InitramfsError(f"byte {at}: {name!r} is cut off")
-        feed.skip(header.padding_bytes)
+        stream.skip(header.padding_bytes)
         if name == TRAILER:
             return
         yield name.lstrip("./").lstrip("/") or ".", data

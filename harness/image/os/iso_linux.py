@@ -1,6 +1,6 @@
-"""The Linux that a disc starts: which drivers its kernel and its initrd have.
+"""The Linux that an ISO starts: the drivers in its kernel and its initrd.
 
-It reads megabytes of packed archives that a stranger made: for the child process that
+It reads megabytes of untrusted compressed archives: this module is for the child process that
 :mod:`harness.examine.child` starts under limits.
 """
 
@@ -13,23 +13,23 @@ from dataclasses import replace
 from harness.image.fs.filesystem import MAX_FILE_BYTES, Kind
 from harness.image.fs.tree import Tree
 from harness.image.iso.iso import (
-    Files,
+    DriverSource,
     IsoFacts,
-    Later,
-    System,
+    IsoFilesystem,
+    IsoSystem,
     match_in_iso,
-    open_files,
+    open_filesystems,
     read_iso,
 )
 from harness.image.iso.iso9660 import IsoEntry
-from harness.image.os.bootconfig import Entry, iso_entries
+from harness.image.os.bootconfig import BootLoaderEntry, iso_entries
 from harness.image.os.kernel import HEAD_BYTES, payload_fault, read_kernel
 from harness.image.os.linux import driver_places, read_initrds
 from harness.image.os.system import DRIVERS_BEFORE_ISO, DRIVERS_BEFORE_NETWORK, IsoLinux
 from harness.image.source import ImageSource
 
-# What holds no driver, by the ends of names: the parts of boot loaders, pictures, texts.
-_BARREN = (
+# The ends of names of files without drivers: parts of boot loaders, pictures, texts.
+_DRIVERLESS_ENDS = (
     ".bin",
     ".c32",
     ".cat",
@@ -56,13 +56,13 @@ _BARREN = (
 )
 # GRUB's own modules, by platform (grub-install(1), --target).
 _GRUB_FOLDERS = frozenset({"i386-pc", "i386-efi", "x86_64-efi", "i386-qemu"})
-# Smaller than any driver that matters: Debian 12's virtio_pci takes 12 kB packed by xz -9.
+# Smaller than any relevant driver: virtio_pci of Debian 12 has 12 kB after xz -9.
 _SMALLEST_DRIVER_BYTES = 4096
 _MAX_ENTRIES = 20_000
 _MAX_PATH_CHARS = 4096  # Linux, include/uapi/linux/limits.h: PATH_MAX
-# What in an initrd fetches the rest of an installer, by the end of its path: debian-installer's
-# anna; dracut's 90livenet and Anaconda's 80anaconda; SUSE's linuxrc; the scripts of casper and
-# live-boot (netboot=, fetch=) and the hook of archiso (archiso_http_srv=).
+# Programs in an initrd that fetch the rest of an installer, by the end of their path:
+# debian-installer's anna; dracut's 90livenet and Anaconda's 80anaconda; SUSE's linuxrc; the scripts
+# of casper and live-boot (netboot=, fetch=) and the hook of archiso (archiso_http_srv=).
 _ANNA = "bin/anna"
 _FETCHERS = (
     (_ANNA, "udebs of a mirror"),
@@ -73,22 +73,22 @@ _FETCHERS = (
     ("scripts/live", "the system that its initrd fetches"),
     ("hooks/archiso_pxe_http", "the system that its initrd fetches"),
 )
-_NEEDED_FIRST = {"network": DRIVERS_BEFORE_NETWORK, "disc": DRIVERS_BEFORE_ISO}
+_NEEDED_FIRST = {"network": DRIVERS_BEFORE_NETWORK, "iso": DRIVERS_BEFORE_ISO}
 
 
 class IsoNode:
-    """A file or folder of a disc. Names are found in any case: without Rock Ridge all are capitals.
+    """A file or folder on an ISO. Names ignore case: without Rock Ridge they are in capitals.
 
     A link of Rock Ridge is an empty file.
     """
 
-    def __init__(self, files: Files, entry: IsoEntry) -> None:
+    def __init__(self, files: IsoFilesystem, entry: IsoEntry) -> None:
         self._files = files
         self._entry = entry
 
     @property
     def kind(self) -> Kind:
-        """What it is."""
+        """The kind of the node."""
         return "folder" if self._entry.is_folder else "file"
 
     @property
@@ -97,62 +97,61 @@ class IsoNode:
         return self._files.size_bytes(self._entry)
 
     def names(self) -> list[str]:
-        """What is in a folder."""
+        """The names in a folder."""
         return [entry.name for entry in self._files.entries(self._entry)]
 
     def child(self, name: str) -> IsoNode | None:
-        """The entry of a folder with this name, the one in the same case first."""
+        """The entry of a folder with this name; one with the same case has priority."""
         rows = self._files.entries(self._entry)
         same = [entry for entry in rows if entry.name.lower() == name.lower()]
         same.sort(key=lambda entry: entry.name != name)
         return IsoNode(self._files, same[0]) if same else None
 
     def read(self, limit_bytes: int = MAX_FILE_BYTES) -> bytes:
-        """The content of a file, ``limit_bytes`` at most, as far as it is on the disc."""
+        """The content of a file, ``limit_bytes`` at most, up to the end of the ISO."""
         return self._files.content(self._entry).read_at(0, min(limit_bytes, self.size_bytes))
 
     def target(self) -> str:
-        """Links are not followed."""
+        """Return "": links are not resolved."""
         return ""
 
 
 def read_iso_linux(source: ImageSource) -> IsoLinux | None:
-    """The facts of the Linux that the disc starts; None where there is none that is known.
+    """Read the facts of the Linux that the ISO starts; None without a known Linux.
 
-    Where a system is known that has a Linux, there is an answer: ``problem`` says why it is none.
+    Where a known system with a Linux cannot be read, ``problem`` says why.
     """
     iso = read_iso(source)
     systems = [row for row in iso.systems if row.starts]
     if iso.systems and not systems:
         return None
-    trees = open_files(source)
+    filesystems = open_filesystems(source)
     problem = ""
-    for files in trees:
+    for files in filesystems:
         tree = Tree(IsoNode(files, files.root))
-        entries = [*iso_entries(tree), *known_places(files, systems)]
-        found = next((entry for entry in entries if not _lacks(tree, entry)), None)
+        entries = [*iso_entries(tree), *known_entries(files, systems)]
+        found = next((entry for entry in entries if not _missing_file(tree, entry)), None)
         if found:
-            return _read(iso, trees, tree, _spelled(tree, found))
-        problem = problem or _why(tree, entries)
+            return _read(iso, filesystems, tree, _with_real_paths(tree, found))
+        problem = problem or _unread_reason(tree, entries)
     return IsoLinux(problem=problem) if systems else None
 
 
-def known_places(files: Files, systems: Iterable[System]) -> Iterator[Entry]:
-    """What the discs of these systems start, as far as it is there."""
+def known_entries(files: IsoFilesystem, systems: Iterable[IsoSystem]) -> Iterator[BootLoaderEntry]:
+    """Yield the kernels of these systems that exist, each with its initrd."""
     for start in (start for row in systems for start in row.starts):
         before, _, after = posixpath.basename(start.kernel.lower()).partition("*")
         for kernel, _ in sorted(match_in_iso(files, start.kernel), key=lambda row: row[0]):
             name = posixpath.basename(kernel)
             part = name[len(before) : len(name) - len(after)]
             for initrd, _ in match_in_iso(files, start.initrd.replace("*", part)):
-                yield Entry("", kernel, (initrd,), "", "")
+                yield BootLoaderEntry("", kernel, (initrd,), "", "")
 
 
-def _lacks(tree: Tree, entry: Entry) -> str:
-    """The first of the kernel and its initrds that is not there, or empty; "" where all are.
+def _missing_file(tree: Tree, entry: BootLoaderEntry) -> str:
+    """The path of the first missing or empty file of the kernel and its initrds; "" without one.
 
-    A program for memory tests has no initrd, and a kernel on a disc without one is of no installer
-    that is known.
+    A missing initrd counts: a kernel without one is a memory test, not an installer.
     """
     for path in (entry.kernel, *(entry.initrds or ("",))):
         node = tree.find(path) if path else None
@@ -161,22 +160,24 @@ def _lacks(tree: Tree, entry: Entry) -> str:
     return ""
 
 
-def _spelled(tree: Tree, entry: Entry) -> Entry:
-    """The same entry, its paths without what leads nowhere, such as ``..``."""
+def _with_real_paths(tree: Tree, entry: BootLoaderEntry) -> BootLoaderEntry:
+    """Return the entry with normalised paths, without parts such as ``..``."""
     kernel, *initrds = (tree.real_path(path) or path for path in (entry.kernel, *entry.initrds))
     return replace(entry, kernel=kernel, initrds=tuple(initrds))
 
 
-def _why(tree: Tree, entries: Sequence[Entry]) -> str:
-    """What keeps anything from being read."""
+def _unread_reason(tree: Tree, entries: Sequence[BootLoaderEntry]) -> str:
+    """The reason why no entry can be read."""
     for entry in entries:
-        lacks = _lacks(tree, entry)
-        if entry.initrds and entry.config and lacks:
-            return f"{entry.config} names {lacks}, which is not on the disc"
+        missing = _missing_file(tree, entry)
+        if entry.initrds and entry.config and missing:
+            return f"{entry.config} names {missing}, which is not on the disc"
     return "no kernel with an initrd was found on the disc"
 
 
-def _read(iso: IsoFacts, trees: list[Files], tree: Tree, entry: Entry) -> IsoLinux:
+def _read(
+    iso: IsoFacts, filesystems: list[IsoFilesystem], tree: Tree, entry: BootLoaderEntry
+) -> IsoLinux:
     image = tree.read(entry.kernel) or b""
     kernel = read_kernel(image[:HEAD_BYTES])
     large = [path for path in entry.initrds if _size_bytes(tree, path) > MAX_FILE_BYTES]
@@ -184,7 +185,7 @@ def _read(iso: IsoFacts, trees: list[Files], tree: Tree, entry: Entry) -> IsoLin
         initramfs, problem = None, f"{large[0]} is larger than what is read of an initrd"
     else:
         initramfs, problem = read_initrds(tree, entry.initrds)
-    later = _later(iso, trees, entry, initramfs.names if initramfs else ())
+    later = _driver_source(iso, filesystems, entry, initramfs.names if initramfs else ())
     return IsoLinux(
         config=entry.config,
         kernel=entry.kernel,
@@ -205,51 +206,56 @@ def _size_bytes(tree: Tree, path: str) -> int:
     return node.size_bytes if node else 0
 
 
-def _later(iso: IsoFacts, trees: list[Files], entry: Entry, names: Collection[str]) -> Later | None:
-    """What may bring more drivers; None where nothing may."""
+def _driver_source(
+    iso: IsoFacts, filesystems: list[IsoFilesystem], entry: BootLoaderEntry, names: Collection[str]
+) -> DriverSource | None:
+    """The source of further drivers; None where there is none."""
     for later in (row.later for row in iso.systems if row.later):
         if not later.files:
             return later
-        for files in trees:
+        for files in filesystems:
             for path, _ in (row for name in later.files for row in match_in_iso(files, name)):
                 return later.model_copy(update={"what": f"{later.what} ({path})"})
-    other = _other_file(iso, trees, (entry.kernel, *entry.initrds))
+    other = _other_file(iso, filesystems, (entry.kernel, *entry.initrds))
     if other:
-        return Later(what=other, over="disc")
+        return DriverSource(what=other, over="iso")
     for end, what in _FETCHERS:
         if any(name.endswith(end) for name in names):
-            return Later(what=what, over="network", on_demand=end == _ANNA)
+            return DriverSource(what=what, over="network", on_demand=end == _ANNA)
     return None
 
 
-def _other_file(iso: IsoFacts, trees: list[Files], used: tuple[str, ...]) -> str:
-    """The largest file on a disc that may hold drivers; "" where none is.
+def _other_file(iso: IsoFacts, filesystems: list[IsoFilesystem], used: tuple[str, ...]) -> str:
+    """The path of the largest other file on an ISO that may hold drivers; "" where there is none.
 
-    What is known not to hold any is passed over: what is ``used``, the boot images of the catalog,
-    what a boot loader is made of. Nothing else proves that nothing comes.
+    Files that hold none are skipped: those that are ``used``, the boot images of the catalog, the
+    parts of boot loaders. Only an ISO without other files proves that no more drivers come.
     """
-    passed = {row.offset for row in iso.boot_entries or ()}
+    boot_images = {row.offset for row in iso.boot_entries or ()}
     names = {path.lower() for path in used}
-    largest, seen = (0, ""), 0
-    for files in trees:
+    largest, count = (0, ""), 0
+    for files in filesystems:
         for path, entry in _walk(files):
-            seen += 1
-            if seen > _MAX_ENTRIES or len(path) > _MAX_PATH_CHARS:
+            count += 1
+            if count > _MAX_ENTRIES or len(path) > _MAX_PATH_CHARS:
                 return "one of the many files on the disc"
             size_bytes = 0 if entry.is_folder else files.size_bytes(entry)
-            if size_bytes < _SMALLEST_DRIVER_BYTES or _is_barren(path.lower()):
+            if size_bytes < _SMALLEST_DRIVER_BYTES or _is_driverless(path.lower()):
                 continue
-            if entry.offset not in passed and path.lower() not in names:
+            if entry.offset not in boot_images and path.lower() not in names:
                 largest = max(largest, (size_bytes, path))
     return largest[1]
 
 
-def _is_barren(path: str) -> bool:
-    return path.endswith(_BARREN) or posixpath.basename(posixpath.dirname(path)) in _GRUB_FOLDERS
+def _is_driverless(path: str) -> bool:
+    return (
+        path.endswith(_DRIVERLESS_ENDS)
+        or posixpath.basename(posixpath.dirname(path)) in _GRUB_FOLDERS
+    )
 
 
-def _walk(files: Files) -> Iterator[tuple[str, IsoEntry]]:
-    """All files and folders with their paths; a folder that is in itself is entered once."""
+def _walk(files: IsoFilesystem) -> Iterator[tuple[str, IsoEntry]]:
+    """Yield all files and folders with their paths; a folder that contains itself only once."""
     folders, entered = [("", files.root)], {files.root.offset}
     while folders:
         path, folder = folders.pop()

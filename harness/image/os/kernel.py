@@ -1,4 +1,4 @@
-"""A Linux kernel's file: for which processor, of which version, and whether it can be unpacked."""
+"""The file of a Linux kernel: its processor, its version, and faults of its payload."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import zlib
 from dataclasses import dataclass
 
 from harness.image.disk.pe import pe_architecture
-from harness.image.os.packing import PackingError, UnknownPackingError, Unpacking
+from harness.image.os.packing import PackingError, UnknownPackingError, UnpackedStream
 from harness.image.source import Memory
 
 # ELF e_machine (System V ABI; Linux include/uapi/linux/elf-em.h).
@@ -26,14 +26,14 @@ HEAD_BYTES = 128 << 10
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """``architecture`` is "" where it is not known; ``version`` is "" where the file hides it."""
+    """A kernel. ``architecture`` is "" where unknown; ``version`` "" where the file has none."""
 
     architecture: str
     version: str
 
 
 def read_kernel(head: bytes) -> Kernel:
-    """What the first ``HEAD_BYTES`` of a kernel say (Linux Documentation/arch/x86/boot.rst)."""
+    """Parse the first ``HEAD_BYTES`` of a kernel (Linux Documentation/arch/x86/boot.rst)."""
     if head[0x202:0x206] == b"HdrS":
         return Kernel(_x86_architecture(head), _x86_version(head))
     if head.startswith(b"\x1f\x8b"):
@@ -46,7 +46,7 @@ def read_kernel(head: bytes) -> Kernel:
 
 
 def payload_fault(kernel: bytes) -> str:
-    """Why a bzImage would not unpack itself; "" where it would, or where that cannot be told.
+    """The reason why a bzImage could not decompress itself; "" where it could, or is unknown.
 
     Linux Documentation/arch/x86/boot.rst: ``payload_offset`` and ``payload_length`` since boot
     protocol 2.08, counted from the protected-mode code behind the setup sectors; the last four
@@ -62,7 +62,7 @@ def payload_fault(kernel: bytes) -> str:
         return f"the file ends at byte {len(kernel)}, and what is in it at byte {start + length}"
     payload = memoryview(kernel)[start : start + length]
     try:
-        unpacked_bytes = sum(map(len, Unpacking(payload)))
+        unpacked_bytes = sum(map(len, UnpackedStream(payload)))
     except UnknownPackingError:
         return ""
     except PackingError as error:
@@ -74,7 +74,7 @@ def payload_fault(kernel: bytes) -> str:
 
 
 def elf_architecture(head: bytes) -> str:
-    """The processor that an ELF program is for; "" for what is none."""
+    """The processor of an ELF program; "" for other files."""
     if not head.startswith(b"\x7fELF") or len(head) < 20:
         return ""
     order = ">" if head[5] == 2 else "<"
@@ -83,7 +83,7 @@ def elf_architecture(head: bytes) -> str:
 
 
 def _x86_architecture(head: bytes) -> str:
-    """Boot protocol 2.12 says whether the kernel has a 64-bit entry point (xloadflags, bit 0)."""
+    """The processor of an x86 kernel, by its 64-bit entry point (protocol 2.12, xloadflags)."""
     (protocol,) = struct.unpack_from("<H", head, 0x206)
     if protocol >= 0x020C:
         return "x86-64" if head[0x236] & 1 else "i386"

@@ -1,4 +1,4 @@
-"""The Linux system on a disk: what boots by default, and whether it will find its devices."""
+"""The Linux system on a disk: its default boot entry, its drivers, the devices that it needs."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import re
 from collections.abc import Iterable, Sequence
 
 from harness.image.fs.tree import Tree
-from harness.image.os.bootconfig import Entry, default_entry
+from harness.image.os.bootconfig import BootLoaderEntry, default_entry
 from harness.image.os.cloud_init import read_cloud_init
 from harness.image.os.initramfs import Initramfs, InitramfsError, read_initramfs
 from harness.image.os.kernel import HEAD_BYTES, elf_architecture, payload_fault, read_kernel
 from harness.image.os.system import (
     DRIVERS,
     FAMILIES,
-    Blacklisted,
+    BlacklistedDriver,
     DeviceName,
+    DriverPlace,
     LinuxFacts,
-    Place,
 )
 
 _DEVICE_NAME = re.compile(r"/dev/(?:[vhsx]d[a-z]|xvd[a-z]|nvme)")
@@ -24,7 +24,7 @@ _MODPROBE_FOLDERS = ("/etc/modprobe.d", "/usr/lib/modprobe.d", "/lib/modprobe.d"
 
 
 def is_linux_root(tree: Tree) -> bool:
-    """Whether this is the root of a Linux system: what it cannot start without is there."""
+    """Tell whether this is the root of a Linux system, by the files that every Linux needs."""
     has_etc = (
         tree.exists("/etc/os-release") or tree.exists("/etc/fstab") or tree.exists("/etc/passwd")
     )
@@ -38,16 +38,16 @@ def is_linux_root(tree: Tree) -> bool:
     return has_etc and any(tree.exists(path) for path in inits)
 
 
-def starts_a_kernel(tree: Tree) -> bool:
-    """Whether a boot loader's configuration is here: of a system that lives in its initramfs."""
+def has_boot_entry(tree: Tree) -> bool:
+    """Tell whether a boot loader has an entry here, as for a system in its initramfs."""
     entry = default_entry(tree)
     return entry is not None and tree.exists(entry.kernel)
 
 
 def read_linux(tree: Tree, root_type: str, others: Sequence[Tree] = ()) -> LinuxFacts:
-    """The facts of the system whose files are ``tree``; its volumes are mounted there already.
+    """Read the facts of the system with the files ``tree``, in which its volumes are mounted.
 
-    ``others`` are volumes that are not: a boot loader may have its own.
+    ``others`` are volumes that are not mounted: a boot loader may have its own.
     """
     entry, files = _find_entry(tree, others)
     image = files.read(entry.kernel) if entry else None
@@ -87,9 +87,9 @@ def read_linux(tree: Tree, root_type: str, others: Sequence[Tree] = ()) -> Linux
     )
 
 
-def _find_entry(tree: Tree, others: Sequence[Tree]) -> tuple[Entry | None, Tree]:
-    """What boots by default, and the tree that its paths are in."""
-    named: tuple[Entry | None, Tree] = (None, tree)
+def _find_entry(tree: Tree, others: Sequence[Tree]) -> tuple[BootLoaderEntry | None, Tree]:
+    """The default boot entry, and the tree of its paths."""
+    named: tuple[BootLoaderEntry | None, Tree] = (None, tree)
     for candidate in (tree, *others):
         entry = default_entry(candidate)
         if entry is None:
@@ -101,8 +101,8 @@ def _find_entry(tree: Tree, others: Sequence[Tree]) -> tuple[Entry | None, Tree]
     return named if named[0] else (_lone_kernel(tree), tree)
 
 
-def _lone_kernel(tree: Tree) -> Entry | None:
-    """Where no configuration is understood: the only kernel in /boot, with its initramfs."""
+def _lone_kernel(tree: Tree) -> BootLoaderEntry | None:
+    """The only kernel in /boot, with its initramfs: the fallback without a configuration."""
     kernels = [path for path in tree.match("/boot/vmlinuz*") if "rescue" not in path]
     real = sorted({tree.real_path(path) or path for path in kernels})
     if len(real) != 1:
@@ -115,10 +115,10 @@ def _lone_kernel(tree: Tree) -> Entry | None:
         f"initrd{suffix}",
     )
     initrds = tuple(f"/boot/{name}" for name in names if tree.exists(f"/boot/{name}"))[:1]
-    return Entry("", real[0], initrds, "", "")
+    return BootLoaderEntry("", real[0], initrds, "", "")
 
 
-def _version_in_name(entry: Entry | None) -> str:
+def _version_in_name(entry: BootLoaderEntry | None) -> str:
     name = entry.kernel.rsplit("/", 1)[-1] if entry else ""
     return name.partition("-")[2]
 
@@ -129,7 +129,7 @@ def _os_name(tree: Tree) -> str:
     return match[1] if match else "Linux"
 
 
-# What makes an initramfs, by a file that only it has; the first one that is there.
+# Tools that make an initramfs, by files that only they have; the first match counts.
 _INITRAMFS_TOOLS = {
     "dracut": ("/usr/lib/dracut/dracut-init.sh", "/usr/lib/dracut/dracut-functions.sh"),
     "initramfs-tools": ("/usr/share/initramfs-tools/hook-functions", "/usr/sbin/mkinitramfs"),
@@ -140,7 +140,7 @@ _FAMILIES = {"ubuntu": "debian", "rhel": "fedora", "centos": "fedora", "opensuse
 
 
 def _tags(tree: Tree) -> tuple[str, ...]:
-    """The tool that makes the initramfs and the family of the distribution, where known."""
+    """The tool that makes the initramfs and the family of the distribution, if known."""
     tools = (tool for tool, paths in _INITRAMFS_TOOLS.items() if any(map(tree.exists, paths)))
     text = tree.text("/etc/os-release") or tree.text("/usr/lib/os-release")
     words = re.findall(r'^ID(?:_LIKE)?="?([^"\n]*)', text, re.MULTILINE)
@@ -155,19 +155,19 @@ def _architecture(tree: Tree) -> str:
     return ""
 
 
-# Linux, init/main.c, kernel_init, and the initramfs after it: the first of these that is there.
+# The programs that the kernel and an initramfs try as init, in order (Linux, init/main.c).
 _INITS = ("/sbin/init", "/etc/init", "/bin/init", "/bin/sh")
 
 
 def _init(tree: Tree, cmdline: str) -> str:
-    """The first program of the system; "" where none is there."""
+    """The first program of the system, init; "" where there is none."""
     named = re.search(r"(?:^|\s)init=(\S+)", cmdline)
     paths = (named[1], *_INITS) if named else _INITS
     return next((path for path in paths if tree.exists(path)), "")
 
 
 def read_initrds(tree: Tree, paths: tuple[str, ...]) -> tuple[Initramfs | None, str]:
-    """All initramfs of an entry as one, as the kernel unpacks them; why one could not be read."""
+    """Read all initramfs of an entry as one, as the kernel does; return it and a fault or ""."""
     names: set[str] = set()
     files: dict[str, bytes] = {}
     for path in paths:
@@ -185,8 +185,8 @@ def read_initrds(tree: Tree, paths: tuple[str, ...]) -> tuple[Initramfs | None, 
 
 def driver_places(
     tree: Tree, version: str, initramfs: Initramfs | None, *, unread: bool
-) -> dict[str, Place]:
-    """Where each driver is; unknown where nothing that could tell was found."""
+) -> dict[str, DriverPlace]:
+    """The place of each driver; "unknown" without a file that could tell it."""
     folder = _module_folder(tree, version) or "/nowhere"
     config = tree.text(f"/boot/config-{version}") or tree.text(f"{folder}/config")
     builtin = _module_names(tree.text(f"{folder}/modules.builtin", 8 << 20).split())
@@ -196,7 +196,7 @@ def driver_places(
         for name, content in initramfs.files.items():
             if name.endswith("modules.builtin"):
                 builtin |= _module_names(content.decode("utf-8", "replace").split())
-    places: dict[str, Place] = {}
+    places: dict[str, DriverPlace] = {}
     for driver, option in DRIVERS.items():
         if driver in builtin or f"\n{option}=y\n" in config:
             places[driver] = "built in"
@@ -212,13 +212,13 @@ def driver_places(
 
 
 def _module_folder(tree: Tree, version: str) -> str:
-    """The folder with the modules of the kernel of this version; "" where there is none."""
+    """The folder with the modules of this kernel version; "" where there is none."""
     folders = (f"{base}/{version}" for base in ("/usr/lib/modules", "/lib/modules"))
     return next((path for path in folders if version and tree.exists(path)), "")
 
 
 def _modules_on_root(tree: Tree, folder: str) -> set[str]:
-    """The drivers that ``modules.dep`` lists and that are there."""
+    """The drivers that ``modules.dep`` lists and that exist."""
     found = set()
     for line in tree.text(f"{folder}/modules.dep", 16 << 20).splitlines():
         path = line.partition(":")[0]
@@ -229,21 +229,21 @@ def _modules_on_root(tree: Tree, folder: str) -> set[str]:
 
 
 def _module_names(paths: Iterable[str]) -> set[str]:
-    """Names of kernel modules in paths: ``kernel/fs/ext4/ext4.ko.xz`` is ``ext4``.
+    """The names of kernel modules in paths: ``ext4`` for ``kernel/fs/ext4/ext4.ko.xz``.
 
-    A small initramfs may put a number for the order of loading before a name: ``07-sd_mod.ko``.
+    A small initramfs may have numbers for the load order before the names: ``07-sd_mod.ko``.
     """
     found = (re.search(r"(?:^|/)(?:\d\d-)?([^/]+)\.ko(?:\.\w+)?$", path) for path in paths)
     return {match[1].replace("-", "_") for match in found if match}
 
 
-def _blacklisted(tree: Tree, cmdline: str, initramfs: Initramfs | None) -> list[Blacklisted]:
+def _blacklisted(tree: Tree, cmdline: str, initramfs: Initramfs | None) -> list[BlacklistedDriver]:
     rows = []
     for word in re.findall(
         r"(?:module_blacklist|modprobe\.blacklist|rd\.driver\.blacklist)=(\S+)", cmdline
     ):
         rows += [
-            Blacklisted(driver=name, by="the kernel's command line", early=True)
+            BlacklistedDriver(driver=name, by="the kernel's command line", early=True)
             for name in word.split(",")
         ]
     if initramfs:
@@ -259,19 +259,19 @@ def _blacklisted(tree: Tree, cmdline: str, initramfs: Initramfs | None) -> list[
     return [row for row in rows if row.driver in DRIVERS]
 
 
-def _modprobe(text: str, by: str, *, early: bool) -> list[Blacklisted]:
-    """``blacklist`` and ``install … /bin/false`` lines (modprobe.d(5))."""
+def _modprobe(text: str, by: str, *, early: bool) -> list[BlacklistedDriver]:
+    """The drivers in ``blacklist`` and ``install … /bin/false`` lines (modprobe.d(5))."""
     found = re.findall(
         r"^\s*(?:blacklist\s+(\S+)|install\s+(\S+)\s+(?:/usr)?/bin/(?:false|true))",
         text,
         re.MULTILINE,
     )
     names = (first or second for first, second in found)
-    return [Blacklisted(driver=name.replace("-", "_"), by=by, early=early) for name in names]
+    return [BlacklistedDriver(driver=name.replace("-", "_"), by=by, early=early) for name in names]
 
 
 def _device_names(tree: Tree, cmdline: str) -> list[DeviceName]:
-    """Where a disk is named by its device, which is another one on another bus."""
+    """The places that name a disk by its device, which differs on another bus."""
     rows = []
     root = re.search(r"(?:^|\s)root=(\S+)", cmdline)
     if root and _DEVICE_NAME.match(root[1]):
@@ -287,7 +287,7 @@ def _device_names(tree: Tree, cmdline: str) -> list[DeviceName]:
 
 
 def _mounts_needed(tree: Tree, cmdline: str) -> list[str]:
-    """What the kernel's command line and fstab want, but for swap and what may be missing."""
+    """The filesystems that the kernel command line and fstab require, without swap and nofail."""
     rows = re.findall(r"(?:^|\s)root=((?:UUID|LABEL)=\S+)", cmdline)
     for line in tree.text("/etc/fstab").splitlines():
         words = line.split()

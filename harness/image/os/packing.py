@@ -1,4 +1,4 @@
-"""The packings that kernels and their initramfs come in."""
+"""The compression formats of kernels and their initramfs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LZ4_BLOCK_BYTES = 8 << 20
 _STEP_BYTES = 1 << 20
 _LZ4_LEGACY = b"\x02\x21\x4c\x18"
 
-# What a stream begins with, and what unpacks it (Linux, lib/decompress.c).
+# The magic of each compression format, and its decompressor (Linux, lib/decompress.c).
 _DECOMPRESSORS: tuple[tuple[bytes, Callable[[], Any]], ...] = (
     (b"\x1f\x8b", lambda: zlib.decompressobj(wbits=31)),
     (b"\xfd7zXZ\0", lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ)),
@@ -34,18 +34,18 @@ _DECOMPRESSORS: tuple[tuple[bytes, Callable[[], Any]], ...] = (
 
 
 class PackingError(FormatError):
-    """It cannot be unpacked; ``str()`` says why."""
+    """A damaged compressed stream; ``str()`` says why it cannot be unpacked."""
 
 
 class UnknownPackingError(PackingError):
-    """It is packed in a way that is not known here, or not at all."""
+    """An unknown compression format, or none."""
 
 
-class Unpacking:
-    """A packed stream, unpacked piece by piece while it is iterated over; at most 512 MiB.
+class UnpackedStream:
+    """The content of a compressed stream, unpacked in pieces by iteration; at most 512 MiB.
 
-    ``rest`` is what comes after it, once it is through. Iterating raises PackingError for a damaged
-    one; the constructor raises UnknownPackingError for what is none.
+    ``rest`` is the data after the stream, set at the end. Iterating raises PackingError for a
+    damaged stream; the constructor raises UnknownPackingError for an unknown format.
     """
 
     def __init__(self, packed: memoryview) -> None:
@@ -67,7 +67,7 @@ class Unpacking:
                 raise PackingError("is larger than any initramfs")
 
     def _next(self, pieces: Iterator[bytes]) -> bytes:
-        """The next piece that is not empty; an empty one at the end."""
+        """The next piece that is not empty; b"" at the end."""
         try:
             return next((piece for piece in pieces if piece), b"")
         except PackingError:
@@ -93,7 +93,7 @@ class Unpacking:
                 at += len(data)
             at_end = not data and at >= len(self._packed)
             piece = decompressor.decompress(data, _STEP_BYTES)
-            # Only zlib hands back what it had no room for; the others keep it themselves.
+            # Only zlib returns unconsumed input; the others keep it themselves.
             data = getattr(decompressor, "unconsumed_tail", b"")
             if at_end and not piece and not decompressor.eof:
                 raise PackingError("breaks off")
@@ -101,9 +101,9 @@ class Unpacking:
         self.rest = self._packed[at - len(decompressor.unused_data) :]
 
     def _lz4_legacy(self) -> Iterator[bytes]:
-        """The legacy frame of lz4 (LZ4 Frame Format 1.6, "Legacy frame"), as the kernel reads it.
+        """Unpack a legacy frame of lz4 (LZ4 Frame Format 1.6, "Legacy frame"), as the kernel does.
 
-        It has no mark at its end: what is no block of it comes after it.
+        The frame has no end mark: it ends before the first invalid block.
         """
         packed, at = self._packed, 4
         while at + 4 <= len(packed):

@@ -1,7 +1,6 @@
-"""What is known of a disk and of the system on it: the facts, without their readers.
+"""The facts of a disk and of the system on it, without their readers.
 
-Who only holds facts against something, or passes them on, needs none of the libraries that read
-file systems.
+Code that only compares facts or passes them on does not need the filesystem libraries.
 """
 
 from __future__ import annotations
@@ -11,15 +10,16 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 
-class _Model(BaseModel):
+class _FactsModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class CloudInit(_Model):
-    """``datasources`` is what ``datasource_list`` says, None where it says nothing.
+class CloudInit(_FactsModel):
+    """The setup of cloud-init. ``datasources`` is the ``datasource_list``, None without one.
 
-    ``program`` and ``started_by`` are the files that show it installed and enabled; ``disabled_by``
-    and ``network_disabled_by`` name the file that does it. Each is "" where there is none.
+    ``program`` and ``started_by`` are the files that prove it installed and enabled;
+    ``disabled_by`` and ``network_disabled_by`` name the file that disables it. Each is "" where
+    there is none.
     """
 
     installed: bool
@@ -34,10 +34,10 @@ class CloudInit(_Model):
     stand_in: str
 
 
-Place = Literal["built in", "initramfs", "root", "missing", "unknown"]
-"""Where a driver is: in the kernel, in the initramfs, only on the root file system, nowhere."""
+DriverPlace = Literal["built in", "initramfs", "root", "missing", "unknown"]
+"""The place of a driver: the kernel, the initramfs, only the root filesystem, or none."""
 
-# Driver to the option of the kernel's configuration that builds it.
+# The option of the kernel configuration for each driver.
 DRIVERS = {
     "virtio_pci": "CONFIG_VIRTIO_PCI",
     "virtio_scsi": "CONFIG_SCSI_VIRTIO",
@@ -56,27 +56,27 @@ DRIVERS = {
 }
 
 DRIVERS_BEFORE_NETWORK = ("virtio_pci", "virtio_net", "e1000", "vmxnet3")
-"""What an installer needs before the network brings it anything."""
+"""Drivers that an installer needs before it can load anything from the network."""
 DRIVERS_BEFORE_ISO = ("sr_mod", "isofs")
-"""What an installer needs before its own disc brings it anything, on any bus."""
+"""Drivers that an installer needs before it can load anything from its ISO, on any bus."""
 
 
 FAMILIES = ("debian", "fedora", "suse", "alpine", "arch")
 """Families of distributions, as ``ID`` and ``ID_LIKE`` of os-release(5) name them."""
 
 
-class Blacklisted(_Model):
-    """A driver that is kept from loading, and what says so. ``early``: before the root is there."""
+class BlacklistedDriver(_FactsModel):
+    """A blacklisted driver, and the file that says so. ``early``: before the root is mounted."""
 
     driver: str
     by: str
     early: bool
 
 
-class DeviceName(_Model):
-    """A place that names a disk by its ``device``, and where that is, for people.
+class DeviceName(_FactsModel):
+    """A place that names a disk by its ``device``; ``where`` names the place for people.
 
-    ``may_be_missing``: fstab says ``nofail``, and the boot goes on without it.
+    ``may_be_missing``: fstab has ``nofail``, and the boot continues without it.
     """
 
     device: str
@@ -84,20 +84,20 @@ class DeviceName(_Model):
     may_be_missing: bool = False
 
 
-class LinuxFacts(_Model):
+class LinuxFacts(_FactsModel):
     """A Linux system.
 
-    ``tags`` name what makes its initramfs and its family of distributions: remedies are said in
+    ``tags`` name the tool that makes its initramfs and its family of distributions: remedies use
     their commands.
-    ``kernel`` is the path of what boots by default, "" where no configuration names one;
-    ``kernel_found`` tells whether it is there. ``initramfs_fault`` says why an initramfs that is
-    named could not be read, ``kernel_fault`` why the kernel will not unpack itself.
-    ``entry_waits``: the boot loader waits for a key. ``init`` is the first program on the root file
-    system, "" where there is none, and ``init_is_program`` tells it from a script, which may do
+    ``kernel`` is the path of the kernel that boots by default, "" where no configuration names one;
+    ``kernel_found`` tells whether it exists. ``initramfs_fault`` says why a named initramfs could
+    not be read, ``kernel_fault`` why the kernel cannot decompress itself.
+    ``entry_waits``: the boot loader waits for a key. ``init`` is the first program on the root
+    filesystem, "" where there is none; ``init_is_program`` is False for a script, which may do
     anything.
-    ``modules`` is the folder with the kernel's modules.
+    ``modules`` is the folder of the kernel modules.
     ``device_names`` are the places that name a disk by its device;
-    ``mounts_needed`` are ``UUID=`` and ``LABEL=`` of file systems that the boot waits for.
+    ``mounts_needed`` are ``UUID=`` and ``LABEL=`` of filesystems that the boot waits for.
     """
 
     name: str
@@ -119,24 +119,24 @@ class LinuxFacts(_Model):
     cmdline: str
     root_type: str
     modules: str = ""
-    drivers: dict[str, Place]
-    blacklisted: tuple[Blacklisted, ...]
+    drivers: dict[str, DriverPlace]
+    blacklisted: tuple[BlacklistedDriver, ...]
     device_names: tuple[DeviceName, ...]
     mounts_needed: tuple[str, ...]
     serial_console: bool
     cloud_init: CloudInit
 
 
-class IsoLinux(_Model):
-    """The Linux that a disc starts.
+class IsoLinux(_FactsModel):
+    """The Linux that an ISO starts.
 
-    ``kernel`` and ``initrds`` are paths on the disc; ``config`` is the boot configuration that
-    names them, "" where they are where discs of this kind have them. ``kernel_fault`` says why the
-    kernel will not unpack itself.
-    ``drivers`` are as kernel and initrds have them: "missing" is what is in neither. ``later`` is
-    what may bring more of them, in words, "" where nothing on the disc may; but for those of
-    ``needed_first``, without which it cannot be had. ``on_demand``: the installer loads it piece by
-    piece as it runs.
+    ``kernel`` and ``initrds`` are paths on the ISO; ``config`` is the boot configuration that names
+    them, "" where they were found at the usual paths of such an ISO. ``kernel_fault`` says why the
+    kernel cannot decompress itself.
+    ``drivers`` are those of kernel and initrds: "missing" is in neither. ``later`` names a source
+    of more drivers for people, "" where there is none; it cannot provide those in
+    ``needed_first``, which are needed to read it. ``on_demand``: the installer loads single parts
+    of it as it runs.
     ``problem`` says why nothing is known of the drivers, "" otherwise.
     """
 
@@ -146,18 +146,19 @@ class IsoLinux(_Model):
     kernel_version: str = ""
     kernel_fault: str = ""
     initrds: tuple[str, ...] = ()
-    drivers: dict[str, Place] = {}
+    drivers: dict[str, DriverPlace] = {}
     later: str = ""
     on_demand: bool = False
     needed_first: tuple[str, ...] = ()
     problem: str = ""
 
 
-class DriverFacts(_Model):
-    """A driver's service. ``start`` is None without one; ``bound_by`` is the key that binds it.
+class DriverFacts(_FactsModel):
+    """The service of a Windows driver.
 
-    ``file`` is the driver's path on the disk, "" where it is not there; ``staged`` its path in the
-    driver store, from where Plug and Play installs it, "" likewise.
+    ``start`` is None without a service; ``bound_by`` is the registry key that binds it. ``file`` is
+    the path of the driver, "" where it does not exist; ``staged`` its path in the driver store,
+    from which Plug and Play installs it, "" likewise.
     """
 
     service: str
@@ -167,10 +168,10 @@ class DriverFacts(_Model):
     staged: str = ""
 
 
-class WindowsFacts(_Model):
-    """A Windows. ``disk`` is its driver for virtio-scsi, ``block`` that for virtio-blk.
+class WindowsFacts(_FactsModel):
+    """A Windows system. ``disk`` is its driver for virtio-scsi, ``block`` that for virtio-blk.
 
-    ``fault`` says why its registry could not be read; then nothing else is known.
+    ``fault`` says why the registry could not be read; then nothing else is known.
     """
 
     volume: str
@@ -182,7 +183,7 @@ class WindowsFacts(_Model):
     fault: str = ""
 
 
-class VolumeFacts(_Model):
+class VolumeFacts(_FactsModel):
     """A volume. ``fault`` says why it could not be read, ``damage`` why Linux will not mount it."""
 
     name: str
@@ -194,14 +195,14 @@ class VolumeFacts(_Model):
     damage: str = ""
 
 
-class DiskFacts(_Model):
-    """What is on a disk.
+class DiskFacts(_FactsModel):
+    """The facts of a disk.
 
     ``efi_architectures`` are those of the loaders at the removable media path, ``efi_others`` the
-    paths of loaders elsewhere on an EFI system partition, which only a boot entry leads to;
-    ``efi_unsigned`` are those at the removable media path, for x86-64, that nobody has signed.
-    ``bios_starts`` is None where the boot code is of nobody that is known. ``unread`` names what
-    could not be read: where it is not empty, what is missing is not proved to be absent.
+    paths of loaders elsewhere on an EFI system partition, which only a boot entry starts;
+    ``efi_unsigned`` are those at the removable media path, for x86-64, without a signature.
+    ``bios_starts`` is None for the code of an unknown boot loader. ``unread`` names the parts that
+    could not be read: if there are any, a file that was not found may still exist.
     """
 
     table: str

@@ -1,7 +1,7 @@
-"""The files of an image in a WIM, had from wimlib-imagex (wimlib, GPL-3; a program of the host).
+"""The files of an image in a WIM, read by wimlib-imagex (wimlib, GPL-3; a program of the host).
 
-wimlib is C and meets bytes of a stranger: it runs under limits, writes nothing but its stdout, and
-what it says is cut at a limit. It compares the hash of what it extracts.
+wimlib is C and parses untrusted bytes: it runs under limits, writes only to stdout, and its output
+is bounded. It verifies the hash of each file that it extracts.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _SETUP_INDEX = 2  # Microsoft's boot.wim: 1 is Windows PE, 2 is Windows Setup
 
 
 class WimError(FormatError):
-    """A WIM that cannot be read. ``str()`` says why, in words that begin a clause."""
+    """An unreadable WIM. ``str()`` says why, in a clause."""
 
 
 @dataclass(frozen=True, slots=True)
 class WimImage:
-    """Which image of a WIM: its index, counted from 1, of how many, and its name."""
+    """An image of a WIM: its index from 1, the number of images, and its name."""
 
     index: int
     count: int
@@ -37,21 +37,21 @@ class WimImage:
 
 
 class WimFiles:
-    """The files of one image. Paths are absolute, with ``/``, in any case; no link is followed."""
+    """The files of one image. Paths are absolute, with ``/``, and ignore case; no links."""
 
     def __init__(self, path: Path, image: WimImage) -> None:
-        """Raises WimError where the image cannot be listed, HostError without wimlib."""
+        """List the image; raises WimError where that fails, HostError without wimlib."""
         self._path = path
         self.image = image
         listed = _wimlib("dir", str(path), str(image.index)).decode("utf-8", errors="replace")
         self._paths = {row.lower(): row for row in listed.splitlines()}
 
     def exists(self, path: str) -> bool:
-        """Whether there is anything at ``path``."""
+        """Tell whether ``path`` exists."""
         return path.lower() in self._paths
 
     def match(self, pattern: str) -> list[str]:
-        """The paths that ``pattern`` names, sorted; ``*`` within one name."""
+        """The paths that match ``pattern``, sorted; ``*`` matches within one name."""
         parts = pattern.lower().split("/")
         return sorted(
             path
@@ -61,7 +61,7 @@ class WimFiles:
         )
 
     def read(self, path: str, limit_bytes: int = MAX_FILE_BYTES) -> bytes | None:
-        """A file's content; None where there is none. Raises WimError where it cannot be had."""
+        """The content of a file; None where there is none. Raises WimError where reading fails."""
         name = self._paths.get(path.lower())
         if name is None:
             return None
@@ -70,12 +70,12 @@ class WimFiles:
 
 
 def setup_image(path: Path) -> WimImage:
-    """The image that a ``boot.wim`` starts: the one that it marks, else the second, or its only.
+    """The image that a ``boot.wim`` starts: the marked one, else the second, or the only one.
 
-    Raises WimError where it is no WIM that can be read, HostError without wimlib.
+    Raises WimError for an unreadable WIM, HostError without wimlib.
     """
     text = _wimlib("info", str(path), with_stderr=True).decode("utf-8", errors="replace")
-    # What wimlib says of the file comes before what the file says of its images.
+    # The facts of the WIM come before those of its images, which are untrusted text.
     count, marked = _number(text, "Image Count"), _number(text, "Boot Index")
     if not count:
         raise WimError("boot.wim holds no image")
@@ -92,7 +92,7 @@ def _number(text: str, name: str) -> int:
 def _wimlib(
     command: str, *words: str, limit_bytes: int | None = None, with_stderr: bool = False
 ) -> bytes:
-    """What ``wimlib-imagex command words`` says."""
+    """Run ``wimlib-imagex command words`` and return its output."""
     limits = _LIMITS if limit_bytes is None else replace(_LIMITS, output_bytes=limit_bytes + 1)
     line = [str(find_program("wimlib-imagex")), command, *words]
     try:

@@ -1,4 +1,4 @@
-r"""Windows on a disk or in a WIM: which, and whether it finds a virtio disk and a virtio NIC.
+r"""Windows on a disk or in a WIM: its name, and its drivers for a virtio disk and a virtio NIC.
 
 Windows starts a disk driver at boot only if its service says ``Start`` 0 and the device's PCI id is
 bound to it: until Windows 7 in ``Control\CriticalDeviceDatabase``, since Windows 8 in
@@ -29,26 +29,26 @@ _SOFTWARE = "/Windows/System32/config/SOFTWARE"
 _STORE = "/Windows/System32/DriverStore/FileRepository"
 
 
-class Files(Protocol):
-    """Files by absolute path, wherever they lie: a Tree of a disk, or a WIM's."""
+class WindowsFiles(Protocol):
+    """The files of a Windows by absolute path: a Tree of a disk, or those of a WIM."""
 
     def exists(self, path: str) -> bool:
-        """Whether there is anything at ``path``."""
+        """Tell whether ``path`` exists."""
 
     def match(self, pattern: str) -> list[str]:
-        """The paths that ``pattern`` names; ``*`` within one name."""
+        """The paths that match ``pattern``; ``*`` matches within one name."""
 
     def read(self, path: str, limit_bytes: int) -> bytes | None:
-        """A file's content; None where there is none."""
+        """The content of a file; None where there is none."""
 
 
-def is_windows_root(tree: Files) -> bool:
-    """Whether what Windows cannot start without is there: its kernel and its registry."""
+def is_windows_root(tree: WindowsFiles) -> bool:
+    """Tell whether the kernel and the registry of a Windows are here."""
     return tree.exists(_KERNEL) and tree.exists(_SYSTEM)
 
 
-def read_windows(tree: Files, volume: str) -> WindowsFacts:
-    """The facts of the Windows whose files are ``tree``. Never raises for its registry."""
+def read_windows(tree: WindowsFiles, volume: str) -> WindowsFacts:
+    """Read the facts of the Windows with the files ``tree``. Never raises for its registry."""
     try:
         system = _hive(tree, _SYSTEM)
         control_set = _control_set(system)
@@ -60,13 +60,13 @@ def read_windows(tree: Files, volume: str) -> WindowsFacts:
             block=_driver(tree, system, control_set, "viostor", _BLOCK_ID),
             nic=_driver(tree, system, control_set, "netkvm", _NIC_ID),
         )
-    except Exception as error:  # regipy raises what construct, struct and its own code raise
+    except Exception as error:  # regipy raises exceptions of construct, struct and its own
         what = str(error).splitlines()[0][:200] if str(error) else ""
         return WindowsFacts(volume=volume, fault=f"{_SYSTEM}: {type(error).__name__}: {what}")
 
 
-def _hive(tree: Files, path: str) -> Any:
-    """A hive. regipy opens a path: it gets a pipe, as no file may be written here."""
+def _hive(tree: WindowsFiles, path: str) -> Any:
+    """Open a registry hive. regipy needs a path: it gets a pipe, as no file may be written here."""
     content = tree.read(path, _HIVE_BYTES) or b""
     _check_bins(content)
     reader, writer = os.pipe()
@@ -84,7 +84,7 @@ def _hive(tree: Files, path: str) -> Any:
 
 
 def _check_bins(content: bytes) -> None:
-    """Raise ValueError where the chain of bins breaks: regipy would read on beside the hole.
+    """Raise ValueError for a broken chain of bins, after which regipy would read wrong data.
 
     After libregf's "Windows NT Registry File (REGF) format", 2 and 3.
     """
@@ -102,7 +102,7 @@ def _control_set(system: Any) -> str:
     """The control set of the next boot: ``Select``, value ``Current``; without one, the first.
 
     A hive that was never booted, as in a WIM, may lack the value. Raises ValueError where the set
-    is not there: nothing could be said of its services.
+    does not exist: its services are unknown then.
     """
     select = _key(system, "\\Select")
     number = select.get_value("Current") if select is not None else None
@@ -112,7 +112,7 @@ def _control_set(system: Any) -> str:
     return name
 
 
-def _product(tree: Files) -> str:
+def _product(tree: WindowsFiles) -> str:
     try:
         key = _hive(tree, _SOFTWARE).get_key("\\Microsoft\\Windows NT\\CurrentVersion")
         return str(key.get_value("ProductName") or "Windows")
@@ -120,7 +120,9 @@ def _product(tree: Files) -> str:
         return "Windows"
 
 
-def _driver(tree: Files, system: Any, control_set: str, service: str, device: str) -> DriverFacts:
+def _driver(
+    tree: WindowsFiles, system: Any, control_set: str, service: str, device: str
+) -> DriverFacts:
     key = _key(system, f"{control_set}\\Services\\{service}")
     start = key.get_value("Start") if key is not None else None
     image = str(key.get_value("ImagePath") or "") if key is not None else ""
@@ -141,7 +143,7 @@ def _key(hive: Any, path: str) -> Any:
 
 
 def _bindings(system: Any, control_set: str, service: str, device: str) -> Iterator[str]:
-    """Keys that bind a device of this id to a driver, whatever subsystem and revision they name."""
+    """Yield the keys that bind a device of this id to a driver, for any subsystem and revision."""
     old = _key(system, f"{control_set}\\Control\\CriticalDeviceDatabase")
     for key in old.iter_subkeys() if old is not None else ():
         bound_to = str(key.get_value("Service") or "").lower()
@@ -153,8 +155,8 @@ def _bindings(system: Any, control_set: str, service: str, device: str) -> Itera
             yield f"\\DriverDatabase\\DeviceIds\\PCI\\{key.name}"
 
 
-def _file(tree: Files, image: str, service: str) -> str:
-    """Where the driver lies; ``ImagePath`` counts from the Windows folder unless it is absolute."""
+def _file(tree: WindowsFiles, image: str, service: str) -> str:
+    """The path of the driver; ``ImagePath`` is relative to the Windows folder or absolute."""
     path = re.sub(r"^\\?(?:SystemRoot|\?\?\\[A-Za-z]:\\Windows)\\", "", image, flags=re.IGNORECASE)
     path = path or f"System32\\drivers\\{service}.sys"
     full = "/Windows/" + path.replace("\\", "/").lstrip("/")

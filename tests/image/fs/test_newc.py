@@ -2,12 +2,12 @@ import gzip
 import subprocess
 from pathlib import Path
 
-from harness.image.fs.newc import newc, with_files
+from harness.image.fs.newc import append_files, newc_archive
 
 
 def test_cpio_unpacks_what_was_packed(tmp_path: Path) -> None:
     files = {"init": b"#!/bin/sh\n", "modules/a.ko": b"x" * 5, "empty": b""}
-    archive = newc(files, ("dev", "modules"))
+    archive = newc_archive(files, ("dev", "modules"))
     assert len(archive) % 4 == 0
     listing = subprocess.run(
         ["cpio", "-itv", "--quiet", "--numeric-uid-gid"], input=archive, capture_output=True
@@ -24,8 +24,8 @@ def test_cpio_unpacks_what_was_packed(tmp_path: Path) -> None:
 def test_files_go_behind_an_initrd_of_any_length(tmp_path: Path) -> None:
     """As the kernel unpacks it: what is packed, zeros, then a plain archive at a multiple of 4."""
     for filler in range(4):
-        packed = gzip.compress(newc({"init": b"i" * filler}), mtime=0)
-        initrd = with_files(packed, {"preseed.cfg": b"d-i x\n", "a/b/c": b"deep"})
+        packed = gzip.compress(newc_archive({"init": b"i" * filler}), mtime=0)
+        initrd = append_files(packed, {"preseed.cfg": b"d-i x\n", "a/b/c": b"deep"})
         assert initrd.startswith(packed)
         behind = initrd[len(packed) :].lstrip(b"\0")
         assert (len(initrd) - len(behind)) % 4 == 0

@@ -8,7 +8,7 @@ import pytest
 
 from harness.image.fs.filesystem import MAX_FILE_BYTES, Kind, Node
 from harness.image.fs.tree import Tree
-from harness.image.os.bootconfig import Entry, default_entry
+from harness.image.os.bootconfig import BootLoaderEntry, default_entry
 
 
 @dataclass
@@ -51,7 +51,7 @@ def system(**files: str) -> Tree:
     return Tree(root)
 
 
-def entry_of(**files: str) -> Entry:
+def entry_of(**files: str) -> BootLoaderEntry:
     found = default_entry(system(**files))
     assert found
     return found
@@ -78,7 +78,7 @@ submenu 'Advanced options for Debian GNU/Linux' $menuentry_id_option 'gnulinux-a
 
 def test_the_first_entry_is_the_default() -> None:
     found = entry_of(**{"boot/grub/grub.cfg": _DEBIAN, "boot/vmlinuz-6.1": "x"})
-    assert found == Entry(
+    assert found == BootLoaderEntry(
         title="Debian GNU/Linux",
         kernel="/boot/vmlinuz-6.1",
         initrds=("/boot/initrd.img-6.1",),

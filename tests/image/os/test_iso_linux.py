@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.image.fs.newc import newc
-from harness.image.iso.iso import System, known_systems
+from harness.image.fs.newc import newc_archive
+from harness.image.iso.iso import IsoSystem, known_systems
 from harness.image.os.iso_linux import read_iso_linux
 from harness.image.os.system import IsoLinux
 from harness.image.source import LocalFile
@@ -128,7 +128,7 @@ _LINUX_ROWS = [row for row in known_systems() if row.starts]
 
 @pytest.mark.parametrize("row", _LINUX_ROWS, ids=lambda row: f"{row.family} {row.kind}")
 @pytest.mark.parametrize("later", [False, True])
-def test_where_each_family_has_its_kernel(tmp_path: Path, row: System, *, later: bool) -> None:
+def test_where_each_family_has_its_kernel(tmp_path: Path, row: IsoSystem, *, later: bool) -> None:
     """A disc without a boot configuration; with ``later``, with what brings more drivers."""
     paths = [*row.any_of[:1], *row.all_of]
     contents = {path.replace("*", "x86_64"): b"x" for path in paths}
@@ -149,7 +149,7 @@ def test_where_each_family_has_its_kernel(tmp_path: Path, row: System, *, later:
         assert found.later.startswith(f"{row.later.what} (/")
 
 
-def _names(row: System) -> tuple[str, str]:
+def _names(row: IsoSystem) -> tuple[str, str]:
     return row.starts[0].kernel, row.starts[0].initrd
 
 
@@ -233,7 +233,7 @@ def test_an_installer_from_the_network_needs_its_nic_first(tmp_path: Path) -> No
 )
 def test_an_initrd_that_fetches_the_rest(tmp_path: Path, name: str, said: str) -> None:
     """Even where the disc is of nobody that is known, as of a netboot that somebody put on one."""
-    content = BARE + newc({name: b"x"})
+    content = BARE + newc_archive({name: b"x"})
     found = linux_on(tmp_path, _SMALL | {"initrd.gz": content})
     assert found.later == said
     assert "virtio_net" in found.needed_first

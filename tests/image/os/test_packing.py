@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from harness.image.os.packing import PackingError, UnknownPackingError, Unpacking
+from harness.image.os.packing import PackingError, UnknownPackingError, UnpackedStream
 from tests.image.kernels import CONTENT, PACKINGS
 
 # Enough for many pieces of the decompressors, and not all the same.
@@ -16,7 +16,7 @@ LARGE = random.Random(3).randbytes(1 << 15) * 40
 
 def unpacked(packed: bytes) -> tuple[bytes, bytes]:
     """The content, and what comes after it."""
-    unpacking = Unpacking(memoryview(packed))
+    unpacking = UnpackedStream(memoryview(packed))
     content = b"".join(unpacking)
     return content, bytes(unpacking.rest)
 
@@ -54,4 +54,4 @@ def test_damage_is_an_error_of_one_kind(name: str) -> None:
 @pytest.mark.parametrize("content", [b"", b"\x1f", b"070701", bytes(100)])
 def test_what_is_not_packed_is_told_apart(content: bytes) -> None:
     with pytest.raises(UnknownPackingError):
-        Unpacking(memoryview(content))
+        UnpackedStream(memoryview(content))
