@@ -1,7 +1,7 @@
-"""The plugin of pytest: catalogs are test files, and ``booted`` is a machine that runs.
+"""The plugin of pytest: catalogs are test files, and ``booted`` is a fixture of a running machine.
 
-It is loaded into every run of pytest in whose environment harness is: so it imports what it needs
-where it needs it, and takes nothing for a catalog that nobody has named.
+It is loaded into every run of pytest where harness is installed. So it imports modules only where
+it needs them, and collects only catalogs that were named.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from harness.session import LiveMachine
 
 _SOURCES = frozenset({"url", "file", "recipe"})
-# Marks with a meaning of their own: a tag of that name must not skip an image.
+# Marks with a meaning in pytest: a tag of that name must not skip an image.
 _TAKEN = frozenset({"skip", "skipif", "xfail", "parametrize", "usefixtures", "filterwarnings"})
 _NAMELESS = "booted: say which image: @pytest.mark.booted(image=...), or --harness-image PATH."
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Its options, all with a name that nobody else has."""
+    """Add the options of the plugin; their names begin with ``--harness``."""
     group = parser.getgroup("harness", "images of a cloud (harness)")
     group.addoption(
         "--harness-accel",
@@ -54,22 +54,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Its mark."""
+    """Register the mark ``booted``."""
     what = "the machine that the fixture of this name gives; image is a path, a link or a name"
     config.addinivalue_line("markers", f"booted(image, until, firmware, provider): {what}")
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """A catalog that was asked for; nothing else."""
+    """Return a collector for a catalog that was asked for; None for any other file."""
     if file_path.suffix != ".toml" or not _is_asked_for(file_path, parent.config):
         return None
     return CatalogFile.from_parent(parent, path=file_path)
 
 
 def _is_asked_for(path: Path, config: pytest.Config) -> bool:
-    """Whether ``path`` is named, or looks like a catalog and its folder is named.
+    """Tell whether ``path`` is named, or looks like a catalog and its folder is named.
 
-    What ``testpaths`` says was not said for this: only words of the command line count.
+    ``testpaths`` is not meant for this: only arguments of the command line count.
     """
     path = path.resolve()
     named = {catalog.resolve() for catalog in config.getini("harness_catalogs")}
@@ -86,7 +86,7 @@ def _is_asked_for(path: Path, config: pytest.Config) -> bool:
 
 
 def _looks_like_a_catalog(path: Path) -> bool:
-    """Whether it has images in it; one that is broken is to be reported, and not passed over."""
+    """Tell whether a file has images in it; a broken catalog is reported, not skipped."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
@@ -104,7 +104,7 @@ class CatalogFile(pytest.File):
     """A catalog: a test for each image, marked with its tags."""
 
     def collect(self) -> Iterator[ImageItem]:
-        """The images in the order of the file; a catalog with faults is an error with all."""
+        """Yield the images in the order of the file; raises CollectError with all its faults."""
         from harness.evidence.guest_text import printable
         from harness.matrix.catalog import CatalogError, load_catalogs
 
@@ -119,14 +119,14 @@ class CatalogFile(pytest.File):
 
 
 def _register(config: pytest.Config, tags: Iterable[str]) -> None:
-    """Make marks of ``tags``, so that --strict-markers knows them."""
+    """Register ``tags`` as marks, for --strict-markers."""
     known = {line.partition(":")[0].partition("(")[0].strip() for line in config.getini("markers")}
     for tag in sorted({*tags} - known - _TAKEN):
         config.addinivalue_line("markers", f"{tag}: images with this tag")
 
 
 class ImageItem(pytest.Item):
-    """An image of a catalog. What this host does wrong is an error, not a failure of the test."""
+    """An image of a catalog. A fault of this host is an error, not a failure of the test."""
 
     def __init__(self, *, planned: PlannedCase, **of_pytest: Any) -> None:
         super().__init__(**of_pytest)
@@ -147,26 +147,26 @@ class ImageItem(pytest.Item):
         options = Options(accel=self.config.getoption("--harness-accel"))
         tried = self._tried = attempt(self._planned, options, run_dir)
         result = tried.result
-        told = {"outcome": result.outcome, "stage": result.stage, "cause": result.cause}
-        self.user_properties += [(name, value or "") for name, value in told.items()]
+        properties = {"outcome": result.outcome, "stage": result.stage, "cause": result.cause}
+        self.user_properties += [(name, value or "") for name, value in properties.items()]
         self.user_properties.append(("run_dir", str(run_dir)))
         if tried.judgement == "error":
             pytest.fail(plain_row(tried), pytrace=False)
 
     def runtest(self) -> None:
-        """Hold what came of it against what is right."""
+        """Fail where the result is not as expected."""
         from harness.report.plain_text import plain_row
 
         if self._tried and self._tried.judgement == "wrong":
             pytest.fail(plain_row(self._tried), pytrace=False)
 
     def reportinfo(self) -> tuple[Path, None, str]:
-        """Where it is, for a report."""
+        """Return the location of the test for a report."""
         return self.path, None, self.name
 
 
 def _location(planned: PlannedCase) -> str:
-    """The file or link of an entry; a recipe is built."""
+    """Return the file or link of an entry; a recipe is built."""
     from harness.matrix.acquire import acquire
     from harness.matrix.stop import Stop
 
@@ -181,15 +181,15 @@ def _run_dir(config: pytest.Config, name: str) -> Path:
     return new_run_dir(name, (config.invocation_params.dir / base) if base else None)
 
 
-class _Wish(NamedTuple):
-    """What a test wants to have booted; ``folder`` is where its path begins."""
+class _BootedImage(NamedTuple):
+    """The image for the fixture ``booted``; a path is relative to ``folder``."""
 
-    image: str
+    location: str
     folder: Path
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that uses ``booted`` runs once for each image."""
+    """Run a test that uses ``booted`` once for each image."""
     if "booted" not in metafunc.fixturenames:
         return
     config, marker = metafunc.config, metafunc.definition.get_closest_marker("booted")
@@ -199,63 +199,63 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         images, folder = config.getoption("--harness-image"), config.invocation_params.dir
     if not isinstance(images, list | tuple):
         images = [images]
-    wishes = [_Wish(str(image), folder) for image in images]
-    if wishes:
-        ids = [Path(wish.image).stem for wish in wishes]
-        metafunc.parametrize("booted", wishes, ids=ids, indirect=True)
+    booted_images = [_BootedImage(str(image), folder) for image in images]
+    if booted_images:
+        ids = [Path(image.location).stem for image in booted_images]
+        metafunc.parametrize("booted", booted_images, ids=ids, indirect=True)
 
 
 @pytest.fixture
 def booted(request: pytest.FixtureRequest) -> Iterator[LiveMachine]:
-    """A running machine around the image of the mark ``booted``, or of ``--harness-image``.
+    """Yield a running machine with the image of the mark ``booted``, or of ``--harness-image``.
 
-    It has reached the network, or the stage ``until`` of the mark; an image that does not come so
-    far fails the test with the diagnosis.
+    It has reached the network, or the stage ``until`` of the mark; an image that does not reach it
+    fails the test with the diagnosis.
     """
     import harness
     from harness.errors import HarnessError
     from harness.evidence.guest_text import printable
     from harness.report.plain_text import plain_findings
 
-    wish: _Wish | None = getattr(request, "param", None)
-    if wish is None:
+    image: _BootedImage | None = getattr(request, "param", None)
+    if image is None:
         pytest.fail(_NAMELESS, pytrace=False)
     marker = request.node.get_closest_marker("booted")
-    said = dict(marker.kwargs) if marker else {}
-    said.pop("image", None)
-    until = said.pop("until", "network")
+    options = dict(marker.kwargs) if marker else {}
+    options.pop("image", None)
+    until = options.pop("until", "network")
     try:
-        location, of_entry = _find(wish, request.config)
+        location, entry_options = _find(image, request.config)
         run_dir = _run_dir(request.config, location)
         request.node.add_report_section("setup", "run folder", str(run_dir))
         request.node.user_properties.append(("run_dir", str(run_dir)))
-        words = {
+        machine_options = {
             "until": until if until in ("seed", "ready") else "network",
             "accel": request.config.getoption("--harness-accel"),
-            **of_entry,
-            **said,
+            **entry_options,
+            **options,
         }
-        with harness.open(location, run_dir=run_dir, **words) as machine:
+        with harness.open(location, run_dir=run_dir, **machine_options) as machine:
             machine.wait_for_stage(until)
             yield machine
     except HarnessError as error:
         lines = [*plain_findings(getattr(error, "findings", ()), getattr(error, "cause", None))]
-        # What an error with findings says is the statement of one of them.
+        # The message of an error with findings is the statement of one of them.
         text = "\n".join(lines or [printable(str(error), 1000)])
         raise pytest.fail.Exception(text, pytrace=False) from None
 
 
-def _find(wish: _Wish, config: pytest.Config) -> tuple[str, dict[str, Any]]:
-    """Location of an image, and what its entry says of the machine where it is the name of one."""
+def _find(image: _BootedImage, config: pytest.Config) -> tuple[str, dict[str, Any]]:
+    """Return the location of an image, and the machine's options if it names an entry."""
     from harness.matrix.catalog import load_catalogs
     from harness.net.link import is_url
 
-    if is_url(wish.image):
-        return wish.image, {}
+    if is_url(image.location):
+        return image.location, {}
     catalogs = config.getini("harness_catalogs")
-    if "/" not in wish.image and catalogs and not (wish.folder / wish.image).exists():
+    if "/" not in image.location and catalogs and not (image.folder / image.location).exists():
         for planned in load_catalogs(catalogs):
-            if planned.entry.name == wish.image:
+            if planned.entry.name == image.location:
                 entry = planned.entry
                 return _location(planned), {"provider": entry.provider, "firmware": entry.firmware}
-    return str(wish.folder / wish.image), {}
+    return str(image.folder / image.location), {}

@@ -13,14 +13,14 @@ import pytest
 
 import harness
 from harness.matrix.catalog import load_catalogs
-from harness.session import LiveMachine, Network, Serial, open_machine
+from harness.session import GuestAddress, LiveMachine, Serial, open_machine
 
 ROOT = Path(__file__).parents[1]
 PYTHON = (ROOT / "docs/python.md").read_text(encoding="utf-8")
 PYTEST = (ROOT / "docs/pytest.md").read_text(encoding="utf-8")
 
 # What a name of the page stands for; the attributes that objects get when they are made.
-_KINDS: dict[str, type] = {"machine": LiveMachine, "serial": Serial, "network": Network}
+_KINDS: dict[str, type] = {"machine": LiveMachine, "serial": Serial, "network": GuestAddress}
 _OWN = {"machine": {"network", "run_dir", "serial"}}
 
 

@@ -96,7 +96,7 @@ ELSEWHERE = {
     "report/plain_text.py": "test_pytest_plugin.py",
     "report/download_progress.py": "cli/test_verify.py",
     "screen/reading.py": "screen/test_ocr.py",
-    "session/follow.py": "session/test_session.py",
+    "session/stage_waiter.py": "session/test_session.py",
     "session/live.py": "session/test_session.py",
     "session/loop.py": "session/test_session.py",
     "session/opening.py": "session/test_session.py",

@@ -90,11 +90,11 @@ def _verify_everywhere(request: TrialRequest, *, as_json: bool) -> NoReturn:
     from harness.report.provider_table import print_provider_table
     from harness.report.run_progress import RunProgress
     from harness.trial.providers import as_json as everywhere_as_json
-    from harness.trial.providers import exit_status, requests_everywhere, try_everywhere
+    from harness.trial.providers import exit_status, requests_for_providers, try_at_providers
 
     with RunProgress(Console(stderr=True)) as progress:
-        rows = try_everywhere(
-            requests_everywhere(request),
+        rows = try_at_providers(
+            requests_for_providers(request),
             progress,
             lambda: DownloadProgress(Console(stderr=True)),
             lambda profile: progress.title(profile.title),

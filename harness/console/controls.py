@@ -14,7 +14,7 @@ from harness.evidence.guest_text import printable
 from harness.machine.qemu_args import DISK_NODE
 from harness.observe.screen import take_screenshot
 from harness.observe.ssh import ssh_command
-from harness.session.live import Live
+from harness.session.live import LiveSession
 
 _ANSWER_CHARS = 2000
 _QMP_NAME = re.compile(r"[a-z_][\w-]*", re.IGNORECASE)
@@ -23,7 +23,7 @@ _QMP_NAME = re.compile(r"[a-z_][\w-]*", re.IGNORECASE)
 class MachineControls:
     """The actions on the machine of a live run; each returns a sentence about its effect."""
 
-    def __init__(self, run: Live) -> None:
+    def __init__(self, run: LiveSession) -> None:
         self._live = run
         self._shots = self._snapshots = self._jobs = 0
         self.actions: dict[str, Callable[..., Awaitable[str]]] = {

@@ -8,7 +8,7 @@ from harness.diagnose.diagnosis import Diagnosis
 from harness.evidence.events import Frame, PersonAction, PersonAnswer, PersonRefusal, QmpEvent
 from harness.evidence.guest_text import printable
 from harness.model.stages import Stage
-from harness.session.follow import sentence_of
+from harness.session.stage_waiter import verdict_sentence
 
 _TEXT_CHARS = 300
 
@@ -70,7 +70,7 @@ def diagnosis_sentence(diagnosis: Diagnosis, provider: str) -> str:
             return "The machine is not switched on yet."
         return f"Nothing is decided yet: {_STAGES[stage]}."
     if verdict.outcome != "pass":
-        return sentence_of(verdict)
+        return verdict_sentence(verdict)
     if verdict.stage is None:
         return f"{provider} takes this image; it was not booted."
     if diagnosis.tracker.medium == "iso" and verdict.stage == "network":

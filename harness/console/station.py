@@ -23,7 +23,7 @@ from harness.machine.acceleration import Acceleration
 from harness.observe.screen import dump_screen, read_console_now
 from harness.screen.recognized_text import RecognizedText
 from harness.seed.seed import new_mac
-from harness.session.live import Live, live
+from harness.session.live import LiveSession, running_session
 from harness.trial.boot import BootVariant
 from harness.trial.recorder import Listener as EventListener
 from harness.trial.request import Case
@@ -36,7 +36,7 @@ _TEXT_CHARS = 400
 class _RunningBoot:
     """A machine that is on, and the task that keeps it until ``leave`` is set."""
 
-    live_run: Live
+    live_run: LiveSession
     controls: MachineControls
     leave: asyncio.Event
     task: asyncio.Task[None]
@@ -85,7 +85,7 @@ class Station:
             watcher(observation, diagnosis)
 
     @property
-    def live_run(self) -> Live:
+    def live_run(self) -> LiveSession:
         """The machine that is on; raises StateError if there is none."""
         if self._boot is None:
             raise StateError("There is no machine at this moment.")
@@ -188,7 +188,7 @@ class Station:
             on_serial=self._tap.feed,
             vnc=self._vnc,
         )
-        up: asyncio.Future[Live] = asyncio.get_running_loop().create_future()
+        up: asyncio.Future[LiveSession] = asyncio.get_running_loop().create_future()
         leave = asyncio.Event()
         self._tap.clear()
         task = asyncio.create_task(self._hold(case, variant, up, leave))
@@ -204,11 +204,15 @@ class Station:
         self._boot = _RunningBoot(live, MachineControls(live), leave, task)
 
     async def _hold(
-        self, case: Case, variant: BootVariant, up: asyncio.Future[Live], leave: asyncio.Event
+        self,
+        case: Case,
+        variant: BootVariant,
+        up: asyncio.Future[LiveSession],
+        leave: asyncio.Event,
     ) -> None:
         """Keep the machine until ``leave`` is set; its context is entered and left in one task."""
         try:
-            async with live(case, self._acceleration, variant, self._tell) as held:
+            async with running_session(case, self._acceleration, variant, self._tell) as held:
                 up.set_result(held)
                 await leave.wait()
         except Exception as error:

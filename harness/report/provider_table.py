@@ -10,11 +10,11 @@ from rich.text import Text
 
 from harness.evidence.guest_text import printable
 from harness.report.result_text import OUTCOME_STYLES
-from harness.trial.providers import AtProvider
+from harness.trial.providers import ProviderResult
 from harness.trial.result import Result
 
 
-def print_provider_table(console: Console, location: str, rows: Sequence[AtProvider]) -> None:
+def print_provider_table(console: Console, location: str, rows: Sequence[ProviderResult]) -> None:
     """Print one line for each provider: outcome, stage, duration, cause or warnings."""
     console.print(Text(printable(location, 200), "bold"))
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)

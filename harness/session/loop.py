@@ -1,7 +1,7 @@
-"""An event loop in a thread of its own, for callers that wait.
+"""An event loop in its own thread, for callers that block.
 
-What it starts dies with that thread (``PR_SET_PDEATHSIG`` is of threads, prctl(2)): the thread ends
-when all is cleaned up, and a program that is killed has no threads left.
+All that the loop starts dies with that thread (``PR_SET_PDEATHSIG`` is of threads, prctl(2)): the
+thread ends when all is cleaned up, and a program that is killed has no threads left.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from typing import Any, Generic, TypeVar
 
 from harness.errors import SessionOverError
 
-Held = TypeVar("Held")
+Managed = TypeVar("Managed")
 Answer = TypeVar("Answer")
 
 
-class LoopThread(Generic[Held]):
-    """Holds an asynchronous context manager open from :meth:`start` to :meth:`stop`."""
+class LoopThread(Generic[Managed]):
+    """A thread with an asynchronous context manager, open from :meth:`start` to :meth:`stop`."""
 
-    def __init__(self, manager: Callable[[], AbstractAsyncContextManager[Held]]) -> None:
+    def __init__(self, manager: Callable[[], AbstractAsyncContextManager[Managed]]) -> None:
         self._manager = manager
         self._loop = asyncio.new_event_loop()
-        # No session holds up the end of a program that forgot it.
+        # A daemon: a session that was left open does not keep a program from its end.
         self._thread = threading.Thread(target=self._main, name="harness-session", daemon=True)
-        self._entered: Future[Held] = Future()
+        self._entered: Future[Managed] = Future()
         self._task: asyncio.Task[None] | None = None
         self._leave = asyncio.Event()
         self._error: BaseException | None = None
 
-    def start(self) -> Held:
-        """Enter it; what it gives. Raises what it raises."""
+    def start(self) -> Managed:
+        """Enter the context manager and return its value. Raises what it raises."""
         self._thread.start()
         try:
             return self._entered.result()
@@ -43,14 +43,17 @@ class LoopThread(Generic[Held]):
             raise
 
     def stop(self) -> None:
-        """Leave it, and wait until all is gone. Raises what it raises."""
+        """Leave the context manager and wait until all is gone. Raises what it raises."""
         self._tell(self._leave.set)
         self._thread.join()
         if self._error is not None:
             raise self._error
 
     def run(self, work: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
-        """The answer of ``work``, done in the loop. Raises SessionOverError once it is stopped."""
+        """Run ``work`` in the loop and return its answer.
+
+        Raises SessionOverError once the loop is stopped.
+        """
         if not self._thread.is_alive():
             raise SessionOverError("The session is over: its machine is gone.")
         future = asyncio.run_coroutine_threadsafe(work(), self._loop)
@@ -59,12 +62,12 @@ class LoopThread(Generic[Held]):
         except CancelledError:
             raise SessionOverError("The session ended meanwhile: its machine is gone.") from None
         except BaseException:
-            # A Ctrl-C ends the waiting, and with it what was waited for.
+            # A Ctrl-C ends the wait, and the work with it.
             future.cancel()
             raise
 
     def _tell(self, step: Callable[[], object]) -> None:
-        # It may have ended by itself, just now.
+        # The loop may have ended by itself just now.
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(step)
 
@@ -76,17 +79,17 @@ class LoopThread(Generic[Held]):
     def _main(self) -> None:
         try:
             with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-                runner.run(self._live())
+                runner.run(self._hold())
         except BaseException as error:
             self._error = error
             if not self._entered.done():
                 self._entered.set_exception(error)
 
-    async def _live(self) -> None:
+    async def _hold(self) -> None:
         self._task = asyncio.current_task()
         if self._leave.is_set():
-            # Given up before it began.
+            # Stopped before the start.
             raise asyncio.CancelledError
-        async with self._manager() as held:
-            self._entered.set_result(held)
+        async with self._manager() as managed:
+            self._entered.set_result(managed)
             await self._leave.wait()

@@ -1,4 +1,4 @@
-"""Opening a session: the image is looked at as ``harness verify`` does, and its machine started."""
+"""Opening a session: the image is examined as by ``harness verify``, and its machine started."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.machine.acceleration import AcceleratorChoice
 from harness.model.finding import Finding
 from harness.model.hardware import Firmware
 from harness.provider.profile import load_profile, read_profile
-from harness.session.live import LiveMachine, live
+from harness.session.live import LiveMachine, running_session
 from harness.session.loop import LoopThread
 from harness.trial.prepare import acceleration_for, prepare
 from harness.trial.recorder import conclude
@@ -22,7 +22,7 @@ from harness.trial.request import Case, TrialRequest
 
 
 class RefusedError(HarnessError):
-    """The provider would not take the image: it is not booted.
+    """The provider does not accept the image: it is not booted.
 
     ``findings`` are all of them, ``cause`` is the id of the one that decided.
     """
@@ -44,13 +44,13 @@ def open_machine(
     run_dir: str | Path | None = None,
     until: Literal["network", "seed", "ready"] = "network",
 ) -> Iterator[LiveMachine]:
-    """A machine of the provider around ``image`` (a path, a link), switched on; gone at the end.
+    """Yield a machine with ``image`` (a path or a link), switched on; it is gone at the end.
 
-    ``provider`` is a name, or the Path of a profile of one's own. The image is never written to.
-    ``until`` is how far the boot must come for a pass in the result; the machine runs on whatever
-    that is. ``run_dir`` is a new folder of the user's where it is None. Raises RefusedError where
-    the provider would not take the image, UsageError for what is no image, HostError where this
-    host cannot run it.
+    ``provider`` is a name, or the Path of the user's own profile. The image is never written to.
+    ``until`` is the stage that the boot must reach for a pass in the result; the machine runs on in
+    any case. ``run_dir`` None is a new folder in the user's state folder. Raises RefusedError if
+    the provider does not accept the image, UsageError for a file that is no image, HostError if
+    this host cannot run it.
     """
     chosen = read_profile(provider) if isinstance(provider, Path) else load_profile(provider)
     request = TrialRequest(
@@ -64,7 +64,7 @@ def open_machine(
     if not case.image.passes:
         raise _refused(replace(case, run_dir=request.run_dir))
     acceleration = acceleration_for(request)
-    thread = LoopThread(lambda: live(case, acceleration))
+    thread = LoopThread(lambda: running_session(case, acceleration))
     machine = LiveMachine(thread, thread.start())
     try:
         yield machine
@@ -74,6 +74,6 @@ def open_machine(
 
 def _refused(case: Case) -> RefusedError:
     result = conclude(case)
-    told = result.cause_finding
-    sentence = told.statement if told else f"{case.image.location}: is not taken."
+    reason = result.cause_finding
+    sentence = reason.statement if reason else f"{case.image.location}: is not taken."
     return RefusedError(printable(sentence, 1000), result.cause, result.findings)

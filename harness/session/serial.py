@@ -1,4 +1,4 @@
-"""The serial line of a machine, for somebody who waits for what it says and types."""
+"""The serial line of a machine: its text, the wait for a pattern, and typing."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from harness.errors import QemuError
 from harness.evidence.guest_text import printable
 from harness.machine.machine import Machine
 from harness.observe.console import ConsoleInput
-from harness.session.follow import Follow
+from harness.session.stage_waiter import StageWaiter
 
 if TYPE_CHECKING:
     from harness.session.loop import LoopThread
 
-# A guest that never ends a line has it ended here.
+# A longer line is cut into lines of this length.
 _MAX_LINE_BYTES = 64 << 10
 
 
 class SerialText:
-    """Bytes of a console as lines that are safe to print."""
+    """The bytes of a console as lines that are safe to print."""
 
     def __init__(self) -> None:
         self._lines = ""
@@ -47,12 +47,14 @@ def _safe(line: bytes) -> str:
 
 
 class SerialReader:
-    """Follows the raw log of the line; belongs to the loop of its session."""
+    """A reader of the line's raw log; it belongs to the loop of its session."""
 
-    def __init__(self, raw_log: Path, line: ConsoleInput, follow: Follow, machine: Machine) -> None:
+    def __init__(
+        self, raw_log: Path, line: ConsoleInput, waiter: StageWaiter, machine: Machine
+    ) -> None:
         self._file = raw_log.open("rb")
         self._line = line
-        self._follow = follow
+        self._follow = waiter
         self._machine = machine
         self._text = SerialText()
         self._read_to = 0
@@ -62,18 +64,18 @@ class SerialReader:
         self._file.close()
 
     def text(self) -> str:
-        """What the line has said so far."""
+        """Return the text of the line so far."""
         while chunk := self._file.read(1 << 20):
             self._text.feed(chunk)
         return self._text.text
 
     def write(self, text: str) -> None:
-        """Type ``text``; what was said before is no answer to it."""
+        """Type ``text``; earlier text of the line is not an answer to it."""
         self._read_to = len(self.text())
         self._line.type(text)
 
     async def wait_for(self, pattern: re.Pattern[str], timeout_s: float) -> re.Match[str]:
-        """The next match of ``pattern``."""
+        """Wait for the next match of ``pattern`` and return it."""
         try:
             async with asyncio.timeout(timeout_s):
                 return await self._follow.wait(lambda: self._look(pattern))
@@ -95,7 +97,7 @@ class SerialReader:
 
 
 class Serial:
-    """The serial line: ``text`` is all that it has said so far, safe to print."""
+    """The serial line of a machine, for calls from any thread."""
 
     def __init__(self, thread: LoopThread[Any], reader: SerialReader) -> None:
         self._thread = thread
@@ -103,7 +105,7 @@ class Serial:
 
     @property
     def text(self) -> str:
-        """What it has said so far, without escape sequences; 32 MiB at most."""
+        """The text of the line so far, without escape sequences; 32 MiB at most."""
 
         async def read() -> str:
             return self._reader.text()
@@ -119,10 +121,10 @@ class Serial:
         self._thread.run(write)
 
     def wait_for(self, pattern: str | re.Pattern[str], timeout_s: float = 60.0) -> re.Match[str]:
-        """The next match of ``pattern``, which is searched after the last match and the last write.
+        """Wait for a match of ``pattern`` after the last match and the last write; return it.
 
         In a pattern that is a string, ``^`` and ``$`` are the ends of a line. Raises TimeoutError,
-        and HostError where QEMU has ended.
+        and HostError if QEMU has ended.
         """
         wanted = re.compile(pattern, re.MULTILINE) if isinstance(pattern, str) else pattern
         return self._thread.run(lambda: self._reader.wait_for(wanted, timeout_s))

@@ -1,1 +1,1 @@
-"""One image tried at one provider: request, boots, observers, recorder, result, replay."""
+"""The trial of an image at a provider: request, boots, observers, recorder, result, replay."""

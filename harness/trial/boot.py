@@ -1,4 +1,4 @@
-"""One boot of a case: its machine, switched on and watched, and the record of what is seen."""
+"""One boot of a case: its machine, switched on and observed, and the record of its events."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from harness.seed.delivery import SeedDelivery, SeedDrive, SeedService
 from harness.seed.forms import deliver_seed
 from harness.seed.guest_network import LEASED, GuestNetwork
 from harness.seed.seed import Seed, new_seed
-from harness.trial.loop_faults import told_of_bugs
+from harness.trial.loop_faults import reporting_bugs
 from harness.trial.observers import observing
 from harness.trial.recorder import BootStart, Recorder, opening_events
 from harness.trial.request import Case
@@ -41,20 +41,20 @@ from harness.trial.result import LAST_SCREEN_FILE
 
 _log = logging.getLogger(__name__)
 
-# In the scratch folder of a boot, where the provider puts a key into the seed.
+# The private key in the scratch folder of a boot, if the provider puts its public key in the seed.
 _KEY_FILE = "id_ed25519_of_seed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BootVariant:
-    """What is special about one of the boots that a case takes; nothing, in the case of most.
+    """The settings that distinguish one boot of a case from the others; most have only a MAC.
 
-    ``name`` says which part of an installation it is. ``mac`` is that of the case's NIC: one
-    machine in all its boots. With ``answers_prompts``, what an installer asks is answered;
-    ``stop_at`` is a stage that ends the boot without a verdict. ``authorized_key`` is a public key
-    for which the seed lets root in, ``root_password`` what root logs in with at a console.
-    ``on_serial`` hears what the serial line says; with ``vnc`` the machine has a socket at which
-    its screen is served.
+    ``name`` is the part of an installation. ``mac`` is that of the case's NIC: the same machine in
+    all its boots. With ``answers_prompts``, the questions of an installer are answered; ``stop_at``
+    is a stage that ends the boot without a verdict. ``authorized_key`` is the public key with which
+    root may log in by SSH, ``root_password`` the password of root at a console. ``on_serial`` is
+    called with the bytes of the serial line; with ``vnc`` the machine serves its screen at a
+    socket.
     """
 
     mac: str
@@ -71,9 +71,9 @@ class BootVariant:
 
 @dataclass(frozen=True, slots=True)
 class RunningMachine:
-    """A machine that runs and is watched: the way to type on its line, what its seed says.
+    """A running, observed machine with the input of its serial line and its seed.
 
-    ``scratch`` is for files that it needs only while it runs.
+    ``scratch`` is the folder for files that it needs only while it runs.
     """
 
     machine: Machine
@@ -83,17 +83,17 @@ class RunningMachine:
 
 
 async def boot_once(
-    case: Case, acceleration: Acceleration, recorder: Recorder, part: BootVariant
+    case: Case, acceleration: Acceleration, recorder: Recorder, variant: BootVariant
 ) -> None:
-    """One boot, recorded from its start to its verdict, or to where the part ends.
+    """Boot once and record the boot up to its verdict, or to the stage ``variant.stop_at``.
 
     A fault of the host, or of harness, is recorded as such. SIGINT, SIGTERM and SIGHUP end the boot
-    with what is known by then. Whatever was started or made outside the case's folder is gone at
+    with what is known by then. All that was started or created outside the case's folder is gone at
     the end.
     """
     with ended_by_signals(recorder), suppress(FaultError):
-        async with running_machine(case, acceleration, recorder, part) as run:
-            await recorder.over(part.stop_at)
+        async with running_machine(case, acceleration, recorder, variant) as run:
+            await recorder.wait_for_end(variant.stop_at)
             if not run.machine.has_ended:
                 with suppress(HostError):
                     await take_screenshot(recorder.log, run.machine, case.folder, LAST_SCREEN_FILE)
@@ -101,53 +101,53 @@ async def boot_once(
 
 @asynccontextmanager
 async def running_machine(
-    case: Case, acceleration: Acceleration, recorder: Recorder, part: BootVariant
+    case: Case, acceleration: Acceleration, recorder: Recorder, variant: BootVariant
 ) -> AsyncIterator[RunningMachine]:
-    """The machine of a case, switched on and recorded until the block is left.
+    """Yield the machine of a case, switched on and recorded until the block is left.
 
-    A fault is recorded, and raised as FaultError. Whatever was started or made outside
-    the case's folder is gone at the end.
+    A fault is recorded, and raised as FaultError. All that was started or created outside the
+    case's folder is gone at the end.
     """
     addressing = case.profile.network.addressing.value
-    if part.change and part.change.thing == "addressing":
+    if variant.change and variant.change.thing == "addressing":
         addressing = "dhcp"
     key = None
-    if case.profile.seed.ssh_key.value and not part.authorized_key:
+    if case.profile.seed.ssh_key.value and not variant.authorized_key:
         key = new_key()
-        part = replace(part, authorized_key=key.public)
+        variant = replace(variant, authorized_key=key.public)
     seed = new_seed(
-        part.mac,
+        variant.mac,
         LEASED if addressing == "dhcp" else GuestNetwork(),
         addressing,
         case.profile.machine.nic_name,
         form=case.profile.seed.form.value,
-        authorized_key=part.authorized_key,
-        root_password=part.root_password,
+        authorized_key=variant.authorized_key,
+        root_password=variant.root_password,
     )
     start = BootStart(
         acceleration=acceleration,
         seed=seed,
-        change=part.change.name if part.change else "",
-        part=part.name,
-        unattended=part.prepared is not None,
+        change=variant.change.name if variant.change else "",
+        part=variant.name,
+        unattended=variant.prepared is not None,
         login=key is not None and case.until == "ready",
     )
     for event in opening_events(case, start):
         recorder.log.record(event)
     with (
         _faults_of_host(case, recorder),
-        told_of_bugs(recorder.bug),
+        reporting_bugs(recorder.bug),
         scratch_folder(sockets=True) as scratch,
     ):
         if key:
             key.write(scratch / _KEY_FILE)
-        async with _switched_on(case, acceleration, seed, recorder, part, scratch) as run:
+        async with _powered_machine(case, acceleration, seed, recorder, variant, scratch) as run:
             yield run
 
 
 @contextmanager
 def _faults_of_host(case: Case, recorder: Recorder) -> Iterator[None]:
-    """Record what this host does wrong in the block: its faults, and an image that it changed."""
+    """Record the faults of this host in the block, and a change of the image."""
     before = case.image.file.stat()
     try:
         yield
@@ -167,28 +167,28 @@ def _faults_of_host(case: Case, recorder: Recorder) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _switched_on(
+async def _powered_machine(
     case: Case,
     acceleration: Acceleration,
     seed: Seed,
     recorder: Recorder,
-    part: BootVariant,
+    variant: BootVariant,
     scratch: Path,
 ) -> AsyncIterator[RunningMachine]:
     log, folder = recorder.log, case.folder
-    archive = case.installation.archive if case.installation and part.prepared else None
+    archive = case.installation.archive if case.installation and variant.prepared else None
     endpoints = endpoints_in(scratch, folder)
-    if part.vnc:
+    if variant.vnc:
         endpoints = replace(endpoints, vnc_socket=scratch / "vnc.sock")
     bus = case.profile.machine.seed_bus.value
     delivery = deliver_seed(seed, bus, scratch)
     spec = machine_spec(case, acceleration, seed, delivery, scratch, _flash(case, scratch))
-    spec = _installing(_changed(spec, part.change), part.prepared, bus)
+    spec = _for_installation(_with_change(spec, variant.change), variant.prepared, bus)
     served = spec.seed.bodies if isinstance(spec.seed, SeedService) else {}
     async with AsyncExitStack() as stack:
         line = await stack.enter_async_context(
             observe_console(
-                *(log, "serial", endpoints.serial_socket, folder / "serial.log"), part.on_serial
+                log, "serial", endpoints.serial_socket, folder / "serial.log", variant.on_serial
             )
         )
         await stack.enter_async_context(
@@ -202,17 +202,26 @@ async def _switched_on(
         machine = await stack.enter_async_context(launch(case.backend, spec, endpoints))
         (folder / machine.origin.file_name).write_text(machine.origin.text, encoding="utf-8")
         clock = Clock(
-            *(log, acceleration.slowness, case.silence_s, case.timeout_s),
-            iso=_iso_of(case, part),
+            log,
+            acceleration.slowness,
+            case.silence_s,
+            case.timeout_s,
+            iso=_iso_purpose(case, variant),
         )
         key_file = scratch / _KEY_FILE
         login = None
         if key_file.exists() and case.until == "ready":
             login = Login(key_file, seed.ready_path, acceleration.slowness)
-        watch = observing(
-            *(machine, line, case, recorder, clock, login), answers_prompts=part.answers_prompts
+        observers = observing(
+            machine,
+            line,
+            case,
+            recorder,
+            clock,
+            login,
+            answers_prompts=variant.answers_prompts,
         )
-        await stack.enter_async_context(watch)
+        await stack.enter_async_context(observers)
         _log.info("power on: until %s at %s", case.until, case.profile.name)
         log.power_on()
         log.record(PowerOn())
@@ -220,20 +229,20 @@ async def _switched_on(
         yield RunningMachine(machine, line, seed, scratch)
 
 
-def _iso_of(case: Case, part: BootVariant) -> IsoUse | None:
-    """What the disc of the case is tried for; None for a disk."""
+def _iso_purpose(case: Case, variant: BootVariant) -> IsoUse | None:
+    """Return the purpose of the case's ISO; None for a disk image."""
     if case.image.iso is None or case.image.medium == "disk":
         return None
-    if part.prepared:
+    if variant.prepared:
         return "installing"
     return "installer" if case.image.iso.systems else "tool"
 
 
-def _changed(spec: MachineSpec, change: Change | None) -> MachineSpec:
-    """The machine with the one thing changed that a second boot asks about."""
+def _with_change(spec: MachineSpec, change: Change | None) -> MachineSpec:
+    """Return the machine with the one change of a second boot."""
     if change is None:
         return spec
-    # Another firmware is in the case's profile, another addressing in the seed.
+    # A change of the firmware is in the case's profile, one of the addressing in the seed.
     return replace(
         spec,
         disk_bus=change.disk_bus or spec.disk_bus,
@@ -241,8 +250,10 @@ def _changed(spec: MachineSpec, change: Change | None) -> MachineSpec:
     )
 
 
-def _installing(spec: MachineSpec, prepared: InstallationMedia | None, bus: SeedBus) -> MachineSpec:
-    """The machine of an installation: its disk is kept, its answers are where the seed is."""
+def _for_installation(
+    spec: MachineSpec, prepared: InstallationMedia | None, bus: SeedBus
+) -> MachineSpec:
+    """Return the machine of an installation: its disk is kept, its answers replace the seed."""
     if prepared is None:
         return spec
     seed = SeedDrive(prepared.answers_iso, bus) if prepared.answers_iso else spec.seed
@@ -251,7 +262,7 @@ def _installing(spec: MachineSpec, prepared: InstallationMedia | None, bus: Seed
 
 @contextmanager
 def ended_by_signals(recorder: Recorder) -> Iterator[None]:
-    """A signal becomes an observation while the block runs, and ends the run in order."""
+    """Record a signal while the block runs, which ends the run in order."""
 
     def interrupt(number: signal.Signals) -> None:
         if not recorder.decided.is_set():
@@ -264,7 +275,7 @@ def ended_by_signals(recorder: Recorder) -> Iterator[None]:
 
 
 def endpoints_in(scratch: Path, run_dir: Path) -> Endpoints:
-    """The sockets of a machine in ``scratch``, and the files that QEMU writes in ``run_dir``."""
+    """Return the sockets of a machine in ``scratch`` and the files of QEMU in ``run_dir``."""
     return Endpoints(
         qmp_socket=scratch / "qmp.sock",
         serial_socket=scratch / "serial.sock",
@@ -276,7 +287,7 @@ def endpoints_in(scratch: Path, run_dir: Path) -> Endpoints:
 
 
 def _flash(case: Case, scratch: Path) -> Flash | None:
-    """The UEFI firmware of the case; None for a BIOS."""
+    """Return the UEFI firmware of the case; None for a BIOS."""
     hardware = case.profile.machine
     if hardware.firmware.value == "bios":
         return None
@@ -292,7 +303,7 @@ def machine_spec(
     scratch: Path,
     flash: Flash | None,
 ) -> MachineSpec:
-    """The provider's machine around the image of this case: with its disk, or around its disc."""
+    """Return the provider's machine for the image of this case, a disk image or an ISO."""
     hardware = case.profile.machine
     file = case.image.file.resolve()
     is_iso = case.image.medium == "iso"

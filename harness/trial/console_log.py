@@ -1,6 +1,6 @@
-"""A console log or a picture of a screen, judged by the rules of a run.
+"""The judgement of a console log or a screenshot, by the same rules as a run.
 
-It is what a person has of a machine in some cloud: its serial console, or a screenshot.
+That is what a person has of a machine in a cloud: its serial console, or a picture of its screen.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from harness.trial.replay import judge_record
 from harness.trial.result import CONSOLE_LOG, Result
 
 MAX_LOG_BYTES = 64 << 20
-"""A console log is text; what is larger is something else."""
+"""The largest console log; a larger file is something else."""
 
 SCREEN = "screenshot"
 _CHUNK_BYTES = 1 << 16
 # Linux, kernel/printk/printk.c, print_time: seconds since the kernel started, in brackets.
 _TIMESTAMP = re.compile(r"^\[ *(\d{1,6}\.\d{6})\]")
-# Where a serial console is kept in blocks of a fixed size, the last one is filled up with zeros.
-_FILLING = b"\0"
+# Some clouds keep a serial console in blocks of a fixed size; the last one is padded with zeros.
+_PADDING = b"\0"
 
 
 def judge_console_log(path: Path, rules: Iterable[tuple[str, str]] = ()) -> Result:
-    """What the console log in ``path`` proves: the stage reached, the cause, its lines.
+    """Return the result that the console log in ``path`` proves.
 
-    ``rules`` are location and text of tables of the user's own. The outcome is ``fail`` or
+    ``rules`` are location and text of the user's own tables. The outcome is ``fail`` or
     ``inconclusive``: no console proves the network. Raises UsageError for a file that cannot be
     read, is larger than 64 MiB, or is no text.
     """
@@ -45,7 +45,7 @@ def judge_console_log(path: Path, rules: Iterable[tuple[str, str]] = ()) -> Resu
 
 
 def judge_screen(path: Path, rules: Iterable[tuple[str, str]] = ()) -> Result:
-    """What the picture of a screen in ``path`` (PNG or PPM) proves, by the same rules.
+    """Return the result that the screenshot in ``path`` (PNG or PPM) proves, by the same rules.
 
     Raises UsageError for a file that cannot be read, or is no such picture.
     """
@@ -79,7 +79,7 @@ def _read(path: Path) -> bytes:
         raise UsageError(f"{path}: cannot be read: {error.strerror}.") from error
     if len(content) > MAX_LOG_BYTES:
         raise UsageError(f"{path}: is larger than {MAX_LOG_BYTES >> 20} MiB: no console log.")
-    content = content.rstrip(_FILLING)
+    content = content.rstrip(_PADDING)
     if not content.strip():
         raise UsageError(f"{path}: holds no text: name a file with what the console printed.")
     zeros = content.find(b"\0\0\0\0")
@@ -99,19 +99,19 @@ def _observations(
         for piece in splitter.feed(content[at : at + _CHUNK_BYTES]):
             stamp = _TIMESTAMP.match(piece.text)
             t_s = max(t_s, float(stamp[1])) if stamp else t_s
-            yield _said(t_s, piece)
+            yield _text_observation(t_s, piece)
     for piece in splitter.flush():
-        yield _said(t_s, piece)
+        yield _text_observation(t_s, piece)
     yield Observation(t_s, events.LogEnd())
 
 
-def _said(t_s: float, piece: Piece) -> Observation:
+def _text_observation(t_s: float, piece: Piece) -> Observation:
     event_type = events.SerialLine if piece.kind == "line" else events.SerialPrompt
     return Observation(t_s, event_type(piece.text, piece.offset))
 
 
 def _start(path: Path, size_bytes: int, kind: str) -> events.RunStart:
-    """Return the first event of a record of which nothing but the text is known."""
+    """Return the first event of a record that has only text."""
     return events.RunStart(
         provider="any cloud",
         image=events.ImageRecord(

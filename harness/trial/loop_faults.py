@@ -1,4 +1,4 @@
-"""Exceptions that asyncio would only print: of a callback, and of who serves a connection."""
+"""Exceptions that asyncio would only print: of callbacks and of connection handlers."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-# What asyncio says of them (asyncio/events.py, asyncio/streams.py). Others are of tasks that
-# somebody waits for, or are about a connection that broke.
-_OF_OURS = ("Exception in callback", "Unhandled exception in client_connected_cb")
+# The messages of asyncio about them (asyncio/events.py, asyncio/streams.py). Other messages are of
+# tasks that are awaited, or about a connection that broke.
+_UNAWAITED_MESSAGES = ("Exception in callback", "Unhandled exception in client_connected_cb")
 
 
 @contextmanager
-def told_of_bugs(bug: Callable[[BaseException], object]) -> Iterator[None]:
-    """Hand what the running loop has nobody for to ``bug`` while the block runs."""
+def reporting_bugs(bug: Callable[[BaseException], object]) -> Iterator[None]:
+    """Call ``bug`` with exceptions of the running loop that nothing awaits, during the block."""
     loop = asyncio.get_running_loop()
     before = loop.get_exception_handler()
 
     def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
-        if isinstance(error, Exception) and str(context.get("message", "")).startswith(_OF_OURS):
+        if isinstance(error, Exception) and str(context.get("message", "")).startswith(
+            _UNAWAITED_MESSAGES
+        ):
             bug(error)
         elif before:
             before(loop, context)

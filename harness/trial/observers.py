@@ -1,4 +1,4 @@
-"""All that watches a machine: each observer at its work, and what becomes of one that fails."""
+"""The observers of a machine, as tasks, and the handling of one that fails."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from harness.observe.screen import read_screens, take_screenshot
 from harness.trial.recorder import Recorder
 from harness.trial.request import Case
 
-# How long the process of a QEMU that no longer answers may take to end.
-_LAST_WORDS_S = 5.0
+# How long the end of QEMU's process is awaited after QEMU has stopped answering.
+_QEMU_END_LIMIT_S = 5.0
 
 
 @asynccontextmanager
@@ -39,10 +39,10 @@ async def observing(
     *,
     answers_prompts: bool = True,
 ) -> AsyncIterator[None]:
-    """All observers of a machine that is up and stopped, at work until the block is left.
+    """Run all observers of a machine that is up and stopped, until the block is left.
 
-    With ``answers_prompts``, what an installer asks is answered on ``line``. An observer that fails
-    is a fault of the host: it is recorded, and ends the run.
+    With ``answers_prompts``, the questions of an installer are answered on ``line``. An observer
+    that fails is a fault of the host: it is recorded, and ends the run.
     """
     log = recorder.log
     frames = FrameObserver(log, machine.endpoints.capture_file)
@@ -53,24 +53,26 @@ async def observing(
         duties = {
             "events": lifecycle.follow_events(listener),
             "process": lifecycle.follow_process(),
-            "capture": _capture(frames, machine),
+            "capture": _follow_capture(frames, machine),
             "knock": knock(log, host, port, recorder.network_proved),
             "samples": sampler.run(),
-            "screen": _shoot_stages(recorder, machine, case.folder),
+            "screen": _take_stage_screenshots(recorder, machine, case.folder),
             "screen-text": read_screens(log, machine),
             "clock": clock.run(sampler.take_all),
-            "digest": _digest(log, case.image.file),
+            "digest": _record_digest(log, case.image.file),
         }
         if answers_prompts:
-            duties["keys"] = _type(recorder, machine, line)
+            duties["keys"] = _type_answers(recorder, machine, line)
         if login:
             duties["login"] = observe_login(log, login, (host, port), recorder.network_proved)
         tasks = [
-            asyncio.create_task(_outlived(duty, recorder) if name != "process" else duty, name=name)
+            asyncio.create_task(
+                _after_qemu_end(duty, recorder) if name != "process" else duty, name=name
+            )
             for name, duty in duties.items()
         ]
         for task in tasks:
-            task.add_done_callback(_report_to(recorder))
+            task.add_done_callback(_failure_callback(recorder))
         try:
             yield
         finally:
@@ -79,19 +81,19 @@ async def observing(
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _outlived(work: Coroutine[Any, Any, None], recorder: Recorder) -> None:
-    """The same; where QEMU is gone under it, what QEMU's own end says is recorded first."""
+async def _after_qemu_end(work: Coroutine[Any, Any, None], recorder: Recorder) -> None:
+    """Await ``work``; if QEMU is gone, let the record of QEMU's own end come before the error."""
     try:
         await work
     except (QemuError, EOFError, OSError):
         with suppress(TimeoutError):
-            async with asyncio.timeout(_LAST_WORDS_S):
+            async with asyncio.timeout(_QEMU_END_LIMIT_S):
                 await recorder.decided.wait()
         raise
 
 
-def _report_to(recorder: Recorder) -> Callable[[asyncio.Task[None]], None]:
-    """What to do when an observer ends: nothing, unless it failed."""
+def _failure_callback(recorder: Recorder) -> Callable[[asyncio.Task[None]], None]:
+    """Return the callback for the end of an observer, which records a failure."""
 
     def report(task: asyncio.Task[None]) -> None:
         if task.cancelled() or (error := task.exception()) is None:
@@ -104,14 +106,14 @@ def _report_to(recorder: Recorder) -> Callable[[asyncio.Task[None]], None]:
     return report
 
 
-async def _capture(frames: FrameObserver, machine: Machine) -> None:
-    """Follow the capture; take the recorder off the NIC once the file is full."""
+async def _follow_capture(frames: FrameObserver, machine: Machine) -> None:
+    """Follow the capture; remove it from the NIC once the file is full."""
     await follow_capture(frames, machine.endpoints.capture_file)
     await machine.command("object-del", id="capture")
 
 
-async def _shoot_stages(recorder: Recorder, machine: Machine, folder: Path) -> None:
-    """A screenshot at each stage change."""
+async def _take_stage_screenshots(recorder: Recorder, machine: Machine, folder: Path) -> None:
+    """Take a screenshot at each change of the stage."""
     while True:
         await recorder.stage_changed.wait()
         recorder.stage_changed.clear()
@@ -119,8 +121,8 @@ async def _shoot_stages(recorder: Recorder, machine: Machine, folder: Path) -> N
         await take_screenshot(recorder.log, machine, folder, f"screen-{stage}.png")
 
 
-async def _digest(log: EvidenceLog, image: Path) -> None:
-    """Read the image through while it boots; record its SHA-256."""
+async def _record_digest(log: EvidenceLog, image: Path) -> None:
+    """Read the whole image while it boots; record its SHA-256."""
     stop = threading.Event()
     try:
         sha256 = await asyncio.to_thread(sha256_of, image, stop)
@@ -129,8 +131,8 @@ async def _digest(log: EvidenceLog, image: Path) -> None:
     log.record(ImageDigest(sha256))
 
 
-async def _type(recorder: Recorder, machine: Machine, line: ConsoleInput) -> None:
-    """Type what the questions of an installer are answered with, and record that."""
+async def _type_answers(recorder: Recorder, machine: Machine, line: ConsoleInput) -> None:
+    """Type the answers to the questions of an installer, and record them."""
     while True:
         answer = await recorder.answers.get()
         prompt = answer.prompt

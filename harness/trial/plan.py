@@ -1,4 +1,4 @@
-"""The boots that a case takes: the first one, an installation's, one with one thing changed."""
+"""The boots of a case: the first one, those of an installation, and one with a change."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ _log = logging.getLogger(__name__)
 
 
 async def boot_case(case: Case, acceleration: Acceleration, listener: Listener) -> Result:
-    """Boot the image until there is a verdict; return the result, written down, too.
+    """Boot the image until there is a verdict; return the result, and write it to the run folder.
 
-    Where one changed thing would settle the cause of a failure, the image is booted once more with
-    that, into the folder ``counterfactual`` of the run; the verdict does not wait for it. An
-    installation goes into the folder ``installation``, and the first boot of what it installed
-    into ``installed``. A fault of the host becomes a result of outcome ``error``. SIGINT,
-    SIGTERM and SIGHUP end the run with what is known by then. Whatever was started or made outside
-    ``case.folder`` is gone at the end.
+    If one change would settle the cause of a failure, the image is booted once more with it, into
+    the folder ``counterfactual`` of the run; the verdict does not wait for it. An installation goes
+    into the folder ``installation``, and the first boot of the installed system into ``installed``.
+    A fault of the host becomes a result of outcome ``error``. SIGINT, SIGTERM and SIGHUP end the
+    run with what is known by then. All that was started or created outside ``case.folder`` is gone
+    at the end.
     """
     mac = new_mac(case.profile.machine.mac_prefix.value)
     with open_log(case.folder) as log:
         recorder = Recorder(log, listener)
-        boots = _Boots(case, acceleration, recorder, mac, listener)
+        boots = _FurtherBoots(case, acceleration, recorder, mac, listener)
         if case.installation:
             await boots.boot_and_install(case.installation)
         else:
@@ -52,10 +52,10 @@ async def boot_case(case: Case, acceleration: Acceleration, listener: Listener) 
 
 
 @dataclass(frozen=True, slots=True)
-class _Boots:
-    """The boots of a case beyond its first; each has a record of its own, told to the same one.
+class _FurtherBoots:
+    """The further boots of a case; each has its own record and the same listener.
 
-    ``mac`` is that of its NIC in all of them: an installed system may know it by that.
+    ``mac`` is that of its NIC in all of them: an installed system may depend on it.
     """
 
     case: Case
@@ -65,7 +65,7 @@ class _Boots:
     listener: Listener
 
     async def boot_and_install(self, installation: Installation) -> None:
-        """Boot the disc up to its installer; then install, and boot what was installed."""
+        """Boot the ISO up to its installer; then install, and boot the installed system."""
         case = self.case
         with scratch_folder() as scratch:
             seed = new_seed(self.mac, GuestNetwork())
@@ -81,7 +81,7 @@ class _Boots:
                 await self._boot_installed(prepared.target)
 
     async def _install(self, installation: Installation, prepared: InstallationMedia) -> None:
-        part = BootVariant(
+        variant = BootVariant(
             mac=self.mac,
             name=f"installing, with answers for {installation.family.name}",
             prepared=prepared,
@@ -89,7 +89,7 @@ class _Boots:
         )
         folder = self.case.folder / "installation"
         case = replace(self.case, until="installed", strict=False, run_dir=folder)
-        await self._boot_part(case, part, "installed")
+        await self._boot_part(case, variant, "installed")
 
     async def _boot_installed(self, target: Path) -> None:
         try:
@@ -107,17 +107,17 @@ class _Boots:
         variant = BootVariant(mac=self.mac, name="booting what was installed")
         await self._boot_part(case, variant, "rebooted")
 
-    async def _boot_part(self, case: Case, part: BootVariant, reaches: Stage) -> None:
-        """One boot of an installation; what came of it is recorded in the case's own record."""
+    async def _boot_part(self, case: Case, variant: BootVariant, reaches: Stage) -> None:
+        """Boot one part of an installation; record its result in the case's own record."""
         log = self.recorder.log
-        _log.info("boot: %s", part.name)
-        log.record(events.PartStart(part.name))
+        _log.info("boot: %s", variant.name)
+        log.record(events.PartStart(variant.name))
         started_s = log.now_s()
-        result = await self._boot_apart(case, part)
+        result = await self._boot_with_own_record(case, variant)
         timings_s = result.timings_s
         log.record(
             events.PartResult(
-                name=part.name,
+                name=variant.name,
                 reaches=reaches,
                 outcome=result.outcome,
                 cause=result.cause,
@@ -128,7 +128,7 @@ class _Boots:
         )
 
     async def boot_changed(self, change: Change) -> None:
-        """Boot a fresh overlay of the image with ``change``; record what came of it."""
+        """Boot a fresh overlay of the image with ``change``; record the result."""
         case, log = self.case, self.recorder.log
         _log.info("boot once more, with %s", change.name)
         log.record(events.SecondBootStart(change.name))
@@ -138,13 +138,13 @@ class _Boots:
         second = replace(
             case,
             run_dir=case.folder / "counterfactual",
-            # A disc shows in one stage all that a change of its machine can settle.
+            # For an ISO, the stage network shows all that a change of its machine can settle.
             until=change.until if case.image.medium == "disk" else "network",
-            # It asks whether the machine gets further, not whether the image is without fault.
+            # The question is whether the machine gets further, not whether the image has no fault.
             strict=False,
             profile=profile,
         )
-        result = await self._boot_apart(second, BootVariant(mac=self.mac, change=change))
+        result = await self._boot_with_own_record(second, BootVariant(mac=self.mac, change=change))
         log.record(
             events.SecondBootResult(
                 change=change.name,
@@ -155,9 +155,9 @@ class _Boots:
             )
         )
 
-    async def _boot_apart(self, case: Case, part: BootVariant) -> Result:
-        """The result of a boot with a record of its own in the folder of ``case``."""
+    async def _boot_with_own_record(self, case: Case, variant: BootVariant) -> Result:
+        """Return the result of a boot with its own record in the folder of ``case``."""
         with open_log(case.folder) as log:
             recorder = Recorder(log, self.listener)
-            await boot_once(case, self.acceleration, recorder, part)
+            await boot_once(case, self.acceleration, recorder, variant)
             return recorder.write_result(case.folder)

@@ -1,4 +1,4 @@
-"""Preparing a trial: the image is examined, and a link downloaded where that is worth it."""
+"""Preparing a trial: the image is examined, and downloaded if the provider accepts it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from harness.trial.request import Case, InstallationRequest, TrialRequest, case_
 from harness.trial.run_folder import new_run_dir
 
 ShowProgress = Callable[[int, int | None], None]
-"""Called with the bytes that have come, and the bytes that will; None where that is not known."""
+"""A function that is called with the bytes received and the total; None for an unknown total."""
 Fetching = Callable[[], AbstractContextManager[ShowProgress]]
-"""Opens the display of a download."""
+"""A function that opens the display of a download."""
 
 
 @contextmanager
@@ -29,12 +29,12 @@ def fetching_silently() -> Iterator[ShowProgress]:
 
 
 def prepare(request: TrialRequest, fetching: Fetching = fetching_silently) -> Case:
-    """Return the case of ``request``; its image is on this host where the provider takes it.
+    """Return the case of ``request``; its image is on this host if the provider accepts it.
 
-    Raises UsageError for what cannot be meant of such an image, and HostError where this host
-    cannot read it.
+    Raises UsageError for a request that does not fit the image, and HostError if this host cannot
+    read it.
     """
-    # Of a link only what says whether it is worth a download.
+    # Of a link, only the parts that tell whether it is worth a download.
     facts = examine(request.location, request.profile, inside=not is_url(request.location))
     _check_until(request, facts)
     asked = request.installation
@@ -51,9 +51,9 @@ def prepare(request: TrialRequest, fetching: Fetching = fetching_silently) -> Ca
 
 
 def acceleration_for(request: TrialRequest) -> Acceleration:
-    """Return how the machine of ``request`` is run: by KVM, or by emulation.
+    """Return the acceleration for the machine of ``request``: KVM, or emulation.
 
-    Raises HostError where its host cannot do what is asked for.
+    Raises HostError if its host cannot do what is asked for.
     """
     return choose_acceleration_on(request.backend, request.accel)
 
@@ -66,6 +66,6 @@ def _check_until(request: TrialRequest, facts: ImageFacts) -> None:
 
 
 def _plan(asked: InstallationRequest, facts: ImageFacts) -> Installation:
-    """Return the installation that is asked for; raises UsageError where the image has none."""
+    """Return the installation that is asked for; raises UsageError if the image has none."""
     own = read_user_answers(asked.own_answers) if asked.own_answers else None
     return plan_installation(facts.location, facts.iso, own, asked.archive)

@@ -1,4 +1,4 @@
-"""One image at many providers: each is checked, and a boot that would be the same is made once."""
+"""One image at many providers: each is checked, and equal machines are booted only once."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from harness.trial.recorder import (
     Listener,
     Recorder,
     conclude,
+    ignore_events,
     open_log,
     opening_events,
-    unheard,
     with_seed,
 )
 from harness.trial.request import Case, TrialRequest
 from harness.trial.result import EVIDENCE_FILE, Result
 from harness.trial.run_folder import new_run_dir
 
-# Of the machine, what a guest cannot tell, or what every run draws anew.
-_NOT_SEEN = frozenset({"mac_prefix"})
-# What the record of a case has of its own; all else of a boot is the same for another profile.
-_OWN = (RunStart, OwnRules, CheckFinding)
+# Settings of a machine that a guest cannot see, or that every run chooses at random.
+_INVISIBLE = frozenset({"mac_prefix"})
+# The events that differ for each case; all other events of a boot hold for another profile, too.
+_CASE_EVENTS = (RunStart, OwnRules, CheckFinding)
 
 
 @dataclass(frozen=True, slots=True)
-class AtProvider:
-    """What came of an image at one provider.
+class ProviderResult:
+    """The result of an image at one provider.
 
-    ``result`` is None where it was not tried, and ``not_tried`` says why. ``same_as`` names the
-    provider whose machine was booted for this one, too; "" where it had a boot of its own.
+    ``result`` is None if it was not tried, and ``not_tried`` is the reason. ``same_as`` names the
+    provider whose boot also stands for this one; "" if this one had its own boot.
     """
 
     provider: str
@@ -48,18 +48,18 @@ class AtProvider:
     not_tried: str = ""
 
 
-def what_a_guest_sees(profile: Profile) -> str:
-    """The hardware, and the form of the seed and of the network: equal where a boot would be."""
+def guest_visible_settings(profile: Profile) -> str:
+    """Return a key of the hardware, the seed and the network: equal keys, equal boots."""
     machine = profile.machine.model_dump(mode="json")
-    seen = {name: claim["value"] for name, claim in machine.items() if name not in _NOT_SEEN}
+    seen = {name: claim["value"] for name, claim in machine.items() if name not in _INVISIBLE}
     seed = (profile.seed.form.value, profile.seed.ssh_key.value)
     return json.dumps([seen, *seed, profile.network.addressing.value], sort_keys=True)
 
 
-def requests_everywhere(request: TrialRequest) -> list[TrialRequest]:
-    """Return ``request`` for every provider that ships, and for its own where that is another.
+def requests_for_providers(request: TrialRequest) -> list[TrialRequest]:
+    """Return ``request`` for every shipped provider, and for its own profile if that is another.
 
-    Each run is in a folder of its own, named after the provider.
+    Each run has its own folder, named after the provider.
     """
     base = request.run_dir or new_run_dir(request.location)
     profiles = [load_profile(name) for name in shipped_profiles()]
@@ -68,26 +68,26 @@ def requests_everywhere(request: TrialRequest) -> list[TrialRequest]:
     return [replace(request, profile=profile, run_dir=base / profile.name) for profile in profiles]
 
 
-def try_everywhere(
+def try_at_providers(
     requests: Sequence[TrialRequest],
-    listener: Listener = unheard,
+    listener: Listener = ignore_events,
     fetching: Fetching = fetching_silently,
     begin: Callable[[Profile], None] = lambda _: None,
-) -> list[AtProvider]:
+) -> list[ProviderResult]:
     """Try one image at many providers: each of ``requests`` is for another one, in their order.
 
-    ``begin`` is told of each provider before it. Ends early where the run is interrupted. Raises
-    HostError where this host cannot examine the image at all, UsageError where it is tried at no
-    provider, for one reason.
+    ``begin`` is called with each provider before its trial. Ends early if the run is interrupted.
+    Raises HostError if this host cannot examine the image at all, UsageError if all providers are
+    left out for one reason.
     """
-    rows: list[AtProvider] = []
+    rows: list[ProviderResult] = []
     booted: dict[str, Case] = {}
     for request in requests:
         begin(request.profile)
         try:
             case = prepare(request, fetching)
         except UsageError as error:
-            row = AtProvider(request.profile.name, None, not_tried=str(error))
+            row = ProviderResult(request.profile.name, None, not_tried=str(error))
         else:
             row = _try(request, case, booted, listener)
         rows.append(row)
@@ -101,28 +101,28 @@ def try_everywhere(
 
 def _try(
     request: TrialRequest, case: Case, booted: dict[str, Case], listener: Listener
-) -> AtProvider:
+) -> ProviderResult:
     name = case.profile.name
     if not case.image.passes:
-        return AtProvider(name, conclude(case, listener))
-    key = what_a_guest_sees(case.profile)
+        return ProviderResult(name, conclude(case, listener))
+    key = guest_visible_settings(case.profile)
     try:
         acceleration = acceleration_for(request)
         if first := booted.get(key):
             result = judge_again(case, first, acceleration)
-            return AtProvider(name, result, first.profile.name)
+            return ProviderResult(name, result, first.profile.name)
         result = asyncio.run(boot_case(case, acceleration, listener))
     except FaultError as error:
-        return AtProvider(name, conclude(case, listener, error))
+        return ProviderResult(name, conclude(case, listener, error))
     if result.outcome != "error":
         booted[key] = case
-    return AtProvider(name, result)
+    return ProviderResult(name, result)
 
 
 def judge_again(case: Case, booted: Case, acceleration: Acceleration) -> Result:
     """Return the result of ``case`` from the boot of another one with the same machine and seed.
 
-    It has a record of its own, of the same events: the checks are those of its provider.
+    It has its own record, of the same events; the checks are those of its provider.
     """
     recorded = list(read_evidence(booted.folder / EVIDENCE_FILE))
     seed = next(row.event.seed for row in recorded if isinstance(row.event, RunStart))
@@ -132,19 +132,19 @@ def judge_again(case: Case, booted: Case, acceleration: Acceleration) -> Result:
             log.record(with_seed(event, seed))
         log.record(SameBoot(booted.profile.name, str(booted.folder)))
         for row in recorded:
-            if not isinstance(row.event, _OWN):
+            if not isinstance(row.event, _CASE_EVENTS):
                 log.repeat(row)
         return recorder.write_result(case.folder)
 
 
-def exit_status(rows: Sequence[AtProvider]) -> int:
-    """That of the worst: a fail before an error, an error before what nothing proves."""
+def exit_status(rows: Sequence[ProviderResult]) -> int:
+    """Return the exit status of the worst row: fail, then error, then inconclusive."""
     statuses = [row.result.exit_status if row.result else 3 for row in rows]
     return next((status for status in (130, 1, 4, 3) if status in statuses), 0)
 
 
-def as_json(rows: Sequence[AtProvider]) -> str:
-    """All of it as indented JSON, each result as that of a single run."""
+def as_json(rows: Sequence[ProviderResult]) -> str:
+    """Return all rows as indented JSON, each result as in a single run."""
     found = [
         {
             "provider": row.provider,

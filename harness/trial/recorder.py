@@ -1,4 +1,4 @@
-"""The record of one boot: its log, the diagnosis that it feeds, and who is told."""
+"""The record of one boot: its log, the diagnosis that it feeds, and its listeners."""
 
 from __future__ import annotations
 
@@ -34,28 +34,28 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 Listener = Callable[[Observation, Diagnosis], None]
-"""Told of each event of a boot, with the diagnosis of that boot, which has taken it already."""
+"""A function that is called with each event of a boot and the diagnosis after it."""
 
 
-def unheard(_: Observation, __: Diagnosis) -> None:
-    """Listen to nothing."""
+def ignore_events(_: Observation, __: Diagnosis) -> None:
+    """Ignore the event."""
 
 
 class Recorder:
     """The log of a boot, the diagnosis that it feeds, and the moment of the verdict."""
 
-    def __init__(self, log: EvidenceLog, listener: Listener = unheard) -> None:
+    def __init__(self, log: EvidenceLog, listener: Listener = ignore_events) -> None:
         self.log = log
         self.diagnosis = Diagnosis()
         self.start: events.RunStart | None = None
-        """The first event of the boot, also where the diagnosis could not take it."""
+        """The first event of the boot, even if the diagnosis failed to take it."""
         self.decided = asyncio.Event()
         self.stage_changed = asyncio.Event()
         self.network_proved = asyncio.Event()
         self.answers: asyncio.Queue[Answer] = asyncio.Queue()
-        """What is to be typed, where an installer asks."""
+        """The answers to type for an installer."""
         self.answers_prompts = True
-        """False once a person types: from then on, that is who answers an installer."""
+        """False once a person types: from then on, the person answers the installer."""
         self._answerer = Answerer()
         self._taken = asyncio.Event()
         self._listeners = [listener]
@@ -63,9 +63,9 @@ class Recorder:
         log.subscribe(self._take)
 
     def listen(self, listener: Listener) -> None:
-        """Tell ``listener`` of every event from now on.
+        """Call ``listener`` with every event from now on.
 
-        One that fails is told no more, and that ends the run: it is a bug.
+        A listener that raises is dropped and ends the run: it is a bug.
         """
         self._listeners.append(listener)
 
@@ -106,7 +106,7 @@ class Recorder:
             _log.info("verdict: %s, %s, at the stage %s after %.1f s", *said)
         self.decided.set()
 
-    async def over(self, stop_at: Stage | None) -> None:
+    async def wait_for_end(self, stop_at: Stage | None) -> None:
         """Wait for the verdict, or for the stage ``stop_at``."""
         while not self.decided.is_set():
             if stop_at and stop_at in self.diagnosis.tracker.timeline.reached_s:
@@ -115,33 +115,35 @@ class Recorder:
             self._taken.clear()
 
     def fault(self, finding_id: str, statement: str, signal: int | None = None) -> None:
-        """Record that this host cannot go on; ``signal`` is the one that ended the run."""
+        """Record a fault of this host; ``signal`` is the one that ended the run."""
         self.log.record(events.HostFault(finding_id, statement, signal))
 
     def bug(self, error: BaseException) -> FaultError:
-        """Record an exception that nobody raised on purpose, which ends the run. Never raises."""
+        """Record an unexpected exception, which ends the run. Never raises."""
         if self._bug is None:
             self._bug = as_fault(error, self.log.path.parent)
             with suppress(Exception):
                 self.fault(self._bug.finding_id, str(self._bug))
         if self.diagnosis.verdict is None:
-            # It is the judge itself that failed, and fails at its own fault, too.
+            # The judge itself failed, and fails at the record of this fault, too.
             self.diagnosis.judge.give_up(self._bug.finding_id, str(self._bug))
         self._decide()
         return self._bug
 
     def write_result(self, run_dir: Path) -> Result:
-        """Return the result of the run, written to its folder, too."""
+        """Write the result of the run to its folder, and return it."""
         verdict = self.diagnosis.judge.current_verdict()
         result = compose(self.start, self.diagnosis.tracker, verdict, run_dir)
         (run_dir / RESULT_FILE).write_text(result.to_json() + "\n", encoding="utf-8")
         return result
 
 
-def conclude(case: Case, listener: Listener = unheard, fault: FaultError | None = None) -> Result:
-    """Return the result of a case that is not booted: of its checks alone, recorded like a run.
+def conclude(
+    case: Case, listener: Listener = ignore_events, fault: FaultError | None = None
+) -> Result:
+    """Return the result of a case that is not booted: by its checks alone, recorded like a run.
 
-    With ``fault`` it is an error of this host or of harness, and nothing is said about the image.
+    With ``fault`` it is an error of this host or of harness, and no verdict on the image.
     """
     end: Event = events.ChecksEnd()
     if fault:
@@ -164,7 +166,7 @@ def conclude(case: Case, listener: Listener = unheard, fault: FaultError | None 
 def open_log(run_dir: Path) -> Iterator[EvidenceLog]:
     """Open the log of a new run, with that of harness beside it, until the block is left.
 
-    Raises UsageError where the folder holds one already.
+    Raises UsageError if the folder holds a run already.
     """
     try:
         run_dir.mkdir(parents=True, exist_ok=True)
@@ -180,12 +182,12 @@ def open_log(run_dir: Path) -> Iterator[EvidenceLog]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BootStart:
-    """The circumstances of a boot that its record begins with.
+    """The settings of a boot for the first event of its record.
 
-    ``acceleration`` and ``seed`` are None where nothing is booted. ``change`` names the one thing
-    that differs from the provider's machine, ``part`` the part of an installation; both are empty
-    for a first boot. ``unattended`` is an installer that was given its answers; with ``login``
-    harness logs in to the guest with the key of the seed.
+    ``acceleration`` and ``seed`` are None where nothing is booted. ``change`` names the one
+    difference from the provider's machine, ``part`` the part of an installation; both are empty for
+    a first boot. ``unattended`` is an installer with a file of answers; with ``login`` harness logs
+    in to the guest with the key of the seed.
     """
 
     acceleration: Acceleration | None = None
@@ -229,7 +231,9 @@ def _run_start(case: Case, boot: BootStart) -> events.RunStart:
         tpm=hardware.tpm.value,
         change=boot.change,
         part=boot.part,
-        known=tuple(sorted(_known(image) | ({"unattended"} if boot.unattended else set()))),
+        known=tuple(
+            sorted(_inspection_signs(image) | ({"unattended"} if boot.unattended else set()))
+        ),
         tags=image.tags,
         drivers=image.drivers,
     )
@@ -267,7 +271,7 @@ def with_seed(start: Event, seed: events.SeedRecord) -> Event:
 
 
 def _machine_findings(case: Case, acceleration: Acceleration) -> Iterator[Finding]:
-    """What is to be said of the machine itself, before its boot."""
+    """Yield the findings about the machine itself, before its boot."""
     if acceleration.note:
         yield finding("host.kvm-unusable", f"{acceleration.note}.")
     attached = case.profile.machine.iso_bus
@@ -279,8 +283,8 @@ def _machine_findings(case: Case, acceleration: Acceleration) -> Iterator[Findin
         yield finding("iso.attachment-unknown", statement)
 
 
-def _known(image: ImageFacts) -> set[InspectionSign]:
-    """What inspection knows that rules ask for (``signs`` in rules.toml)."""
+def _inspection_signs(image: ImageFacts) -> set[InspectionSign]:
+    """Return the signs by inspection that rules test (``signs`` in rules.toml)."""
     if image.iso is None:
         return set()
     known: set[InspectionSign] = set()

@@ -1,4 +1,4 @@
-"""Judging a record again: the same result, without a machine."""
+"""The replay of a record: the same result, without a machine."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def judge_record(
 ) -> Result:
     """Return the result of recorded ``observations``.
 
-    ``rules`` are location and text of tables of the user's own. Raises RecordError where the record
-    holds no start of a run. A record without a decision (its writer was killed) is an error of the
-    host: ``host.interrupted``.
+    ``rules`` are location and text of the user's own tables. Raises RecordError if the record holds
+    no start of a run. A record without a verdict (its writer was killed) is an error of the host:
+    ``host.interrupted``.
     """
     own = [Observation(0.0, OwnRules(location, text)) for location, text in rules]
     diagnosis = Diagnosis()

@@ -1,4 +1,4 @@
-"""The request for a trial, and the case that comes of it once its image is known."""
+"""The request for a trial, and its case once the image has been examined."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from harness.provider.profile import Profile
 
 Rules = tuple[tuple[str, str], ...]
-"""Tables of rules of the user's own: the location and the TOML text of each."""
+"""The user's own tables of rules: the location and the TOML text of each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstallationRequest:
     """An unattended installation of an ISO.
 
-    ``own_answers`` is a file of the user's in place of the answers of harness, ``archive`` the URL
-    of a package archive that the guest may read. Both may be None.
+    ``own_answers`` is a file of the user in place of the answers of harness, ``archive`` the URL of
+    a package archive that the guest may read. Both may be None.
     """
 
     own_answers: Path | None = None
@@ -34,12 +34,12 @@ class InstallationRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialRequest:
-    """An image to try at a provider, and how.
+    """An image to try at a provider, and the options.
 
     ``location`` is a path or a link. ``silence_s`` and ``timeout_s`` are None where the clock
-    chooses them, ``run_dir`` where a new folder of the user's is taken. ``expected`` is the
-    checksum of a download, or the link or name of a checksum file. With ``counterfactual``, a
-    failure that one changed thing would explain is tried once more with that.
+    chooses them, ``run_dir`` is None for a new folder in the user's state folder. ``expected`` is
+    the checksum of a download, or the link or name of a checksum file. With ``counterfactual``, a
+    failure that one change would explain is tried once more with that change.
     """
 
     location: str
@@ -59,11 +59,11 @@ class TrialRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One image that was examined, and how it is to be booted.
+    """An image that was examined, and the options of its boot.
 
-    ``run_dir`` is None where nothing is kept, which only a case that is not booted may ask for. An
-    ``installation`` is run to its end, and the disk that it wrote is booted. The rest is as
-    :class:`TrialRequest` has it.
+    ``run_dir`` is None where nothing is kept, which is only for a case that is not booted. An
+    ``installation`` is run to its end, and the disk that it wrote is booted. All other fields are
+    those of :class:`TrialRequest`.
     """
 
     image: ImageFacts
@@ -80,7 +80,7 @@ class Case:
 
     @property
     def folder(self) -> Path:
-        """The run folder; raises ValueError where nothing is to be kept."""
+        """The run folder; raises ValueError if nothing is to be kept."""
         if self.run_dir is None:
             raise ValueError("a run needs a folder")
         return self.run_dir

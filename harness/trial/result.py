@@ -1,4 +1,4 @@
-"""The result object: what a run came to, in the form that scripts rely on (``--json``)."""
+"""The result object of a run, in the form that scripts rely on (``--json``)."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ RESULT_FILE = "result.json"
 LAST_SCREEN_FILE = "screen-end.png"
 
 CONSOLE_LOG = "console log"
-"""The backend of a result that was drawn from a console log, or from a screenshot, alone."""
+"""The backend of a result that comes from a console log, or from a screenshot, alone."""
 
-# What stops a system that had begun to come up.
-_NOT_UP = frozenset({"boot.emergency-mode", "disk.encrypted"})
+# Causes that stop a system that had reached userspace.
+_NOT_UP_CAUSES = frozenset({"boot.emergency-mode", "disk.encrypted"})
 
 EXIT_STATUS: dict[Outcome, int] = {"pass": 0, "fail": 1, "inconclusive": 3, "error": 4}
 
@@ -35,9 +35,9 @@ class _Model(BaseModel):
 
 
 class Image(_Model):
-    """What was tried. ``sha256`` is null where the verdict came before the file was read.
+    """The image under test. ``sha256`` is null if the verdict came before the file was read.
 
-    ``content`` is what is in it, in words. ``final_url`` is where a link led in the end.
+    ``content`` describes its content in words. ``final_url`` is the URL after all redirects.
     ``bytes_read`` is what the checks read of the file, or fetched of the link.
     """
 
@@ -52,7 +52,7 @@ class Image(_Model):
 
 
 class Tool(_Model):
-    """What tried it. ``firmware`` is ``bios`` or ``uefi``: what it was held against, too.
+    """The tools of the run. ``firmware`` is ``bios`` or ``uefi``, also for the checks.
 
     ``secure_boot`` and ``tpm`` tell whether the machine had them.
     """
@@ -67,7 +67,7 @@ class Tool(_Model):
 
 
 class Counterfactual(_Model):
-    """What came of one more boot with one thing changed; ``statement`` says what that proves."""
+    """The result of a second boot with one change; ``statement`` says what it proves."""
 
     change: str
     outcome: Outcome
@@ -77,7 +77,7 @@ class Counterfactual(_Model):
 
 
 class Guest(_Model):
-    """What the guest says of itself to who logs in with the seed's key."""
+    """The guest's answers after a login with the key of the seed."""
 
     os: str
     kernel: str
@@ -88,9 +88,9 @@ class Guest(_Model):
 
 
 class Result(_Model):
-    """The whole answer. ``stage`` is null where nothing was booted.
+    """The whole result. ``stage`` is null where nothing was booted.
 
-    ``inside`` is what was seen of the system on the disk, part by part, in the order of a boot.
+    ``inside`` describes the system on the disk, part by part, in the order of a boot.
     """
 
     schema_: Literal["harness.result/1"] = Field(default="harness.result/1", alias="schema")
@@ -110,24 +110,24 @@ class Result(_Model):
 
     @property
     def exit_status(self) -> int:
-        """The exit status of the command that came to this result."""
+        """The exit status of a command with this result."""
         interrupted = self.cause == "host.interrupted"
         return 130 if interrupted else EXIT_STATUS[self.outcome]
 
     @property
     def cause_finding(self) -> Finding | None:
-        """The finding that decided; None for a pass, or where nothing proves either."""
+        """The finding that decided; None for a pass and without a proof."""
         return finding_of_cause(self.findings, self.cause)
 
     @property
     def came_up(self) -> bool | None:
-        """Whether the system came up, as predictions have it; None where nothing tells."""
+        """True if the system came up, in the sense of predictions; None if that is not known."""
         if self.stage is None or self.outcome not in ("pass", "fail"):
             return None
-        return rank(self.stage) >= rank("userspace") and self.cause not in _NOT_UP
+        return rank(self.stage) >= rank("userspace") and self.cause not in _NOT_UP_CAUSES
 
     def to_json(self) -> str:
-        """The object as indented JSON."""
+        """Return the object as indented JSON."""
         return self.model_dump_json(indent=2, by_alias=True)
 
 
@@ -136,7 +136,7 @@ def compose(
 ) -> Result:
     """Return the result object of a ``verdict`` on the run that ``start`` began.
 
-    Raises RecordError where none did.
+    Raises RecordError if ``start`` is None.
     """
     second, login = tracker.second_boot, tracker.login
     if start is None:

@@ -1,4 +1,4 @@
-"""Where a run, or a matrix, is kept that nobody named a folder for."""
+"""The default folders of runs and of matrices."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.net.link import is_url, name_in_url
 
 
 def new_run_dir(location: str, base: Path | None = None) -> Path:
-    """The path of a folder that is not there yet, named after the time and the image.
+    """Return the path of a new folder, named after the time and the image.
 
     It is in ``base``, else under the user's state folder (XDG Base Directory Specification).
     """
@@ -21,7 +21,7 @@ def new_run_dir(location: str, base: Path | None = None) -> Path:
 
 
 def new_report_dir() -> Path:
-    """The path of a folder for a matrix, named after the time, under the user's state folder."""
+    """Return the path of a folder for a matrix, by the time, under the user's state folder."""
     return state_folder() / "matrix" / _now()
 
 
@@ -30,6 +30,6 @@ def _now() -> str:
 
 
 def _stem(location: str) -> str:
-    """What a person would call the image, fit for the name of a folder."""
+    """Return a short name of the image that is fit for a folder."""
     name = name_in_url(location) if is_url(location) else Path(location).name
     return re.sub(r"[^\w.-]+", "_", Path(name).stem)[:40] or "image"

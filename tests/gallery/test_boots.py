@@ -26,7 +26,7 @@ def is_right(ran: Ran, name: str) -> bool:
 
 
 @pytest.mark.parametrize("name", ["grub-rescue", "kernel-corrupt", "windows-7b-stand-in"])
-def test_what_only_the_screen_says_decides(verify: Verify, name: str) -> None:
+def test_the_text_of_the_screen_alone_decides(verify: Verify, name: str) -> None:
     ran = verify(build_entry(name), "--no-counterfactual")
     assert is_right(ran, name)
     assert not [row for row in ran.evidence if row["channel"] == "clock" and row.get("last")]
@@ -35,7 +35,7 @@ def test_what_only_the_screen_says_decides(verify: Verify, name: str) -> None:
     assert json.loads(replay(ran.run_dir).to_json()) == ran.result
 
 
-def test_a_boot_sector_of_zeros_is_known_without_a_word(verify: Verify) -> None:
+def test_a_boot_sector_of_zeros_fails_without_any_text(verify: Verify) -> None:
     ran = verify(build_entry("no-bootloader"))
     assert is_right(ran, "no-bootloader")
     quiet = [row for row in ran.evidence if (row["channel"], row["kind"]) == ("clock", "quiet")]
@@ -62,7 +62,7 @@ def test_a_missing_driver_is_proved_by_another_disk(verify: Verify) -> None:
 
 
 @pytest.mark.slow
-def test_a_second_boot_is_not_made_where_it_is_not_wanted(verify: Verify, tmp_path: Path) -> None:
+def test_no_second_boot_is_made_without_counterfactual(verify: Verify, tmp_path: Path) -> None:
     ran = verify(build_entry("virtio-scsi-blacklisted"), "--no-counterfactual")
     assert is_right(ran, "virtio-scsi-blacklisted")
     assert ran.result["counterfactual"] is None

@@ -75,9 +75,7 @@ def test_a_machine_at_work_is_ended_by_a_signal(tmp_path: Path, scratch: Path, t
     assert read_matrix(tmp_path / "out").missing == ("a", "b")
 
 
-def test_what_has_not_changed_is_not_booted_again(
-    tmp_path: Path, scratch: Path, tiny: Path
-) -> None:
+def test_an_unchanged_image_is_not_booted_again(tmp_path: Path, scratch: Path, tiny: Path) -> None:
     path = catalog(tmp_path, tiny, "a")
     assert start(tmp_path, scratch, path).wait(timeout=300) == 0
     (tmp_path / "out").rename(tmp_path / "first")
@@ -94,7 +92,7 @@ def tried_with(tmp_path: Path, tiny: Path, options: Options, **more: float) -> C
     return attempt(PlannedCase(entry, "images.toml", tmp_path, None), options, tmp_path / "run")
 
 
-def test_who_writes_too_much_is_ended(tmp_path: Path, tiny: Path) -> None:
+def test_a_run_that_writes_too_much_is_ended(tmp_path: Path, tiny: Path) -> None:
     # Less than the overlay of any guest that writes at all.
     tried = tried_with(tmp_path, tiny, Options(accel="tcg", write_limit_bytes=300_000))
     assert (tried.judgement, tried.result.cause) == ("error", "host.no-space")
@@ -106,7 +104,7 @@ def test_a_deadline_ends_an_attempt_with_what_is_known(tmp_path: Path, tiny: Pat
     assert tried.run_dir == "runs/tiny"
 
 
-def test_where_it_stands_is_told(tmp_path: Path, tiny: Path) -> None:
+def test_the_progress_of_an_attempt_is_reported(tmp_path: Path, tiny: Path) -> None:
     (planned,) = load_catalogs([catalog(tmp_path, tiny, "tiny")])
     told: list[str] = []
 

@@ -20,7 +20,7 @@ from harness.matrix.capacity import Capacity, free_guest_slots, measure_capacity
         ((5, -3, 5), 1, "1 at once, by memory"),
     ],
 )
-def test_the_scarcest_decides_and_one_is_tried_in_any_case(
+def test_the_scarcest_resource_decides_and_one_machine_always_fits(
     fits: tuple[int, int, int], jobs: int, words: str
 ) -> None:
     capacity = Capacity(*fits, free_bytes=0)
@@ -28,7 +28,7 @@ def test_the_scarcest_decides_and_one_is_tried_in_any_case(
     assert capacity.description(jobs) == words
 
 
-def test_what_was_asked_for_is_told_as_that() -> None:
+def test_a_given_number_of_jobs_is_reported_as_given() -> None:
     assert Capacity(4, 4, 4, 0).description(7) == "7 at once, as asked"
 
 

@@ -108,7 +108,7 @@ def test_every_fault_of_every_file_is_named_at_once(tmp_path: Path) -> None:
         ("", "name one of url, file and recipe"),
     ],
 )
-def test_a_row_that_does_not_hold(tmp_path: Path, row: str, words: str) -> None:
+def test_an_invalid_row_is_a_fault(tmp_path: Path, row: str, words: str) -> None:
     said = faults_of(tmp_path, f"[[image]]\nname = 'a'\n{row}\n")
     assert said[0] == "the catalog has a fault:"
     assert words in said[1]
@@ -131,7 +131,7 @@ def test_a_folder_of_catalogs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe", b""])
-def test_what_is_no_catalog(tmp_path: Path, content: bytes | None) -> None:
+def test_a_file_that_is_no_catalog_is_a_fault(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "images.toml"
     if content is not None:
         path.write_bytes(content)

@@ -40,7 +40,7 @@ def test_a_program_that_dies(tmp_path: Path) -> None:
     assert (child.end, child.status) == ("ended", -9)
 
 
-def test_one_that_is_late_may_end_in_order(tmp_path: Path) -> None:
+def test_a_late_program_may_clean_up(tmp_path: Path) -> None:
     text = """
 import signal, sys, time
 def end(*_):

@@ -77,7 +77,7 @@ def test_a_request_that_cannot_be_meant_leaves_no_folder(
     assert not (tmp_path / "out").exists()
 
 
-def test_what_is_done_already_is_not_tried_again(
+def test_an_image_with_a_row_is_not_tried_again(
     planned: tuple[PlannedCase, ...], tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
@@ -92,7 +92,7 @@ def test_what_is_done_already_is_not_tried_again(
     assert (tmp_path / "history.sqlite").exists(), "the history lies beside the folder"
 
 
-def test_an_image_that_cannot_be_had_is_a_row(
+def test_an_image_that_cannot_be_acquired_is_a_row(
     planned: tuple[PlannedCase, ...], tmp_path: Path
 ) -> None:
     view = Lines()

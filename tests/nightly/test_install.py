@@ -1,6 +1,6 @@
 """An installation from a package archive that the tests serve.
 
-Those from discs are entries of images/catalog/recipes.toml.
+Installations from ISOs are entries of images/catalog/recipes.toml.
 """
 
 from __future__ import annotations

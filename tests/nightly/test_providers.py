@@ -31,7 +31,7 @@ def frames(ran: Ran) -> list[dict[str, Any]]:
         ("proxmox", "virtio-scsi", "DataSourceNoCloud", "/dev/sr0"),
     ],
 )
-def test_it_is_ready_and_says_on_what(
+def test_a_real_system_is_ready_and_reports_its_hardware(
     verify: Callable[..., Ran],
     debian: Path,
     provider: str,

@@ -63,7 +63,7 @@ def test_an_image_that_is_refused_is_not_booted(tmp_path: Path, scratch: Path) -
     assert nothing_is_left(scratch)
 
 
-def test_what_is_no_image_is_said_in_a_sentence(tmp_path: Path) -> None:
+def test_a_file_that_is_no_image_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError), harness.open(tmp_path / "missing.qcow2"):
         pass
     with pytest.raises(UsageError), harness.open(tmp_path, provider="nobody"):
@@ -81,7 +81,7 @@ async def held(where: str = "") -> AsyncIterator[int]:
         raise ZeroDivisionError
 
 
-def test_what_fails_in_the_thread_fails_for_who_waits() -> None:
+def test_an_error_in_the_loop_is_raised_for_the_caller() -> None:
     good = LoopThread(held)
     assert good.start() == 5
     assert good.run(lambda: asyncio.sleep(0, "answer")) == "answer"
@@ -149,7 +149,7 @@ def test_a_machine_lives_past_its_verdict(tiny: Path, tmp_path: Path, scratch: P
 
 
 @pytest.mark.boot
-def test_a_failed_boot_is_raised_when_it_is_decided_and_can_be_looked_at(
+def test_a_failed_boot_is_raised_at_its_verdict_and_can_be_inspected(
     tmp_path: Path, scratch: Path
 ) -> None:
     image = build("tiny", "tiny.mode=panic")
@@ -189,7 +189,7 @@ def leave_early(image: Path, run_dir: Path) -> None:
 
 
 @pytest.mark.boot
-def test_a_session_that_is_left_by_an_exception_says_so(
+def test_a_session_left_by_an_exception_is_interrupted(
     tiny: Path, tmp_path: Path, scratch: Path
 ) -> None:
     with pytest.raises(ZeroDivisionError):
@@ -220,7 +220,7 @@ def script(tiny: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.mark.boot
-def test_a_key_at_the_terminal_ends_the_waiting_and_the_machine(
+def test_ctrl_c_ends_the_wait_and_the_machine(
     script: subprocess.Popen[str], tmp_path: Path, scratch: Path
 ) -> None:
     assert len(machines_of(scratch)) == 1
@@ -242,7 +242,7 @@ def test_a_killed_program_takes_its_machine_along(
 
 
 @pytest.mark.boot
-def test_the_example_of_the_page_does_what_it_says(tiny: Path, tmp_path: Path) -> None:
+def test_the_example_in_the_docs_works(tiny: Path, tmp_path: Path) -> None:
     code = re.search(r"^```python\n(.+?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     assert code is not None
     (tmp_path / "image.qcow2").symlink_to(tiny)
@@ -265,7 +265,7 @@ def test_the_example_of_the_page_does_what_it_says(tiny: Path, tmp_path: Path) -
 
 @pytest.mark.boot
 @pytest.mark.nightly
-def test_a_real_system_lets_root_in_by_the_key_of_the_session(
+def test_root_can_log_in_to_a_real_system_with_the_key_of_the_session(
     tmp_path: Path, scratch: Path
 ) -> None:
     with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""A bug during a run: wherever it is met, the run ends with it, and its record says so."""
+"""A bug during a run: wherever it happens, it ends the run, and the record names it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from harness.evidence.log import Observation
 from harness.examine.image_report import unexamined_facts
 from harness.host.bugs import TRACEBACK_FILE
 from harness.provider.profile import load_profile
-from harness.trial.loop_faults import told_of_bugs
-from harness.trial.observers import _report_to
+from harness.trial.loop_faults import reporting_bugs
+from harness.trial.observers import _failure_callback
 from harness.trial.recorder import Recorder, conclude, open_log
 from harness.trial.replay import replay
 from harness.trial.request import Case
@@ -50,7 +50,7 @@ async def _observe(folder: Path, work: Callable[[Recorder], object]) -> Recorder
             work(recorder)
 
         task = asyncio.create_task(observe(), name="sampler")
-        task.add_done_callback(_report_to(recorder))
+        task.add_done_callback(_failure_callback(recorder))
         await recorder.decided.wait()
     return recorder
 
@@ -89,7 +89,7 @@ def test_a_judge_with_a_bug_ends_the_run(tmp_path: Path, monkeypatch: pytest.Mon
     assert "in broken" in (tmp_path / TRACEBACK_FILE).read_text()
     assert json.loads((tmp_path / RESULT_FILE).read_text()) == json.loads(result.to_json())
     monkeypatch.undo()
-    # Once it is mended, the record still says that the run was ended by it.
+    # After a fix, the record still says that the bug ended the run.
     assert replay(tmp_path).outcome in ("pass", "error")
 
 
@@ -102,7 +102,7 @@ def test_a_judge_that_always_fails_ends_the_run_too(
     assert faults(tmp_path) == ["internal.error"]
 
 
-def test_who_is_told_and_has_a_bug_ends_the_run(tmp_path: Path) -> None:
+def test_a_listener_with_a_bug_ends_the_run(tmp_path: Path) -> None:
     told: list[Observation] = []
 
     def broken(observation: Observation, _: Diagnosis) -> None:
@@ -114,7 +114,7 @@ def test_who_is_told_and_has_a_bug_ends_the_run(tmp_path: Path) -> None:
     assert len(told) == 1
 
 
-def test_a_bug_in_a_callback_of_the_loop_is_told(tmp_path: Path) -> None:
+def test_a_bug_in_a_callback_of_the_loop_is_recorded(tmp_path: Path) -> None:
     async def run() -> list[BaseException]:
         told: list[BaseException] = []
         came = asyncio.Event()
@@ -123,7 +123,7 @@ def test_a_bug_in_a_callback_of_the_loop_is_told(tmp_path: Path) -> None:
             told.append(error)
             came.set()
 
-        with told_of_bugs(bug):
+        with reporting_bugs(bug):
             asyncio.get_running_loop().call_soon(_raise)
             await came.wait()
             came.clear()
@@ -141,7 +141,7 @@ def test_a_bug_in_a_callback_of_the_loop_is_told(tmp_path: Path) -> None:
     assert [type(error) for error in asyncio.run(run())] == [ZeroDivisionError] * 2
 
 
-def test_a_bug_is_raised_as_what_it_is(tmp_path: Path) -> None:
+def test_a_bug_is_raised_as_an_internal_error(tmp_path: Path) -> None:
     with open_log(tmp_path) as log:
         recorder = Recorder(log)
         first = recorder.bug(KeyError("x"))

@@ -1,4 +1,4 @@
-"""Console logs from anywhere: real ones of the corpus, pasted ones, and what is none."""
+"""Console logs from anywhere: real ones of the corpus, pasted ones, and files that are none."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_real_screens_are_judged_right(name: str, outcome: str, cause: str | Non
 
 
 @pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"no picture"])
-def test_what_is_no_picture_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_no_picture_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "screen.png"
     path.write_bytes(content)
     done = harness("replay", "--screen", path)
@@ -102,7 +102,7 @@ def test_a_panic_is_a_fail_and_says_what_was_missing(tmp_path: Path) -> None:
     assert said(PANIC, tmp_path) == ("fail", "kernel", "boot.disk-not-found")
 
 
-def test_a_panic_with_its_disk_there_is_another_one(tmp_path: Path) -> None:
+def test_a_panic_after_the_disk_was_found_has_another_reason(tmp_path: Path) -> None:
     text = PANIC.replace(_WHY, "No working init")
     assert said(text, tmp_path) == ("fail", "kernel", "boot.kernel-panic")
 
@@ -112,7 +112,7 @@ def test_a_log_of_two_boots_is_judged_by_the_second(tmp_path: Path) -> None:
     assert said(GOOD + "\n" + PANIC, tmp_path)[0] == "fail"
 
 
-def test_a_panic_that_was_cut_off_by_a_reset_counts_as_long_as_nothing_better_came(
+def test_a_panic_before_a_reset_counts_until_a_later_boot_gets_further(
     tmp_path: Path,
 ) -> None:
     cut = "".join(PANIC.splitlines(keepends=True)[:2])
@@ -120,7 +120,7 @@ def test_a_panic_that_was_cut_off_by_a_reset_counts_as_long_as_nothing_better_ca
     assert said(cut + again, tmp_path) == ("fail", "kernel", "boot.disk-not-found")
 
 
-def test_a_shell_that_was_left_again_is_no_end(tmp_path: Path) -> None:
+def test_a_shell_that_the_boot_leaves_again_is_no_failure(tmp_path: Path) -> None:
     shell = "[    0.000000] Linux version 6.1.0\nLoading, please wait...\n(initramfs) exit\n"
     assert said(shell.replace("exit", ""), tmp_path)[2] == "boot.initramfs-shell"
     assert said(shell + GOOD[GOOD.index("Begin") :], tmp_path) == (
@@ -138,7 +138,9 @@ def test_a_shell_that_was_left_again_is_no_end(tmp_path: Path) -> None:
         (b"\x7fELF" + bytes(5000) + b"x", "is no text"),
     ],
 )
-def test_what_is_no_console_log_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
+def test_a_file_that_is_no_console_log_is_refused(
+    tmp_path: Path, content: bytes, words: str
+) -> None:
     with pytest.raises(UsageError, match=words):
         said(content, tmp_path)
 
@@ -152,7 +154,7 @@ def test_hostile_text_reaches_the_terminal_as_harmless_text(tmp_path: Path) -> N
     assert "\x9b" not in done.stdout
 
 
-def test_rules_of_ones_own_go_before_those_of_harness(tmp_path: Path) -> None:
+def test_user_rules_take_precedence(tmp_path: Path) -> None:
     log, rules = tmp_path / "console.log", tmp_path / "mine.toml"
     log.write_text(GOOD + "\nappliance: licence server not reached\n")
     rules.write_text(
@@ -181,7 +183,7 @@ source = "the appliance's manual"
         ("[[rule]]\nid='a'\nchannels=['serial']\npattern='('\nsource='x'", "rule.0.pattern"),
     ],
 )
-def test_a_table_that_does_not_hold_is_named(tmp_path: Path, text: str, words: str) -> None:
+def test_an_invalid_table_of_rules_is_an_error(tmp_path: Path, text: str, words: str) -> None:
     log, rules = tmp_path / "console.log", tmp_path / "mine.toml"
     log.write_text(PANIC)
     rules.write_text(text)
@@ -190,7 +192,7 @@ def test_a_table_that_does_not_hold_is_named(tmp_path: Path, text: str, words: s
     assert words in done.stderr
 
 
-def test_replay_wants_one_thing_to_judge() -> None:
+def test_replay_needs_exactly_one_argument() -> None:
     done = harness("replay")
     assert done.returncode == 2
     assert "name one of: the folder of a run, a console log" in done.stderr

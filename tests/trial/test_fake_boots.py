@@ -22,7 +22,7 @@ from harness.machine.backend import Backend
 from harness.model.finding import Finding
 from harness.provider.profile import load_profile
 from harness.trial.plan import boot_case
-from harness.trial.recorder import unheard
+from harness.trial.recorder import ignore_events
 from harness.trial.replay import replay
 from harness.trial.request import Case
 from harness.trial.result import Result
@@ -43,7 +43,7 @@ UP = [*KERNEL, ["frame", "arp-reply"]]
 
 
 @dataclass(frozen=True)
-class Tried:
+class FakeBoot:
     """The result of a boot, and what it left."""
 
     result: Result
@@ -64,7 +64,7 @@ class Tried:
         return [row for row in rows if (row["channel"], row["kind"]) == (channel, kind)]
 
 
-Try = Callable[..., Tried]
+Try = Callable[..., FakeBoot]
 
 
 def try_image(image: Path, run_dir: Path, **limits: float) -> Result:
@@ -82,7 +82,7 @@ def try_image(image: Path, run_dir: Path, **limits: float) -> Result:
         backend=Backend(answer_timeout_s=limits.get("answer_timeout_s", 60)),
     )
     acceleration = Acceleration("tcg", "max", 1.0, "", qemu="9.9.9")
-    return asyncio.run(boot_case(case, acceleration, unheard))
+    return asyncio.run(boot_case(case, acceleration, ignore_events))
 
 
 @pytest.fixture
@@ -95,19 +95,19 @@ def try_machine(tmp_path: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch) 
 
     def run(
         guest: list[Any], *, silence_s: float = 30, timeout_s: float = 60, **more: Any
-    ) -> Tried:
+    ) -> FakeBoot:
         limits = {"silence_s": silence_s, "timeout_s": timeout_s}
         if "answer_timeout_s" in more:
             limits["answer_timeout_s"] = more.pop("answer_timeout_s")
         write_fake_qemu(tmp_path, guest=guest, **more)
         result = try_image(image, tmp_path / "run", **limits)
-        tried = Tried(result, tmp_path / "run", scratch)
+        tried = FakeBoot(result, tmp_path / "run", scratch)
         assert machines_of(scratch) == []
         assert list(scratch.iterdir()) == []
         assert json.loads((tried.run_dir / "result.json").read_text()) == json.loads(
             result.to_json()
         )
-        assert replay(tried.run_dir).to_json() == result.to_json(), "the record comes to the same"
+        assert replay(tried.run_dir).to_json() == result.to_json(), "a replay gives the same result"
         return tried
 
     return run
@@ -130,20 +130,22 @@ def test_a_guest_that_answers_from_its_address_passes(try_machine: Try, answer: 
         ("-blockdev {}: No space left on device", "host.no-space"),
     ],
 )
-def test_a_qemu_that_dies_at_its_start(try_machine: Try, said: str, cause: str) -> None:
+def test_a_qemu_that_dies_at_its_start_is_a_fault_of_the_host(
+    try_machine: Try, said: str, cause: str
+) -> None:
     tried = try_machine([], start_fault=said)
     assert tried.brief == ("error", None, cause)
     assert tried.cause().statement.startswith(f"QEMU did not start: {said}")
 
 
-def test_a_qemu_that_dies_in_the_middle_is_told_with_its_last_words(try_machine: Try) -> None:
+def test_the_last_lines_of_a_qemu_that_dies_are_evidence(try_machine: Try) -> None:
     tried = try_machine([*KERNEL, ["die", "kvm run failed Bad address", 1]])
     assert (tried.result.outcome, tried.result.cause) == ("error", "host.qemu-crashed")
     assert "kvm run failed Bad address" in str(tried.cause().evidence)
     assert "Linux version" in (tried.run_dir / "serial.log").read_text()
 
 
-def test_a_qemu_that_is_killed(try_machine: Try) -> None:
+def test_a_qemu_that_is_killed_is_a_fault_of_the_host(try_machine: Try) -> None:
     tried = try_machine([*KERNEL, ["die_of", signal.SIGKILL]])
     assert tried.result.outcome == "error"
     assert tried.evidence("host", "qemu-ended")[0]["status"] == -signal.SIGKILL
@@ -153,13 +155,15 @@ def test_a_monitor_that_answers_late_changes_no_verdict(try_machine: Try) -> Non
     assert try_machine(UP, answer_after_s=0.2).brief == ("pass", "network", None)
 
 
-def test_a_monitor_that_never_comes(try_machine: Try) -> None:
+def test_a_monitor_that_never_opens_is_a_fault_of_the_host(try_machine: Try) -> None:
     tried = try_machine([], never_connects=True, answer_timeout_s=0.3)
     assert tried.brief == ("error", None, "host.qemu-crashed")
 
 
 @pytest.mark.parametrize("command", ["query-blockstats", "cont", "human-monitor-command"])
-def test_a_monitor_that_never_answers(try_machine: Try, command: str) -> None:
+def test_a_monitor_that_never_answers_is_a_fault_of_the_host(
+    try_machine: Try, command: str
+) -> None:
     tried = try_machine(KERNEL, unanswered=[command], answer_timeout_s=3)
     assert (tried.result.outcome, tried.result.cause) == ("error", "host.qemu-crashed")
     assert f"did not answer {command}" in tried.cause().statement
@@ -176,25 +180,25 @@ def test_a_console_that_says_the_same_for_ever_is_silent(try_machine: Try) -> No
     assert tried.evidence("clock", "quiet")
 
 
-def test_events_without_end_end_with_the_time(try_machine: Try) -> None:
+def test_endless_events_end_with_the_time_limit(try_machine: Try) -> None:
     tried = try_machine([*KERNEL, ["flood_events", "BLOCK_JOB_READY"]], timeout_s=1)
     assert tried.result.outcome == "inconclusive"
     assert tried.evidence("clock", "time-over")
 
 
-def test_a_guest_that_powers_off(try_machine: Try) -> None:
+def test_a_guest_that_powers_off_fails(try_machine: Try) -> None:
     off = {"guest": True, "reason": "guest-shutdown"}
     tried = try_machine([*KERNEL, ["event", "SHUTDOWN", off], ["event", "STOP", {}]])
     assert tried.brief == ("fail", "userspace", "boot.powered-off")
 
 
-def test_a_guest_that_resets_again_and_again(try_machine: Try) -> None:
+def test_a_guest_that_resets_again_and_again_fails(try_machine: Try) -> None:
     reset = ["event", "RESET", {"guest": True, "reason": "guest-reset"}]
     tried = try_machine([*KERNEL, reset] * 4)
     assert tried.brief == ("fail", "userspace", "boot.reset-loop")
 
 
-def test_what_was_done_is_in_the_log_of_the_run(
+def test_the_log_of_a_run_names_its_steps(
     try_machine: Try, capfd: pytest.CaptureFixture[str]
 ) -> None:
     tried = try_machine(UP)
@@ -232,7 +236,7 @@ def test_a_bug_of_an_observer_ends_the_boot(
     assert [row["finding"] for row in tried.evidence("host", "fault")] == ["internal.error"]
 
 
-def test_a_bug_of_who_reads_a_console_ends_the_boot(
+def test_a_bug_of_a_console_reader_ends_the_boot(
     try_machine: Try, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:

@@ -1,4 +1,4 @@
-"""One image at many providers: what would be the same boot is booted once."""
+"""One image at many providers: equal machines are booted only once."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 
 from harness.provider.profile import Claim, Profile, load_profile, shipped_profiles
 from harness.trial.providers import (
-    AtProvider,
+    ProviderResult,
     as_json,
     exit_status,
-    requests_everywhere,
-    try_everywhere,
-    what_a_guest_sees,
+    guest_visible_settings,
+    requests_for_providers,
+    try_at_providers,
 )
 from harness.trial.replay import replay
 from harness.trial.request import TrialRequest
@@ -31,24 +31,24 @@ def twin(name: str, **claims: object) -> Profile:
     return profile.model_copy(update={"name": name, "images": images})
 
 
-def test_what_a_guest_cannot_tell_apart() -> None:
-    contabo = what_a_guest_sees(load_profile("contabo"))
-    assert what_a_guest_sees(twin("cellar", max_size_bytes=1)) == contabo
+def test_providers_with_equal_machines_have_equal_settings() -> None:
+    contabo = guest_visible_settings(load_profile("contabo"))
+    assert guest_visible_settings(twin("cellar", max_size_bytes=1)) == contabo
     others = [load_profile(name) for name in ("digitalocean", "libvirt", "openstack", "proxmox")]
-    assert len({contabo, *map(what_a_guest_sees, others)}) == 5
-    assert what_a_guest_sees(load_profile("contabo").with_firmware("uefi")) != contabo
+    assert len({contabo, *map(guest_visible_settings, others)}) == 5
+    assert guest_visible_settings(load_profile("contabo").with_firmware("uefi")) != contabo
 
 
 def test_every_provider_has_a_request_and_a_folder_of_its_own(tmp_path: Path) -> None:
     asked = TrialRequest(location="x", profile=load_profile("contabo"), run_dir=tmp_path)
-    assert [row.profile.name for row in requests_everywhere(asked)] == [*shipped_profiles()]
-    own = requests_everywhere(replace(asked, profile=twin("cellar")))
+    assert [row.profile.name for row in requests_for_providers(asked)] == [*shipped_profiles()]
+    own = requests_for_providers(replace(asked, profile=twin("cellar")))
     assert [row.profile.name for row in own] == [*shipped_profiles(), "cellar"]
     assert {row.run_dir for row in own} == {tmp_path / row.profile.name for row in own}
 
 
 @pytest.mark.boot
-def test_a_twin_has_the_boot_of_the_first(tiny: Path, tmp_path: Path) -> None:
+def test_a_provider_with_an_equal_machine_uses_the_first_boot(tiny: Path, tmp_path: Path) -> None:
     vmdk = tmp_path / "disk.vmdk"
     vmdk.write_bytes(b"KDMV" + bytes(4096))
     profiles = [
@@ -69,7 +69,7 @@ def test_a_twin_has_the_boot_of_the_first(tiny: Path, tmp_path: Path) -> None:
         )
         for profile in profiles
     ]
-    rows = try_everywhere(requests)
+    rows = try_at_providers(requests)
     brief = [(row.provider, row.same_as, row.result and row.result.cause) for row in rows]
     assert brief == [
         ("contabo", "", None),
@@ -94,13 +94,13 @@ def test_a_twin_has_the_boot_of_the_first(tiny: Path, tmp_path: Path) -> None:
 
 
 def test_the_exit_status_is_that_of_the_worst() -> None:
-    untried = AtProvider("x", None, not_tried="why")
+    untried = ProviderResult("x", None, not_tried="why")
     assert exit_status([]) == 0
     assert exit_status([untried]) == 3
     assert exit_status([untried, replace(untried, provider="y")]) == 3
 
 
-def test_no_image_that_any_of_them_takes(tmp_path: Path) -> None:
+def test_an_image_that_no_provider_accepts_is_not_booted(tmp_path: Path) -> None:
     image = tmp_path / "notes.txt"
     image.write_text("no image at all\n")
     done = harness("verify", "--all-providers", image, "--run-dir", tmp_path / "runs")
@@ -121,13 +121,13 @@ def test_no_image_that_any_of_them_takes(tmp_path: Path) -> None:
         ("--backend", "libvirt", "--install"),
     ],
 )
-def test_what_does_not_go_together(options: tuple[str, ...]) -> None:
+def test_options_that_contradict_each_other_are_an_error(options: tuple[str, ...]) -> None:
     done = harness("verify", "x", *options)
     assert done.returncode == 2
     assert "give one of them" in done.stderr
 
 
-def test_an_image_that_is_not_there_is_no_table() -> None:
+def test_a_missing_image_is_an_error_and_no_table() -> None:
     done = harness("verify", "/nonexistent/x.qcow2", "--all-providers")
     assert (done.returncode, done.stdout) == (2, "")
     assert "cannot be read: No such file" in done.stderr

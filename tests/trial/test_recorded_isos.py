@@ -40,14 +40,14 @@ def test_a_recorded_iso_is_judged_right(tmp_path: Path, name: str) -> None:
     assert (result.outcome, result.stage, result.cause) == EXPECTED[name]
 
 
-def test_what_a_real_installation_stopped_at_is_named_by_its_own_words(tmp_path: Path) -> None:
+def test_the_error_of_a_real_installation_is_quoted(tmp_path: Path) -> None:
     result = judge_record(recorded(tmp_path, "debian-installer-13-netboot-stuck"), None)
     cause = next(row for row in result.findings if row.id == result.cause)
     assert cause.statement.endswith("stopped with an error: Unable to install busybox.")
 
 
 @pytest.mark.parametrize("name", [name for name in EXPECTED if "stuck" not in name])
-def test_what_was_typed_is_typed_again(tmp_path: Path, name: str) -> None:
+def test_a_replay_gives_the_answers_that_were_typed(tmp_path: Path, name: str) -> None:
     """What a person would be asked is recognised in what the screens of the run said."""
     rows = recorded(tmp_path, name)
     diagnosis, answerer = Diagnosis(), Answerer()

@@ -1,7 +1,7 @@
-"""How far the boot of a session has come, and who waits for it to come further.
+"""The stage of a session's machine, and the wait for a later one.
 
-A machine of a session runs on after the verdict of its run. So a second judge looks at the same
-tracker, and is content with nothing less than the last stage.
+A machine of a session runs on after the verdict of its run. So a second judge reads the same
+tracker, with the last stage as its goal.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from harness.model.finding import Finding, finding_of_cause
 from harness.model.image import Medium
 from harness.model.stages import DISK_LADDER, ISO_LADDER, Stage
 
-Found = TypeVar("Found")
+Awaited = TypeVar("Awaited")
 
 
 class StageError(HarnessError):
-    """The boot is decided, and the stage that is waited for will not be reached.
+    """The boot is decided, and the stage will not be reached.
 
     ``str()`` is the sentence of the diagnosis; ``findings`` are all of them, ``cause`` is the id of
-    the one that decided, None where none did.
+    the one that decided, None if none did.
     """
 
     exit_status = 1
@@ -42,11 +42,11 @@ class StageError(HarnessError):
 
 
 class StageTimeoutError(StageError, TimeoutError):
-    """Nothing is decided, and the time that was given is over."""
+    """The timeout is over, and there is no verdict."""
 
 
-class Follow:
-    """Waits for the tracker of a session to know something; belongs to the session's loop.
+class StageWaiter:
+    """The wait for a change of a session's tracker; it belongs to the session's loop.
 
     ``medium`` is that of its image: only a disk image reads a seed to its end.
     """
@@ -55,29 +55,29 @@ class Follow:
         self._tracker = diagnosis.tracker
         self._medium = medium
         self._judge = Judge(self._tracker, until="ready" if medium == "disk" else None)
-        self._moved = asyncio.Event()
+        self._has_changed = asyncio.Event()
 
     def __call__(self, _: Observation, __: Diagnosis) -> None:
         """Note that the tracker has taken an event."""
-        self._moved.set()
+        self._has_changed.set()
 
     @property
     def stage(self) -> Stage:
         """The furthest stage that was reached."""
         return self._tracker.timeline.furthest
 
-    async def wait(self, look: Callable[[], Found | None]) -> Found:
-        """What ``look`` finds; it is asked again after each observation. Raises what it raises."""
+    async def wait(self, look: Callable[[], Awaited | None]) -> Awaited:
+        """Call ``look`` after each observation until it returns a value; return that value."""
         while (found := look()) is None:
-            await self._moved.wait()
-            self._moved.clear()
+            await self._has_changed.wait()
+            self._has_changed.clear()
         return found
 
     async def reach(self, stage: Stage, timeout_s: float | None) -> None:
         """Wait for ``stage``, or a later one.
 
-        Raises StageError as soon as the diagnosis has decided that it will not come, HostError
-        where this host is at fault, and StageTimeoutError after ``timeout_s`` seconds.
+        Raises StageError as soon as the diagnosis has decided that it will not come, HostError if
+        this host is at fault, and StageTimeoutError after ``timeout_s`` seconds.
         """
         ladder = ISO_LADDER if self._medium == "iso" else DISK_LADDER
         if stage not in ladder:
@@ -98,16 +98,16 @@ class Follow:
         if (verdict := self._judge.verdict) is None:
             return None
         if verdict.outcome == "error":
-            raise fault_of(verdict.cause or "", sentence_of(verdict))
-        raise StageError(sentence_of(verdict), stage, self.stage, verdict)
+            raise fault_of(verdict.cause or "", verdict_sentence(verdict))
+        raise StageError(verdict_sentence(verdict), stage, self.stage, verdict)
 
 
-def sentence_of(verdict: Verdict) -> str:
-    """Why it is as it is, in one sentence or a few."""
-    told = finding_of_cause(verdict.findings, verdict.cause)
-    if told is None:
-        # Without a cause the last one says why nothing was proved, or what never came.
-        told = next((row for row in reversed(verdict.findings) if row.severity != "info"), None)
-    if told:
-        return printable(told.statement, 1000)
+def verdict_sentence(verdict: Verdict) -> str:
+    """Return the reason for a verdict in one sentence or a few."""
+    reason = finding_of_cause(verdict.findings, verdict.cause)
+    if reason is None:
+        # Without a cause, the last finding says why nothing was proved, or what never came.
+        reason = next((row for row in reversed(verdict.findings) if row.severity != "info"), None)
+    if reason:
+        return printable(reason.statement, 1000)
     return f"The boot ended at the stage {verdict.stage}: {verdict.outcome}."
