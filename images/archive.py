@@ -16,12 +16,12 @@ from images.steps import say
 from images.udeb import read_udeb, write_repository
 
 _DOWNLOADED = "var/cache/apt/archives"
-# Of mmdebstrap, which downloads and unpacks, and then would remove what it downloaded.
+# For mmdebstrap, which would remove its downloads after unpacking them.
 _FETCH_OPTIONS = ("--include=?priority(required)", "--skip=essential/unlink", "--skip=cleanup")
 
 
 def debs_key(recipe: DebianArchive, base: DebianInstaller) -> str:
-    """What decides which files :func:`fetch_debs` fetches, as text."""
+    """Return the cache key of :func:`fetch_debs`: what decides which files it fetches."""
     return base.suite + recipe.model_dump_json(include={"packages", "boot_loaders", "udebs"})
 
 
@@ -59,6 +59,6 @@ def build_archive(
 
 
 def _pool(file: Path) -> str:
-    """Where a package of the system is in the archive, of which no web server needs an escape."""
+    """Return the path of a package in the archive, without characters that a URL must escape."""
     name, version, rest = file.name.split("_")
     return f"pool/main/{name}/{name}_{version.rpartition('%3a')[2]}_{rest}"

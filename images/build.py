@@ -1,7 +1,7 @@
 """Build an image: ``python -m images.build NAME`` prints the path of a qcow2 or an ISO.
 
-What was built is kept in ``$XDG_CACHE_HOME/harness/recipes`` under a digest of all that goes into
-it, and is built once however many ask for it at the same time.
+Built images are cached in ``$XDG_CACHE_HOME/harness/recipes`` under a digest of all inputs. A lock
+prevents parallel builds of the same image.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _PREFIX = "harness-build-"
 
 
 def build(name: str, cmdline: str = "", firmware: Firmware = "bios") -> Path:
-    """The path of the image of the recipe ``name``, built now or earlier.
+    """Return the path of the image of the recipe ``name``, built now or earlier.
 
     ``cmdline`` is added to the kernel's command line, and ``firmware`` is the one that can start
     the disk; both for the recipe ``tiny`` only. Raises RecipeError where it cannot be built.
@@ -90,13 +90,13 @@ def _build_tiny(name: str, recipe: Tiny, cmdline: str, firmware: Firmware) -> Pa
         "",
         cmdline,
         firmware,
-        # Where its init is.
+        # The folder that has its init.
         _digest("tiny"),
     )
 
 
 def _tiny_kernel(recipe: Tiny) -> Path:
-    """Its kernel, which recipes share."""
+    """Return the kernel of a tiny guest, which recipes share."""
     return _shared(
         "tiny-kernel",
         lambda tmp, out: unpack_kernel(recipe, tmp, out),
@@ -105,7 +105,7 @@ def _tiny_kernel(recipe: Tiny) -> Path:
 
 
 def _signed_loaders(recipe: Debian | Tiny) -> Path | None:
-    """The folder of signed loaders for a recipe that wants them."""
+    """Return the folder of signed loaders; None if the recipe needs none."""
     if not recipe.signed:
         return None
     suite = recipe.suite
@@ -127,7 +127,7 @@ def _build_tiny_installer(name: str, recipe: TinyInstaller) -> Path:
 
 
 def _build_installer(name: str, recipe: DebianInstaller | DebianInstallerVariant) -> Path:
-    """The disc of a recipe; what comes from the archive is shared with the variants of it."""
+    """Build the ISO of a recipe; its downloads are shared with its variants."""
     base, dropped = name, list[str]()
     if isinstance(recipe, DebianInstallerVariant):
         variant, base, dropped = recipe, recipe.base, recipe.drop_modules
@@ -168,7 +168,7 @@ def _build_archive(name: str, recipe: DebianArchive) -> Path:
 
 
 def _parts(name: str, recipe: DebianInstaller) -> Parts:
-    """What comes from the archive for the discs of a recipe and of its variants."""
+    """Return the files from the archive that the ISOs of a recipe and its variants share."""
     made = _shared(
         f"{name}-parts", lambda tmp, out: fetch_parts(recipe, tmp, out), parts_key(recipe)
     )
@@ -176,24 +176,24 @@ def _parts(name: str, recipe: DebianInstaller) -> Parts:
 
 
 def _shared(name: str, make: Callable[[Path, Path], None], of: str) -> Path:
-    """What takes long to fetch: under a digest of what the recipe says of it, not of the code."""
+    """Return a slow download from the cache; its key is the recipe alone, not the code."""
     return cached(name, hashlib.sha256(of.encode()).hexdigest()[:12], make)
 
 
 def cache_folder() -> Path:
-    """The folder of built images."""
+    """Return the folder of built images."""
     return folders.cache_folder() / "recipes"
 
 
 def _cached(
     name: str, suffix: str, make: Callable[[Path, Path], None], recipe: str = "", *more: str
 ) -> Path:
-    """What ``make(scratch, output)`` makes of a recipe."""
+    """Return what ``make(scratch, output)`` makes of a recipe, cached."""
     return cached(name, f"{_digest(recipe or name, *more)}{suffix}", make)
 
 
 def cached(name: str, rest: str, make: Callable[[Path, Path], None]) -> Path:
-    """What ``make(scratch, output)`` makes, from the cache where ``name-rest`` is there already."""
+    """Return ``name-rest`` from the cache, made by ``make(scratch, output)`` if it is missing."""
     folder = cache_folder()
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{name}-{rest}"
@@ -224,7 +224,7 @@ def _make(make: Callable[[Path, Path], None], folder: Path, target: Path) -> Non
 
 
 def _digest(name: str, *more: str) -> str:
-    """A digest of the recipe's folder, of the code that builds, and of the parameters."""
+    """Return a digest of the recipe's folder, of the building code, and of the parameters."""
     digest = hashlib.sha256("\0".join(more).encode())
     sources = [*Path(__file__).parent.glob("*.py"), *(RECIPES / name).rglob("*")]
     for path in sorted(path for path in sources if path.is_file()):
@@ -233,7 +233,7 @@ def _digest(name: str, *more: str) -> str:
 
 
 def main() -> int:
-    """The program; its exit status."""
+    """Run the program, and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m images.build", description=__doc__)
     parser.add_argument("name", choices=recipe_names(), metavar="NAME", help="a recipe")
     parser.add_argument("--cmdline", default="", help="for tiny: more of the kernel's command line")

@@ -1,4 +1,4 @@
-"""Archives that the kernel takes as its initramfs: copied without some entries."""
+"""Initramfs archives, copied without some entries."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.image.fs.newc import HEADER_BYTES, MAGIC, TRAILER, NewcEntry, NewcH
 
 
 def entries_of(initramfs: bytes) -> Iterator[NewcEntry]:
-    """What the packed archive of an initramfs holds; raises ValueError where it is none."""
+    """Return the entries of the packed archive of an initramfs; raises ValueError for others."""
     archive = _unpacked(_split(initramfs)[1])
     at = 0
     while True:
@@ -29,7 +29,7 @@ def entries_of(initramfs: bytes) -> Iterator[NewcEntry]:
 
 
 def without(initramfs: bytes, unwanted: Callable[[str], bool]) -> tuple[bytes, int]:
-    """An initramfs less the entries whose path is ``unwanted``, and how many those were.
+    """Return an initramfs without the entries whose path is ``unwanted``, and their number.
 
     Archives before the packed one are kept as they are (microcode, plain); what is packed comes
     back packed with gzip. Raises ValueError where it is no such thing.
@@ -52,7 +52,7 @@ def without(initramfs: bytes, unwanted: Callable[[str], bool]) -> tuple[bytes, i
 
 
 def _split(initramfs: bytes) -> tuple[bytes, bytes]:
-    """The plain archives that an initramfs begins with, padding included, and the rest."""
+    """Split an initramfs into its leading plain archives, padding included, and the rest."""
     at = 0
     while initramfs.startswith(MAGIC.encode(), at):
         start, name = at, ""
@@ -79,7 +79,7 @@ def _unpacked(packed: bytes) -> bytes:
 
 
 def _entry_at(archive: bytes, at: int) -> tuple[NewcHeader, str, int]:
-    """The entry at an offset: its header, its path without "./", and where its content begins."""
+    """Return header, path without "./", and offset of the content of the entry at an offset."""
     try:
         header = read_header(archive[at : at + HEADER_BYTES])
     except ValueError as error:

@@ -39,7 +39,7 @@ menuentry 'Debian GNU/Linux' --class debian --class gnu-linux {{
 
 
 def _validity() -> list[str]:
-    """What mmdebstrap is told where this host's apt takes archives that are out of date.
+    """Return options for mmdebstrap if this host's apt accepts expired archives.
 
     A mirror that stands still says of unstable and testing that they expired (apt.conf(5)).
     """
@@ -51,7 +51,7 @@ def _validity() -> list[str]:
 
 
 def mirror() -> str:
-    """The Debian mirror that this host's apt uses; the default one where it uses none."""
+    """Return the Debian mirror that this host's apt uses; the default one if it uses none."""
     words = ["apt-get", "indextargets", "--format", "$(REPO_URI)"]
     words += ["Created-By: Packages", "Label: Debian", "Origin: Debian"]
     if shutil.which(words[0]):
@@ -90,7 +90,7 @@ def build_debian(
 
 
 def _build_foreign(recipe: Debian, root_uuid: str, scratch: Path, output: Path) -> None:
-    """A disk for UEFI with packages of another architecture: none of their programs is run."""
+    """Build a disk for UEFI with packages of another architecture, whose programs are not run."""
     tar, folder = scratch / "root.tar", scratch / "root"
     arguments = (f"--architectures={recipe.architecture}",)
     bootstrap(recipe.suite, tar, recipe.packages, "extract", [], arguments)
@@ -120,7 +120,7 @@ def _fstab(recipe: Debian, root_uuid: str) -> str:
 
 
 def _finish(recipe: Debian, root_uuid: str, grub_cfg: str, scratch: Path) -> list[str]:
-    """The hooks that make a cloud image of what is installed."""
+    """Return the hooks that turn the installed system into a cloud image."""
     files = {
         "/etc/fstab": _fstab(recipe, root_uuid),
         "/etc/hostname": "localhost\n",
@@ -132,7 +132,7 @@ def _finish(recipe: Debian, root_uuid: str, grub_cfg: str, scratch: Path) -> lis
     hooks += _uploads("customize", files, scratch) + _uploads("essential", recipe.files, scratch)
     kernel = 'k=$(basename "$1"/boot/vmlinuz-*); sed -i "s/@KERNEL@/${k#vmlinuz-}/"'
     hooks.append(f'--customize-hook={kernel} "$1/boot/grub/grub.cfg"')
-    # Nothing of this build may look like a machine that has lived.
+    # No trace of a machine that has booted before (host keys, machine id).
     hooks.append('--customize-hook=rm -f "$1"/etc/ssh/ssh_host_*; : > "$1/etc/machine-id"')
     if recipe.mask:
         hooks.append(f'--customize-hook=chroot "$1" systemctl mask {" ".join(recipe.mask)}')
@@ -140,7 +140,7 @@ def _finish(recipe: Debian, root_uuid: str, grub_cfg: str, scratch: Path) -> lis
 
 
 def _uploads(when: str, files: dict[str, str], scratch: Path) -> list[str]:
-    """Hooks that put text files in; what starts with "#!" may be executed."""
+    """Return hooks that add text files; those that start with "#!" are executable."""
     hooks = []
     for number, (path, text) in enumerate(files.items()):
         local = scratch / f"{when}-{number}"
@@ -153,7 +153,7 @@ def _uploads(when: str, files: dict[str, str], scratch: Path) -> list[str]:
 
 
 def fetch_kernel(suite: str, package: str, scratch: Path, architecture: str = "amd64") -> Path:
-    """A folder with ``boot/vmlinuz-*`` and ``lib/modules`` of a kernel package, not installed."""
+    """Return a folder with ``boot/vmlinuz-*`` and ``lib/modules`` of an unpacked kernel package."""
     folder = scratch / "kernel"
     members = ("./boot/vmlinuz-*", "*lib/modules/*")
     fetch_files(suite, [package], members, folder, (f"--architectures={architecture}",))

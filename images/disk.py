@@ -1,4 +1,4 @@
-"""A disk that a firmware can start, put together from a folder: no root, no mount, no loop device.
+"""A bootable disk, built from a folder without root, mounts or loop devices.
 
 GPT with GRUB, an ext4 filled from the folder, and where wanted a last partition that holds a file
 system made elsewhere. For a BIOS, GRUB's core image is in a BIOS boot partition; for UEFI it is
@@ -43,12 +43,12 @@ _MBR_CODE_BYTES = 440
 # boot/i386/pc/diskboot.S: the last entry of the blocklist at the end of the first sector.
 _BLOCKLIST_AT = SECTOR_BYTES - 12
 _GRUB_FOLDER = Path("/usr/lib/grub/i386-pc")
-# The core image for UEFI is not told on which disk it will be: it looks for the file system.
+# The core image for UEFI does not know its disk: it searches for the file system.
 _GRUB_EFI_CFG = """\
 search --no-floppy --fs-uuid --set=root {uuid}
 set prefix=($root)/boot/grub
 """
-# The signed one takes what it finds in its folder for its menu, and is done with that.
+# The signed one takes the configuration in its own folder as its menu.
 _GRUB_SIGNED_CFG = _GRUB_EFI_CFG + "configfile $prefix/grub.cfg\n"
 _GRUB_MODULES = [
     "part_gpt",
@@ -182,7 +182,7 @@ def _copy_into(raw: Path, part: Path, offset_mib: int) -> None:
 
 
 def partition_table(root_end_mib: int, data_bytes: int, firmware: Firmware = "bios") -> str:
-    """The table in sfdisk's words; the last partition only where ``data_bytes`` is not 0.
+    """Return the table as input for sfdisk; the last partition only if ``data_bytes`` is not 0.
 
     The root begins at ``ROOT_LBA`` with every firmware; the EFI system partition follows it.
     """
@@ -204,7 +204,7 @@ def _row(first_lba: int, end_lba: int, kind: str, name: str) -> str:
 
 
 def build_esp(root_uuid: str, scratch: Path, efi: Efi = EFI_X86_64) -> Path:
-    """A FAT32 of ``ESP_MIB`` with GRUB behind the fallback path; raw, in ``scratch``.
+    """Make a raw FAT32 of ``ESP_MIB`` in ``scratch``, with GRUB at the fallback path.
 
     GRUB takes ``boot/grub/grub.cfg`` from the file system called ``root_uuid``. Raises RecipeError
     where a program is missing or fails.
@@ -228,7 +228,7 @@ def build_esp(root_uuid: str, scratch: Path, efi: Efi = EFI_X86_64) -> Path:
 
 
 def _grub_efi(efi: Efi, config: Path, scratch: Path) -> Path:
-    """GRUB as one program for UEFI, with ``config`` inside."""
+    """Return GRUB as one EFI program, with ``config`` inside."""
     if not efi.modules.is_dir():
         raise RecipeError(f"{efi.modules} is missing: apt-get install grub-efi-amd64-bin.")
     loader = scratch / "grubx64.efi"
@@ -238,7 +238,7 @@ def _grub_efi(efi: Efi, config: Path, scratch: Path) -> Path:
 
 
 def _signed_files(signed: Path, efi: Efi, config: Path) -> dict[str, Path]:
-    """What is on the partition where shim is the loader, by path.
+    """Return the files of the EFI system partition if shim is the loader, by path.
 
     The signed GRUB cannot have a configuration inside: it reads one from the folder of its
     distribution on the partition that it was started from.
@@ -253,7 +253,7 @@ def _signed_files(signed: Path, efi: Efi, config: Path) -> dict[str, Path]:
 
 
 def core_image(scratch: Path, prefix: str, modules: tuple[str, ...] = ()) -> bytes:
-    """GRUB's core image for a BIOS, which looks for its files in ``prefix``.
+    """Return GRUB's core image for a BIOS, which looks for its files in ``prefix``.
 
     It holds what a boot needs, or only ``modules``.
     """
@@ -292,7 +292,7 @@ def place_boot_sector(boot: bytearray, core_lba: int) -> None:
 
 
 def place_core(core: bytes, lba: int) -> bytes:
-    """``core`` in whole sectors, its first one told where the others are."""
+    """Return ``core`` in whole sectors; the first one gets the location of the others."""
     sectors = -(-len(core) // SECTOR_BYTES)
     placed = bytearray(core.ljust(sectors * SECTOR_BYTES, b"\0"))
     struct.pack_into("<QH", placed, _BLOCKLIST_AT, lba + 1, sectors - 1)

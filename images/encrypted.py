@@ -11,7 +11,7 @@ from images.recipe import RecipeError
 from images.steps import run
 
 _BOOT_MIB = 256
-# What the passphrase is worth does not matter here, and this host should not be busy with it.
+# The strength of the passphrase does not matter here, so the key derivation is cheap.
 _ITERATION_MS = 10
 # qemu-img measures this host first, with a fixed count of it: of a faster one a fast host, or one
 # that counts its processors' time in ticks, sees no time pass, and qemu-img gives up.

@@ -1,9 +1,9 @@
-"""Discs with debian-installer: Debian's own kernel, initrd and menus, and what installs offline.
+"""ISOs with debian-installer: Debian's own kernel, initrd and menus, and an offline installation.
 
-Debian publishes the installer for the network as a package, the one for discs only as a disc. So
-the initrd here is the package's, followed by an archive with what makes it a disc's: drivers of
-disks and drives, and the packages that look for the disc and read it. The disc has the rest of the
-installer, and the system to install as a file system that live-installer copies.
+Debian publishes its network installer as a package, its CD installer only as an ISO. So the initrd
+here is that of the package, followed by an archive with what an ISO needs: drivers for disks and
+drives, and the packages that find and read the ISO. The ISO has the rest of the installer, and the
+system to install as a squashfs that live-installer copies.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from images.udeb import (
     fields,
     folders_for,
     make_module_udeb,
-    merged,
+    merged_path,
     read_udeb,
     status_of,
     unpack,
@@ -42,17 +42,17 @@ _PACKAGE_FOLDER = "./usr/lib/debian-installer/images/*/amd64/text/"
 _ISOLINUX = ("./usr/lib/ISOLINUX/isolinux.bin", "./usr/lib/ISOLINUX/isohdpfx.bin")
 _LSB_RELEASE = "etc/lsb-release"
 _DEPMOD_WRITES = ("alias", "dep", "devname", "softdep", "symbols", "weakdep")
-# One second for all dates on a disc: the same disc twice. xorriso takes hundredths, too.
+# One fixed date for all files: two builds give the same ISO. xorriso wants hundredths, too.
 _DATE = "2026010100000000"
 _GPT_GUID = "6d0b6a0e3c0a4f5c9a3f5d1c7e11d15c"
 _EFI_KIB = 4096
 _EFI_SERIAL = "44454249"
-# Debian's disc has a core image that is told nothing of the disc, and looks for this file.
+# The core image on Debian's ISOs knows nothing of its ISO: it searches for this file.
 _GRUB_EFI_CFG = """\
 search --no-floppy --file --set=root /.disk/info
 set prefix=($root)/boot/grub
 """
-# What Debian's grub.cfg of the installer needs, so that no module is loaded from the disc.
+# The modules that the installer's grub.cfg needs, so that none is loaded from the ISO.
 _GRUB_MODULES = (
     "part_msdos",
     "part_gpt",
@@ -84,7 +84,7 @@ _GRUB_MODULES = (
     "reboot",
     "minicmd",
 )
-# Paths of the package, and where Debian's discs have the same.
+# Paths in the package, and the corresponding paths on Debian's ISOs.
 _MENU_PATHS = (
     ("debian-installer/amd64/boot-screens/syslinux.cfg", "isolinux.cfg"),
     ("debian-installer/amd64/boot-screens/", ""),
@@ -94,7 +94,7 @@ _MENU_PATHS = (
     ("debian-installer/amd64/initrd.gz", "/install.amd/initrd.gz"),
 )
 
-# Of mmdebstrap, for the system that is installed.
+# Options of mmdebstrap for the installed system.
 _ROOT_OPTIONS = (
     "--dpkgopt=path-exclude=/usr/share/man/*",
     "--dpkgopt=path-exclude=/usr/share/locale/*",
@@ -103,14 +103,14 @@ _ROOT_OPTIONS = (
     # The installer writes the initramfs again, on a machine without hardware virtualisation.
     '--essential-hook=mkdir -p "$1/etc/initramfs-tools/conf.d"',
     '--essential-hook=echo COMPRESSLEVEL=1 > "$1/etc/initramfs-tools/conf.d/fast"',
-    # Nothing of this build may look like a machine that has lived.
+    # No trace of a machine that has booted before (host keys, machine id).
     '--customize-hook=rm -f "$1"/etc/ssh/ssh_host_*; : > "$1/etc/machine-id"',
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What discs are put together from, in the folder that :func:`fetch_parts` made."""
+    """The parts of an ISO, in the folder that :func:`fetch_parts` made."""
 
     folder: Path
 
@@ -131,12 +131,12 @@ class Parts:
 
 
 def parts_key(recipe: DebianInstaller) -> str:
-    """What decides which files :func:`fetch_parts` fetches, as text."""
+    """Return the cache key of :func:`fetch_parts`: what decides which files it fetches."""
     return recipe.model_dump_json(include={"suite", "netboot", "udebs"}) + str(bool(recipe.modules))
 
 
 def fetch_parts(recipe: DebianInstaller, scratch: Path, output: Path) -> None:
-    """Make the folder ``output`` with what comes from the archive for a disc."""
+    """Make the folder ``output`` with the files from the archive for an ISO."""
     say(f"fetching {recipe.netboot} of {recipe.suite}")
     fetched = scratch / "netboot"
     fetch_files(recipe.suite, [recipe.netboot, "isolinux"], (_PACKAGE_FOLDER, *_ISOLINUX), fetched)
@@ -154,7 +154,7 @@ def fetch_parts(recipe: DebianInstaller, scratch: Path, output: Path) -> None:
 
 
 def _fetch_modules(suite: str, release: str, scratch: Path, output: Path) -> None:
-    """The modules of the initrd's kernel, from the same build's package."""
+    """Fetch the modules of the initrd's kernel, from the package of the same build."""
     say(f"fetching the modules of {release}")
     folder = scratch / "kernel"
     fetch_files(suite, [f"linux-image-{release}"], ("*lib/modules/*",), folder)
@@ -165,7 +165,7 @@ def _fetch_modules(suite: str, release: str, scratch: Path, output: Path) -> Non
 
 
 def download(path: str, sha256: str, target: Path) -> None:
-    """Write a file of the archive to ``target``; RecipeError where it has another digest."""
+    """Write a file of the archive to ``target``; raises RecipeError if its digest differs."""
     url = f"{mirror()}/{path}"
     try:
         with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310  the mirror's scheme
@@ -179,18 +179,18 @@ def download(path: str, sha256: str, target: Path) -> None:
 
 
 def for_the_network(recipe: DebianInstaller) -> DebianInstaller:
-    """The recipe of a disc that has the same kernel and initrd's package, and nothing else."""
+    """Return the recipe of an ISO with the same kernel and initrd package, and nothing else."""
     kept = {"kind", "description", "suite", "netboot"}
     return DebianInstaller(**recipe.model_dump(include=kept))
 
 
 def root_key(recipe: DebianInstaller) -> str:
-    """What decides how the system is that :func:`build_root` makes, as text."""
+    """Return the cache key of :func:`build_root`."""
     return recipe.model_dump_json(include={"suite", "packages"}) + "".join(_ROOT_OPTIONS)
 
 
 def build_root(recipe: DebianInstaller, scratch: Path, output: Path) -> None:
-    """Write the system that is installed to ``output``, a squashfs."""
+    """Write the system to install to ``output``, a squashfs."""
     say(f"installing {len(recipe.packages)} packages of {recipe.suite}")
     tar = scratch / "root.tar"
     bootstrap(recipe.suite, tar, recipe.packages, "minbase", [*_ROOT_OPTIONS])
@@ -208,10 +208,10 @@ def build_iso(
     scratch: Path,
     output: Path,
 ) -> None:
-    """Write the disc to ``output``; ``sources`` are its parts and the system that it installs.
+    """Write the ISO to ``output``; ``sources`` are its parts and the system that it installs.
 
-    The modules ``dropped`` are neither in its initrd nor in a package on it. Raises RecipeError
-    where one of them is in neither anyway.
+    The modules ``dropped`` are removed from its initrd and its packages. Raises RecipeError if one
+    of them is in neither.
     """
     parts, _ = sources
     say(f"{name}: writing the disc")
@@ -221,19 +221,19 @@ def build_iso(
     shutil.copyfile(parts.installer / "linux", boot / "vmlinuz")
     initrd = (parts.installer / "initrd.gz").read_bytes()
     if recipe.modules:
-        initrd, udebs = _for_an_iso(recipe, parts, initrd, dropped, scratch)
+        initrd, udebs = _iso_initrd(recipe, parts, initrd, dropped, scratch)
         write_repository(udebs, recipe.suite, iso)
     (boot / "initrd.gz").write_bytes(initrd)
-    _describe(recipe, iso, initrd)
+    _write_disk_info(recipe, iso, initrd)
     _write_menus(parts, iso)
     _write_efi(iso, scratch)
     _write_iso(recipe, sources, iso, output)
 
 
-def _for_an_iso(
+def _iso_initrd(
     recipe: DebianInstaller, parts: Parts, netboot: bytes, dropped: list[str], scratch: Path
 ) -> tuple[bytes, list[Udeb]]:
-    """A disc's initrd, and the packages of the installer on that disc."""
+    """Return the initrd of an ISO, and the installer packages on it."""
     gone = {_kernel_name(name) for name in dropped}
     names = _names(netboot)
     missed = gone - {_module_name(name) for name in names} - _in_groups(recipe)
@@ -260,9 +260,9 @@ def _for_an_iso(
 def udebs_of(
     recipe: DebianInstaller, parts: Parts, initrd: bytes, gone: set[str], scratch: Path
 ) -> list[Udeb]:
-    """The packages of the installer in ``initrd``: the recipe's, and those of its modules.
+    """Return the installer packages for ``initrd``: the recipe's, and those of its modules.
 
-    None of these has the modules ``gone``, or one that the initrd has.
+    Modules that are ``gone``, or in the initrd already, are left out.
     """
     status = next(entry for entry in _texts(initrd) if entry.path == STATUS).content.decode()
     udebs = [read_udeb(parts.udebs / path, path) for path in recipe.udebs]
@@ -281,7 +281,7 @@ def _make_module_udebs(
     gone: set[str],
     scratch: Path,
 ) -> list[Udeb]:
-    """The packages of modules; what one needs and nothing before it has is in it as well."""
+    """Make the module packages; dependencies that no earlier package has are included."""
     release = kernel_release(names)
     versions = {
         each["Package"]: each["Version"] for each in map(fields, status.split("\n\n")) if each
@@ -302,7 +302,7 @@ def _make_module_udebs(
 
 
 def _module_indexes(parts: Parts, release: str, there: set[str], scratch: Path) -> list[NewcEntry]:
-    """What depmod says of the modules that an initrd has, as the kernel's package has them."""
+    """Return the depmod indexes for the modules in an initrd, as in the kernel package."""
     base = scratch / "depmod"
     tree = base / "lib" / "modules" / release
     shutil.copytree(parts.modules / "lib" / "modules" / release, tree)
@@ -311,7 +311,7 @@ def _module_indexes(parts: Parts, release: str, there: set[str], scratch: Path) 
             path.unlink()
     run("depmod", "--basedir", base, release)
     found = [path for name in _DEPMOD_WRITES for path in sorted(tree.glob(f"modules.{name}*"))]
-    folder = merged(f"lib/modules/{release}")
+    folder = merged_path(f"lib/modules/{release}")
     return [
         NewcEntry(f"{folder}/{path.name}", stat.S_IFREG | 0o644, path.read_bytes())
         for path in found
@@ -320,7 +320,7 @@ def _module_indexes(parts: Parts, release: str, there: set[str], scratch: Path) 
 
 
 def kernel_release(names: set[str]) -> str:
-    """The release of the kernel whose modules an initrd has. Raises RecipeError without one."""
+    """Return the kernel release of the modules in an initrd. Raises RecipeError without one."""
     found = {match[1] for name in names if (match := re.search(r"lib/modules/([^/]+)/", name))}
     if len(found) != 1:
         raise RecipeError(f"The initrd has modules of {len(found)} kernels, one was expected.")
@@ -328,7 +328,7 @@ def kernel_release(names: set[str]) -> str:
 
 
 def _module_name(path: str) -> str:
-    """What the kernel calls a module, by its file; empty for another file."""
+    """Return the kernel's name of a module by its file; "" for another file."""
     name, dot, _ = path.rpartition("/")[2].partition(".ko")
     return _kernel_name(name) if dot else ""
 
@@ -345,8 +345,8 @@ def _texts(initrd: bytes) -> list[NewcEntry]:
     return [entry for entry in entries_of(initrd) if entry.path in (STATUS, _LSB_RELEASE)]
 
 
-def _describe(recipe: DebianInstaller, iso: Path, initrd: bytes) -> None:
-    """The files by which the installer, and whoever looks, knows what disc this is."""
+def _write_disk_info(recipe: DebianInstaller, iso: Path, initrd: bytes) -> None:
+    """Write the files in .disk that identify the ISO."""
     release = next(entry for entry in _texts(initrd) if entry.path == _LSB_RELEASE)
     build = release.content.decode().partition("installer build ")[2].partition('"')[0]
     number = recipe.netboot.split("-")[2]
@@ -367,14 +367,14 @@ def _describe(recipe: DebianInstaller, iso: Path, initrd: bytes) -> None:
 
 
 def on_an_iso(menu: str) -> str:
-    """A menu of the package with the paths of a disc."""
+    """Return a menu of the package with the paths of an ISO."""
     for path, where in _MENU_PATHS:
         menu = menu.replace(path, where)
     return menu
 
 
 def _write_menus(parts: Parts, iso: Path) -> None:
-    """Debian's menus, for a BIOS and for UEFI. They wait for a key, as on Debian's discs."""
+    """Write Debian's menus, for BIOS and UEFI. They wait for a key, as on Debian's ISOs."""
     target = iso / "isolinux"
     target.mkdir()
     shutil.copyfile(parts.folder / "isolinux.bin", target / "isolinux.bin")
@@ -392,7 +392,7 @@ def _write_menus(parts: Parts, iso: Path) -> None:
 
 
 def _write_efi(iso: Path, scratch: Path) -> None:
-    """The volume that UEFI looks for its loader on."""
+    """Write the FAT volume with the loader for UEFI."""
     if not EFI_X86_64.modules.is_dir():
         raise RecipeError(f"{EFI_X86_64.modules} is missing: apt-get install grub-efi-amd64-bin.")
     loader, config, volume = scratch / "grub.efi", scratch / "early.cfg", iso / "boot/grub/efi.img"
@@ -409,9 +409,9 @@ def _write_efi(iso: Path, scratch: Path) -> None:
 def _write_iso(
     recipe: DebianInstaller, sources: tuple[Parts, Path | None], iso: Path, output: Path
 ) -> None:
-    """The disc: El Torito for a BIOS and for UEFI, and a boot sector for the same as a disk."""
+    """Write the ISO: El Torito for BIOS and UEFI, and a boot sector for use as a disk."""
     parts, root = sources
-    # Where live-installer looks, lib/live-installer/squashfs in it.
+    # The path that live-installer reads (lib/live-installer/squashfs in its package).
     live = (f"/live/filesystem.squashfs={root}",) if root else ()
     label = f"Debian {recipe.netboot.split('-')[2]} amd64 n"
     run(

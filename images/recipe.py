@@ -13,7 +13,7 @@ from harness.model.table import read_table
 RECIPES = Path(__file__).parent / "recipes"
 
 Firmware = Literal["bios", "uefi", "both"]
-"""Which firmware can start a disk."""
+"""The firmware that can start a disk."""
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 UdebPath = Annotated[str, Field(pattern=r"^pool/.+\.udeb$")]
@@ -42,7 +42,7 @@ class Debian(_Recipe):
     files: dict[str, str] = {}
     """Text files that are there before the packages are set up, by absolute path."""
     architecture: Literal["amd64", "arm64"] = "amd64"
-    """Of ``arm64`` the packages are unpacked and not set up, and UEFI starts it."""
+    """For ``arm64`` the packages are unpacked but not set up, and UEFI starts the disk."""
     encrypted: bool = False
     """LUKS around the root file system, and a partition of its own for /boot."""
     signed: bool = False
@@ -56,7 +56,7 @@ class Debian(_Recipe):
 
 
 class Tiny(_Recipe):
-    """Debian's kernel around an init of ours: boots in seconds."""
+    """A guest of Debian's kernel and the project's own init, which boots in seconds."""
 
     kind: Literal["tiny"]
     suite: str
@@ -67,7 +67,7 @@ class Tiny(_Recipe):
 
 
 class TinyInstaller(_Recipe):
-    """A disc that stands in for one of Debian's, and installs another recipe's tiny guest."""
+    """An ISO that stands in for one of Debian's, and installs another recipe's tiny guest."""
 
     kind: Literal["tiny-installer"]
     base: str
@@ -88,7 +88,7 @@ class Alpine(_Recipe):
 
 
 class AlpineBare(_Recipe):
-    """The same as its package has it: a bare file system, which no firmware starts."""
+    """The unchanged Alpine of the package: a bare file system, which no firmware starts."""
 
     kind: Literal["alpine-bare"]
     package: str
@@ -97,14 +97,14 @@ class AlpineBare(_Recipe):
 
 
 class WindowsStandIn(_Recipe):
-    """No Windows: an NTFS disk with its bones, whose boot code paints a blue screen."""
+    """A stand-in for Windows: NTFS with its typical files; its boot code draws a blue screen."""
 
     kind: Literal["windows-stand-in"]
     size_mib: Annotated[int, Field(ge=16)]
 
 
 class Modules(BaseModel):
-    """Modules of a kernel that are one package of the installer."""
+    """The kernel modules of one installer package."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -115,22 +115,22 @@ class Modules(BaseModel):
 
 
 class DebianInstaller(_Recipe):
-    """A disc with debian-installer: to install from, or as netboot's where it has no packages."""
+    """An ISO with debian-installer: complete, or like netboot's if it has no packages."""
 
     kind: Literal["debian-installer"]
     suite: str
     netboot: str
     """The package with a kernel and an initrd that fetches everything else from the network."""
     packages: list[str] = []
-    """Of the system that is installed."""
+    """The packages of the installed system."""
     udebs: dict[UdebPath, Sha256] = {}
-    """Packages of the installer that are on the disc, by their path in the archive."""
+    """Installer packages on the ISO: path in the archive and SHA-256."""
     modules: dict[str, Modules] = {}
-    """More of them, made of the kernel's package; by their names without a version."""
+    """Module packages, made from the kernel package; by name without version."""
     initrd_udebs: list[str] = []
-    """Those of both kinds that are in the initrd as well."""
+    """The packages of both kinds that are also in the initrd."""
     not_in_initrd: list[str] = []
-    """Packages of netboot's initrd that the disc's initrd knows nothing of."""
+    """Packages of netboot's initrd that are removed for the ISO."""
 
     @model_validator(mode="after")
     def _initrd_udebs_are_known(self) -> Self:
@@ -142,13 +142,13 @@ class DebianInstaller(_Recipe):
 
 
 class DebianInstallerVariant(_Recipe):
-    """The disc of another recipe without some modules of its kernel, or without its packages."""
+    """The ISO of another recipe without some kernel modules, or without its packages."""
 
     kind: Literal["debian-installer-variant"]
     base: str
     drop_modules: list[str] = []
     netboot: bool = False
-    """The package's initrd as it is, and nothing to install: all that comes from an archive."""
+    """True for the unchanged initrd of the package: everything else comes from an archive."""
 
     @model_validator(mode="after")
     def _is_another(self) -> Self:
@@ -158,19 +158,19 @@ class DebianInstallerVariant(_Recipe):
 
 
 class DebianArchive(_Recipe):
-    """A folder from which the installer of a disc's recipe installs by HTTP."""
+    """A folder from which the installer of an ISO recipe installs by HTTP."""
 
     kind: Literal["debian-archive"]
     base: str
-    """The disc whose packages of the installer, and of modules of its kernel, are here as well."""
+    """The ISO recipe whose installer and module packages are included."""
     without_udebs: list[str] = []
-    """Those of them that only a disc needs."""
+    """Packages of that ISO that only an ISO needs."""
     udebs: dict[UdebPath, Sha256] = {}
-    """What the network needs besides."""
+    """Further packages that an installation by network needs."""
     packages: Annotated[list[str], Field(min_length=1)]
-    """Of the system; what is required of a system is here in any case, and what these depend on."""
+    """Packages of the system, besides the required ones and all dependencies."""
     boot_loaders: Annotated[list[str], Field(min_length=1)]
-    """More of them, of which a system can have one only."""
+    """Further packages that exclude each other on a system."""
 
 
 AnyRecipe = (
@@ -187,16 +187,16 @@ AnyRecipe = (
 
 
 class _Table(RootModel[Annotated[AnyRecipe, Field(discriminator="kind")]]):
-    """The table of a recipe, which its ``kind`` tells apart."""
+    """The table of a recipe, discriminated by its ``kind``."""
 
 
 def recipe_names() -> list[str]:
-    """Every recipe that there is."""
+    """Return the names of all recipes."""
     return sorted(path.parent.name for path in RECIPES.glob("*/recipe.toml"))
 
 
 def load_recipe(name: str) -> AnyRecipe:
-    """The recipe called ``name``; raises RecipeError that names every fault at once."""
+    """Return the recipe called ``name``; raises RecipeError that names every fault at once."""
     path = RECIPES / name / "recipe.toml"
     if name not in recipe_names():
         raise RecipeError(f"{name}: no such recipe; there is {', '.join(recipe_names())}.")
@@ -207,7 +207,7 @@ def load_recipe(name: str) -> AnyRecipe:
 
 
 def base_of(name: str, recipe: DebianInstallerVariant | DebianArchive) -> DebianInstaller:
-    """The recipe that another is made from; raises RecipeError where it is of another kind."""
+    """Return the base of a recipe; raises RecipeError if it is of another kind."""
     base = load_recipe(recipe.base)
     if not isinstance(base, DebianInstaller):
         raise RecipeError(f"{name}: its base {recipe.base} is no disc with debian-installer.")

@@ -1,4 +1,4 @@
-"""The loaders that Debian has had signed: what starts where Secure Boot is on."""
+"""Debian's signed boot loaders, which start with Secure Boot on."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ _STDERR_LINES = 6
 
 
 def run(*command: str | Path, stdin: str | None = None, as_root: bool = False) -> str:
-    """What ``command`` prints on stdout.
+    """Run ``command``, and return its stdout.
 
     With ``as_root`` it believes to be root, which matters where files are unpacked with their
     owners. Raises RecipeError where the program is missing or fails.
@@ -58,5 +58,5 @@ def run(*command: str | Path, stdin: str | None = None, as_root: bool = False) -
 
 
 def say(text: str) -> None:
-    """Tell the person who waits what is being done."""
+    """Print a line about the current step to stderr."""
     print(f"  {text}", file=sys.stderr, flush=True)  # noqa: T201  this is the program's output

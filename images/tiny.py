@@ -68,7 +68,7 @@ def build_tiny(
 def build_tiny_installer(
     recipe: Tiny, dropped: list[str], kernel: Path, guest: Path, scratch: Path, output: Path
 ) -> None:
-    """Write a disc to ``output`` that installs ``guest``, the image of ``recipe``, by copying it.
+    """Write an ISO to ``output`` that installs ``guest``, the image of ``recipe``, by copying it.
 
     By its files it is one of Debian's. Its menu waits for a key for ever, as theirs do. Without the
     modules in ``dropped`` its kernel lacks a driver.
@@ -78,7 +78,7 @@ def build_tiny_installer(
     for folder in ("boot/grub", "install.amd", ".disk"):
         (iso / folder).mkdir(parents=True)
     modules = [name for name in recipe.modules if name not in dropped]
-    # Behind the archive with init: what others look for to know which drivers are there.
+    # After the archive with init: the files by which inspection finds the drivers.
     listed = append_files(_initrd(modules, kernel, scratch), _listed(modules, kernel))
     (iso / "install.amd" / "initrd.gz").write_bytes(listed)
     shutil.copyfile(kernel / "vmlinuz", iso / "install.amd" / "vmlinuz")
@@ -89,7 +89,7 @@ def build_tiny_installer(
 
 
 def _initrd(modules: list[str], kernel: Path, scratch: Path) -> bytes:
-    """Init and these modules, packed."""
+    """Return an initrd with init and these modules."""
     init = scratch / "init"
     run("musl-gcc", "-static", "-Os", "-s", "-Wall", "-Wextra", "-Werror", "-o", init, _INIT)
     files = {"init": init.read_bytes()}
@@ -100,7 +100,7 @@ def _initrd(modules: list[str], kernel: Path, scratch: Path) -> bytes:
 
 
 def _listed(modules: list[str], kernel: Path) -> dict[str, bytes]:
-    """The same modules, and the list of what is built in, where a distribution has them."""
+    """Return entries for the modules and the list of built-in ones, as a distribution has them."""
     folder = f"lib/modules/{(kernel / 'release').read_text(encoding='ascii')}"
     order = module_order(kernel, modules)
     files = {f"{folder}/{path.relative_to(kernel)}": path.read_bytes() for path in order}
@@ -108,7 +108,7 @@ def _listed(modules: list[str], kernel: Path) -> dict[str, bytes]:
 
 
 def unpack_kernel(recipe: Tiny, scratch: Path, output: Path) -> None:
-    """Make the folder ``output`` with ``vmlinuz``, all modules, and what is said of them."""
+    """Make the folder ``output`` with ``vmlinuz``, all modules and their indexes."""
     say(f"tiny: fetching {recipe.kernel} of {recipe.suite}")
     folder = fetch_kernel(recipe.suite, recipe.kernel, scratch)
     output.mkdir()
@@ -126,7 +126,7 @@ def unpack_kernel(recipe: Tiny, scratch: Path, output: Path) -> None:
 
 
 def module_order(kernel: Path, wanted: list[str]) -> list[Path]:
-    """The files of the ``wanted`` modules and of what they need, in the order to load them.
+    """Return the files of the ``wanted`` modules and their dependencies, in load order.
 
     ``modules.dep`` names the needs of each from right to left (depmod(8), modules.dep(5)).
     """

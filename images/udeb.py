@@ -1,7 +1,7 @@
-"""Packages of debian-installer: read, made of a kernel's modules, put into an initrd and on a disc.
+"""Packages of debian-installer: read, built from kernel modules, added to an initrd and an ISO.
 
-What is done to an initrd is what debian-installer's own build does to it (its build/Makefile): the
-packages are unpacked, not set up, and the status file has only what the menu asks for.
+An initrd is changed as debian-installer's own build does it (its build/Makefile): packages are
+unpacked, not set up, and the status file has only the fields that the menu reads.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from images.steps import run
 
 STATUS = "var/lib/dpkg/status"
 _INFO = "var/lib/dpkg/info"
-# What the menu and udpkg read of an installed package, in the order of debian-installer's build.
+# The fields that the menu and udpkg read, in the order of debian-installer's build.
 _STATUS_FIELDS = (
     "Package",
     "Status",
@@ -32,17 +32,14 @@ _STATUS_FIELDS = (
 )
 # The initrd has these as links into usr; the kernel would put a folder in the place of a link.
 _MERGED = ("bin", "lib", "lib64", "sbin")
-# One date for what is made here: the same package twice.
+# A fixed date: two builds give the same package.
 _DATE_S = 1767225600
 _NOT_KEPT = ("control", "md5sums")
 
 
 @dataclass(frozen=True, slots=True)
 class Udeb:
-    """A package of the installer: its name, its control file, where it is, and where on a disc.
-
-    One of the system has all of these, too.
-    """
+    """A package of the installer or of the system: name, control file, file, path on an ISO."""
 
     name: str
     control: str
@@ -58,7 +55,7 @@ class Udeb:
 
 
 def read_udeb(file: Path, pool: str) -> Udeb:
-    """The package in ``file``, which is ``pool`` on a disc."""
+    """Read the package in ``file``; its path on an ISO is ``pool``."""
     control = run("dpkg-deb", "--field", file)
     return Udeb(fields(control)["Package"], control, file, pool)
 
@@ -70,7 +67,7 @@ def make_module_udeb(
     extra: tuple[list[str], str],
     scratch: Path,
 ) -> Udeb:
-    """A package with files of a kernel's modules, as Debian's kernel has them for its installer.
+    """Make a package of kernel modules, like those that Debian's kernel builds for the installer.
 
     ``kernel`` is the release and the version of its package; ``modules`` are files below a folder
     ``lib``; ``extra`` is what is provided besides ``name``, and the priority.
@@ -100,21 +97,21 @@ def make_module_udeb(
 
 
 def fields(stanza: str) -> dict[str, str]:
-    """The fields of a stanza, of each its first line."""
+    """Return the fields of a stanza, each with its first line."""
     rows = (line.partition(":") for line in stanza.splitlines() if line[:1].strip())
     return {name: value.strip() for name, _, value in rows}
 
 
 def status_of(control: str) -> str:
-    """The stanza of the status file for a package that is unpacked."""
+    """Return the stanza of the status file for an unpacked package."""
     known = {**fields(control), "Status": "install ok unpacked"}
     return "".join(f"{name}: {known[name]}\n" for name in _STATUS_FIELDS if known.get(name))
 
 
 def change_status(status: str, without: Iterable[str], added: Iterable[str]) -> str:
-    """A status file less the packages ``without``, with the stanzas ``added`` in it.
+    """Return a status file without the packages ``without``, with the stanzas ``added``.
 
-    Raises KeyError where one that should go is not there.
+    Raises KeyError if a package to remove is missing.
     """
     stanzas = {fields(text)["Package"]: text for text in status.strip().split("\n\n")}
     for name in without:
@@ -125,7 +122,7 @@ def change_status(status: str, without: Iterable[str], added: Iterable[str]) -> 
 
 
 def unpack(udeb: Udeb, scratch: Path) -> list[NewcEntry]:
-    """What a package is in an initrd: its files, and its scripts and templates."""
+    """Return the initrd entries of a package: its files, scripts and templates."""
     folder = scratch / f"{udeb.name}.unpacked"
     run("dpkg-deb", "--raw-extract", udeb.file, folder)
     entries = []
@@ -137,12 +134,12 @@ def unpack(udeb: Udeb, scratch: Path) -> list[NewcEntry]:
             if inner.name not in _NOT_KEPT:
                 entries.append(_entry(path, f"{_INFO}/{udeb.name}.{inner.name}"))
         else:
-            entries.append(_entry(path, merged(inner.as_posix())))
+            entries.append(_entry(path, merged_path(inner.as_posix())))
     return entries
 
 
-def merged(path: str) -> str:
-    """Where a path of a package is in an initrd whose bin, lib and sbin are links into usr."""
+def merged_path(path: str) -> str:
+    """Return the path in an initrd whose bin, lib and sbin are links into usr."""
     return f"usr/{path}" if path.partition("/")[0] in _MERGED else path
 
 
@@ -154,7 +151,7 @@ def _entry(path: Path, inner: str) -> NewcEntry:
 
 
 def folders_for(entries: Iterable[NewcEntry], known: set[str]) -> list[NewcEntry]:
-    """The folders that ``entries`` need and that are not ``known``, parents first."""
+    """Return the folders that ``entries`` need and that are not ``known``, parents first."""
     needed = {
         parent.as_posix()
         for entry in entries
@@ -167,9 +164,9 @@ def folders_for(entries: Iterable[NewcEntry], known: set[str]) -> list[NewcEntry
 def write_repository(
     udebs: Iterable[Udeb], suite: str, folder: Path, debs: Iterable[Udeb] = ()
 ) -> None:
-    """The packages in ``folder``, and the indexes by which the installer finds them.
+    """Write packages and their indexes to ``folder``.
 
-    Without ``debs``, packages of the system, their index is there and empty.
+    Without ``debs``, packages of the system, their index is empty.
     """
     release = folder / "dists" / suite
     contents = {
@@ -182,9 +179,9 @@ def write_repository(
         target.parent.mkdir(parents=True)
         packed = gzip.compress(content, mtime=0)
         target.write_bytes(packed)
-        # As Debian's has it, apt looks for the index as it is unpacked, which is not there.
+        # As in Debian's archive: apt expects the sum of the unpacked index, which is not stored.
         sums += [_sum(packed, f"{path}.gz"), _sum(content, path)]
-    # By this file choose-mirror knows that there is something for its processor.
+    # choose-mirror reads this file to see whether the archive has its architecture.
     about = "Archive: stable\nOrigin: Debian\nLabel: Debian\nComponent: main\nArchitecture: amd64\n"
     (release / "main" / "binary-amd64" / "Release").write_text(about, encoding="utf-8")
     head = f"Origin: Debian\nLabel: Debian\nSuite: stable\nCodename: {suite}\n"
@@ -194,12 +191,12 @@ def write_repository(
 
 
 def _sum(content: bytes, path: str) -> str:
-    """A line of a Release file."""
+    """Return a line of a Release file."""
     return f" {hashlib.sha256(content).hexdigest()} {len(content)} {path}\n"
 
 
 def _add_packages(packages: Iterable[Udeb], folder: Path) -> bytes:
-    """Copy packages to where they are in a repository; the index of them."""
+    """Copy packages into a repository, and return their index."""
     stanzas = []
     for package in sorted(packages, key=lambda package: package.name):
         target = folder / package.pool

@@ -65,7 +65,7 @@ def build_windows_stand_in(recipe: WindowsStandIn, scratch: Path, output: Path) 
     run("sfdisk", "--quiet", raw, stdin=rows)
     run("mkntfs", "--quiet", "--fast", "--force", "-p", str(_FIRST_LBA), volume)
     archive = scratch / "windows.wim"
-    run("wimcapture", _bones(scratch), archive, "--compress=none", "--no-acls")
+    run("wimcapture", _typical_files(scratch), archive, "--compress=none", "--no-acls")
     run("wimapply", archive, "1", volume)
     seek = f"seek={_FIRST_LBA}"
     run("dd", f"if={volume}", f"of={raw}", seek, "conv=notrunc,sparse", "status=none")
@@ -76,8 +76,8 @@ def build_windows_stand_in(recipe: WindowsStandIn, scratch: Path, output: Path) 
     run("qemu-img", "convert", "-c", "-f", "raw", "-O", "qcow2", raw, output)
 
 
-def _bones(scratch: Path) -> Path:
-    """A folder with what a Windows cannot be without: names, and no program of theirs."""
+def _typical_files(scratch: Path) -> Path:
+    """Make a folder with the files that inspection looks for; none is a real program."""
     root = scratch / "windows"
     system = root / "Windows" / "System32"
     (system / "config").mkdir(parents=True)
@@ -94,7 +94,7 @@ def _bones(scratch: Path) -> Path:
 
 
 def empty_hive() -> bytes:
-    """A registry hive that holds one key, its root, and the security that keys share."""
+    """Return a registry hive with one key, its root, and the security that keys share."""
     name = b"$$$PROTO.HIV"
     security_at = _ROOT_CELL + len(_cell(bytes(_KEY_BYTES) + name))
     key = struct.pack(
@@ -139,7 +139,7 @@ def empty_hive() -> bytes:
 
 
 def _cell(content: bytes) -> bytes:
-    """A cell that is in use: its size is negative, and a multiple of eight."""
+    """Return a cell in use: its size is negative, and a multiple of eight."""
     size_bytes = 4 + len(content)
     size_bytes += -size_bytes % 8
     return struct.pack("<i", -size_bytes) + content.ljust(size_bytes - 4, b"\0")

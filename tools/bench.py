@@ -1,8 +1,8 @@
-"""What ``harness check`` costs: wall time, peak memory and bytes read, for images of every size.
+"""The cost of ``harness check``: wall time, peak memory and bytes read, for images of every size.
 
 Each figure is the median of several runs of the whole program, beside that of a program that only
 starts (``harness --version``): the difference is the check. Memory is that of the largest process.
-The images are sparse, but for what a reader of tables and descriptors looks at.
+The images are sparse, except for the tables and descriptors that are read.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ RUNS = 7
 
 @dataclass(frozen=True)
 class Cost:
-    """Medians of the runs of one command."""
+    """The medians of the runs of one command."""
 
     wall_s: float
     peak_mb: float
@@ -54,7 +54,7 @@ def measure(*words: object) -> Cost:
 
 
 def qcow2(path: Path, size: str, preallocation: str = "off") -> Path:
-    """A qcow2; with ``metadata`` every cluster is allocated, in a sparse file."""
+    """Make a qcow2; with ``metadata`` every cluster is allocated, in a sparse file."""
     options = f"preallocation={preallocation}"
     create = ["qemu-img", "create", "-q", "-f", "qcow2", "-o", options, path, size]
     subprocess.run(create, check=True)
@@ -62,7 +62,7 @@ def qcow2(path: Path, size: str, preallocation: str = "off") -> Path:
 
 
 def iso(path: Path, work: Path) -> Path:
-    """An installer disc of 4 GB with as many folders as a real one has."""
+    """Make an installer ISO of 4 GB with as many folders as a real one has."""
     tree = work / "tree"
     for index in range(400):
         (tree / "pool" / f"{index:03}").mkdir(parents=True)

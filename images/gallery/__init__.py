@@ -1,1 +1,1 @@
-"""Images that are broken in one way each, with what is to be said about them beside it."""
+"""Images that are broken in one way each, each with its expected result."""

@@ -17,13 +17,13 @@ from images.gallery.build import build_entry
 from images.gallery.calibrate import calibrate, calibration_table
 from images.gallery.catalog import catalog
 from images.gallery.entry import entry_names, load_entry
-from images.gallery.runner import Ran, compare, recorded, run_entry, table
+from images.gallery.runner import EntryRun, compare, recorded, run_entry, table
 from images.recipe import RecipeError
 from images.steps import say
 
 
 def main() -> int:
-    """The program; its exit status."""
+    """Run the program, and return its exit status."""
     words, options = _split(sys.argv[1:])
     wanted = _parser().parse_args(words)
     try:
@@ -51,7 +51,7 @@ def main() -> int:
 
 
 def _run(names: list[str], options: list[str], jobs: int, runs: Path, record: Path | None) -> int:
-    def one(name: str) -> Ran | None:
+    def one(name: str) -> EntryRun | None:
         try:
             return run_entry(name, options, runs, record)
         except (RecipeError, OSError) as error:
@@ -93,7 +93,7 @@ def _recorded(names: list[str]) -> int:
 
 
 def _split(words: list[str]) -> tuple[list[str], list[str]]:
-    """What is before "--" and what is after it."""
+    """Split the arguments at "--"."""
     if "--" not in words:
         return words, []
     at = words.index("--")

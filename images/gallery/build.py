@@ -1,4 +1,4 @@
-"""Building an entry: its base, copied, and only what the steps change written to the copy."""
+"""The build of an entry: a copy of its base with only the changed blocks rewritten."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from images.gallery.entry import GALLERY, Entry, load_entry
 from images.steps import run, say
 
 _BLOCK_BYTES = 64 << 10
-# Commands for one call of qemu-io: a command line has an end.
+# Commands for one call of qemu-io: the length of a command line is limited.
 _WRITES_AT_ONCE = 200
 
 
 def build_entry(name: str) -> Path:
-    """The qcow2 of an entry, built now or earlier; raises RecipeError where it cannot be."""
+    """Return the qcow2 of an entry, built now or earlier; raises RecipeError."""
     entry = load_entry(name)
     base = build(entry.base, entry.cmdline)
     if not entry.steps:
@@ -33,7 +33,7 @@ def build_entry(name: str) -> Path:
 
 
 def _digest(entry: Entry, base: Path) -> str:
-    """A digest of what the image is made of; an expectation may change without a new image."""
+    """Return a digest of the inputs of the image, without the expectation."""
     steps = "\n".join(step.model_dump_json() for step in entry.steps)
     digest = hashlib.sha256(f"{base.name}\n{steps}".encode())
     for source in sorted(GALLERY.glob("*.py")):
@@ -62,7 +62,7 @@ def break_image(entry: Entry, base: Path, scratch: Path, output: Path) -> None:
 
 
 def changed_blocks(before: Path, after: Path) -> Iterator[tuple[int, bytes]]:
-    """Offset and new content of every block in which two raw disks of one size differ."""
+    """Yield offset and new content of every block in which two raw disks of one size differ."""
     with before.open("rb") as old, after.open("rb") as new:
         size_bytes = os.fstat(new.fileno()).st_size
         for start, end in _data_ranges(old.fileno(), new.fileno(), size_bytes):
@@ -75,7 +75,7 @@ def changed_blocks(before: Path, after: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def _data_ranges(old: int, new: int, size_bytes: int) -> Iterator[tuple[int, int]]:
-    """The ranges, in whole blocks, that are no hole in at least one of two files."""
+    """Yield the ranges, in whole blocks, that are data in at least one of two files."""
     at = 0
     while at < size_bytes:
         begins = [_seek(file, at, os.SEEK_DATA, size_bytes) for file in (old, new)]

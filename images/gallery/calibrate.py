@@ -1,4 +1,4 @@
-"""What inspection predicts of every image today, beside what its recorded boot came to."""
+"""The predictions of inspection for every image, compared with the recorded boots."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from images.steps import say
 
 
 @dataclass(frozen=True, slots=True)
-class Calibrated:
+class CalibrationRow:
     """A prediction and a boot of the same image."""
 
     name: str
@@ -26,13 +26,13 @@ class Calibrated:
 
     @property
     def wrong(self) -> bool:
-        """Whether the boot refutes the prediction. A boot that tells nothing refutes nothing."""
+        """True if the boot refutes the prediction; an inconclusive boot does not."""
         return None not in (self.prediction.will_boot, self.booted.came_up) and (
             self.prediction.will_boot != self.booted.came_up
         )
 
 
-def calibrate(name: str) -> Calibrated:
+def calibrate(name: str) -> CalibrationRow:
     """Inspect the image of an entry, and judge its recorded boot.
 
     Raises RecipeError where it cannot be built or inspected, or was never recorded.
@@ -46,11 +46,11 @@ def calibrate(name: str) -> Calibrated:
         prediction = Result.model_validate_json(done.stdout).prediction
     except ValidationError as error:
         raise RecipeError(f"harness check gave no result: {done.stderr.strip()[-200:]}") from error
-    return Calibrated(name, prediction, recorded(name))
+    return CalibrationRow(name, prediction, recorded(name))
 
 
-def calibration_table(rows: list[Calibrated]) -> str:
-    """A Markdown table of ``rows``, and how many predictions were wrong."""
+def calibration_table(rows: list[CalibrationRow]) -> str:
+    """Return a Markdown table of ``rows``, and the number of wrong predictions."""
     lines = [
         "| image | predicted | booted | reached | outcome | because |",
         "|---|---|---|---|---|---|",

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def catalog(names: Iterable[str]) -> str:
-    """The text of a catalog of these entries, which builds each where it is tried."""
+    """Return the text of a catalog of these entries; each is built where it is tried."""
     head = [
         "[recipes]",
         'command = ["python", "-m", "images.gallery", "--build"]',
@@ -42,5 +42,5 @@ def _row(name: str, entry: Entry) -> Iterator[str]:
 
 
 def _quoted(text: str) -> str:
-    """A basic string of TOML; JSON's escapes are among those of TOML (TOML 1.0, "String")."""
+    """Return a basic string of TOML; it has all escapes of JSON (TOML 1.0, "String")."""
     return json.dumps(text)

@@ -1,7 +1,7 @@
 """An entry of the gallery, as data: ``images/gallery/NAME.toml``.
 
-It names a base, the steps that break it, and what is to be expected. A path in a step may hold the
-wildcards of fnmatch, as the version of a kernel is not known beforehand.
+It names a base, the steps that break it, and the expected result. A path in a step may have fnmatch
+wildcards, since the version of a kernel is not known in advance.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ class _FileStep(_Model):
     path: Annotated[str, Field(pattern=r"^/")]
 
 
-class Remove(_FileStep):
+class RemoveStep(_FileStep):
     """Remove every file that ``path`` matches."""
 
     do: Literal["remove"]
 
 
-class Write(_FileStep):
-    """Write a text file, instead of the one that may be there; its folders are made."""
+class WriteStep(_FileStep):
+    """Write a text file, replacing an existing one; missing folders are made."""
 
     do: Literal["write"]
     text: str
     mode: Annotated[str, Field(pattern=r"^0[0-7]{3}$")] = "0644"
 
 
-class Replace(_FileStep):
+class ReplaceStep(_FileStep):
     """Replace every match of a regular expression in a text file; there must be one."""
 
     do: Literal["replace"]
@@ -53,14 +53,14 @@ class Replace(_FileStep):
     by: str
 
 
-class Link(_FileStep):
-    """Make a symbolic link, instead of what may be there."""
+class LinkStep(_FileStep):
+    """Make a symbolic link, replacing an existing file."""
 
     do: Literal["link"]
     target: str
 
 
-class Damage(_FileStep):
+class DamageStep(_FileStep):
     """Overwrite a piece of a file with a byte: ``size_bytes`` of them from ``at_byte``."""
 
     do: Literal["damage"]
@@ -69,20 +69,20 @@ class Damage(_FileStep):
     value: Annotated[int, Field(ge=0, le=255)] = 0xAA
 
 
-class DropModules(_FileStep):
-    """Take kernel modules out of the initramfs at ``path``; each must be in it."""
+class DropModulesStep(_FileStep):
+    """Remove kernel modules from the initramfs at ``path``; each must be in it."""
 
     do: Literal["drop-modules"]
     modules: Annotated[list[str], Field(min_length=1)]
 
 
-class FillUp(_FileStep):
+class FillUpStep(_FileStep):
     """Fill the file system to its last block with a file at ``path``."""
 
     do: Literal["fill-up"]
 
 
-class Debugfs(_Model):
+class DebugfsStep(_Model):
     """Commands of debugfs(8) for what no other step says."""
 
     do: Literal["debugfs"]
@@ -90,8 +90,8 @@ class Debugfs(_Model):
     commands: Annotated[list[str], Field(min_length=1)]
 
 
-class Kernel(_FileStep):
-    """Put the kernel of another package in the place of the one at ``path``."""
+class KernelStep(_FileStep):
+    """Replace the kernel at ``path`` with that of another package."""
 
     do: Literal["kernel"]
     suite: str
@@ -99,7 +99,7 @@ class Kernel(_FileStep):
     architecture: str
 
 
-class MoveOnEsp(_Model):
+class MoveOnEspStep(_Model):
     """Move a file of a FAT file system to another folder of it, which is made."""
 
     do: Literal["move-on-esp"]
@@ -108,7 +108,7 @@ class MoveOnEsp(_Model):
     to: Annotated[str, Field(pattern=r"^/.+/")]
 
 
-class Clear(_Model):
+class ClearStep(_Model):
     """Write zeros over a piece of the disk."""
 
     do: Literal["clear"]
@@ -116,7 +116,7 @@ class Clear(_Model):
     size_bytes: Annotated[int, Field(ge=1)]
 
 
-class GrubCore(_Model):
+class GrubCoreStep(_Model):
     """Write another core image of GRUB: with these modules only, looking in ``prefix``."""
 
     do: Literal["grub-core"]
@@ -125,18 +125,18 @@ class GrubCore(_Model):
 
 
 Step = Annotated[
-    Remove
-    | Write
-    | Replace
-    | Link
-    | Damage
-    | DropModules
-    | FillUp
-    | Debugfs
-    | Kernel
-    | MoveOnEsp
-    | Clear
-    | GrubCore,
+    RemoveStep
+    | WriteStep
+    | ReplaceStep
+    | LinkStep
+    | DamageStep
+    | DropModulesStep
+    | FillUpStep
+    | DebugfsStep
+    | KernelStep
+    | MoveOnEspStep
+    | ClearStep
+    | GrubCoreStep,
     Field(discriminator="do"),
 ]
 
@@ -144,8 +144,8 @@ Step = Annotated[
 class Entry(_Model):
     """One broken image. ``base`` is a recipe, ``cmdline`` is for the base ``tiny`` only.
 
-    ``provider`` is the one whose machine it is tried in. ``firmware`` is that of the machine, the
-    provider's where it is None; ``why`` is why the expectation is right.
+    It is tried in the machine of ``provider``, with its firmware if ``firmware`` is None; ``why``
+    is the reason for the expectation.
     """
 
     description: Annotated[str, Field(min_length=1)]
@@ -165,12 +165,12 @@ class Entry(_Model):
 
 
 def entry_names() -> list[str]:
-    """Every entry that there is."""
+    """Return the names of all entries."""
     return sorted(path.stem for path in GALLERY.glob("*.toml"))
 
 
 def load_entry(name: str) -> Entry:
-    """The entry called ``name``; raises RecipeError that names every fault at once."""
+    """Return the entry called ``name``; raises RecipeError that names every fault at once."""
     if name not in entry_names():
         raise RecipeError(f"{name}: no such entry; there is {', '.join(entry_names())}.")
     path = GALLERY / f"{name}.toml"
@@ -181,5 +181,5 @@ def load_entry(name: str) -> Entry:
 
 
 def parse_entry(table: dict[str, Any]) -> Entry:
-    """The entry that a TOML table says; raises ValidationError for a wrong one."""
+    """Return the entry in a TOML table; raises ValidationError for an invalid one."""
     return Entry.model_validate(table)

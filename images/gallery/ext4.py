@@ -22,7 +22,7 @@ class Ext4:
     offset_bytes: int = 0
 
     def match(self, pattern: str) -> list[str]:
-        """The paths that ``pattern`` matches, a wildcard in a part of it at a time.
+        """Return the paths that ``pattern`` matches; a wildcard matches within one component.
 
         Raises RecipeError where there is none.
         """
@@ -39,7 +39,7 @@ class Ext4:
         return found
 
     def read(self, path: str) -> bytes:
-        """The content of a file."""
+        """Return the content of a file."""
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder) / "file"
             self.commands(f'dump "{path}" {copy}')
@@ -48,7 +48,7 @@ class Ext4:
             return copy.read_bytes()
 
     def write(self, path: str, content: bytes, mode: int | None = None) -> None:
-        """Write a file of root's, instead of the one that may be there; its folders are made.
+        """Write a file owned by root, replacing an existing one; missing folders are made.
 
         Its mode is ``mode``, or what it was, or 0644.
         """
@@ -73,7 +73,7 @@ class Ext4:
         self.commands(f'rm "{path}"')
 
     def link(self, path: str, target: str) -> None:
-        """Make a symbolic link, instead of what may be there."""
+        """Make a symbolic link, replacing an existing file."""
         folder, name = posixpath.split(path)
         self._make_folders(folder)
         if name in self._names(folder):
@@ -81,19 +81,19 @@ class Ext4:
         self.commands(f'symlink "{path}" "{target}"')
 
     def free_blocks(self) -> int:
-        """How many blocks are free, those for root included."""
+        """Return the number of free blocks, those reserved for root included."""
         found = re.search(r"^Free blocks:\s*(\d+)", self.commands("stats -h"), re.MULTILINE)
         if not found:
             raise RecipeError("debugfs does not say how many blocks are free.")
         return int(found[1])
 
     def commands(self, *commands: str) -> str:
-        """What debugfs prints for these commands; raises RecipeError for what it complains of."""
+        """Run debugfs commands, and return the output; raises RecipeError for an error message."""
         where = f"{self.disk}?offset={self.offset_bytes}" if self.offset_bytes else self.disk
         with tempfile.TemporaryDirectory() as folder:
             script, complaints = Path(folder) / "commands", Path(folder) / "complaints"
             script.write_text("\n".join(commands) + "\n", encoding="utf-8")
-            # debugfs ends with status 0 whatever happens: what it complains of is what counts.
+            # debugfs always exits with status 0: only its error messages count.
             words = ("sh", "-ec", 'exec debugfs -w -f "$1" "$2" 2> "$3"', "sh")
             said = run(*words, script, where, complaints)
             # The first line names the version.
@@ -103,7 +103,7 @@ class Ext4:
         return said
 
     def _names(self, folder: str) -> dict[str, int]:
-        """The modes of what is in a folder, by name; symbolic links are followed by debugfs."""
+        """Return the modes of the entries of a folder, by name; debugfs follows symbolic links."""
         rows = self.commands(f'ls -p "{folder}"').splitlines()
         # /inode/mode/uid/gid/name/size/
         parts = [row.split("/") for row in rows if row.startswith("/")]

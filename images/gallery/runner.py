@@ -1,4 +1,4 @@
-"""Running an entry through the program itself, and holding what it says against what is right."""
+"""The run of an entry through the program itself, compared with its expectation."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ from images.steps import say
 
 HARNESS = Path(sys.executable).with_name("harness")
 FIXED_TIMEOUT_S = 300
-"""What a test without a diagnosis waits before it calls a guest dead."""
+"""The timeout of a test that has no diagnosis."""
 RECORD_SUFFIX = ".evidence.jsonl.xz"
 RECORDINGS = Path(__file__).parents[2] / "tests" / "gallery"
 PREDICTED = {True: "comes up", False: "does not", None: "not known"}
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
-    """What came of an entry. ``verdict_s`` counts from power-on to the decisive evidence.
+class EntryRun:
+    """The result of an entry. ``verdict_s`` counts from power-on to the decisive evidence.
 
-    ``said_after_s`` is how long after it the verdict was printed, ``wall_s`` the whole command with
-    its second boot, whose ``proof`` is "" where there was none. Of a recording the first is None,
-    the second 0. ``wrong`` names what is not as expected.
+    ``printed_after_s`` is the delay from there to the printed verdict, ``wall_s`` the time of the
+    whole command with its second boot, whose ``proof`` is "" without one. For a recording the first
+    is None, the second 0. ``wrong`` names the fields that are not as expected.
     """
 
     name: str
@@ -54,18 +54,18 @@ class Ran:
     came_up: bool | None
     proof: str
     verdict_s: float
-    said_after_s: float | None
+    printed_after_s: float | None
     wall_s: float
     wrong: tuple[str, ...]
 
     @property
     def saved_s(self) -> float:
-        """The time that a fixed timeout would have taken on top; a pass would not wait for it."""
+        """The time saved compared with a fixed timeout; 0 for a pass."""
         return 0.0 if self.outcome == "pass" else FIXED_TIMEOUT_S - self.verdict_s
 
 
-def run_entry(name: str, options: Iterable[str], runs: Path, record: Path | None) -> Ran:
-    """Build an entry, verify it, and compare; its run is kept in ``runs``.
+def run_entry(name: str, options: Iterable[str], runs: Path, record: Path | None) -> EntryRun:
+    """Build an entry, verify it, and compare the result; the run folder is kept in ``runs``.
 
     With ``record`` the evidence is also put there, packed. The image is not kept: most of it is
     its base. Raises RecipeError where the image cannot be built, or the program gives no result.
@@ -84,20 +84,20 @@ def run_entry(name: str, options: Iterable[str], runs: Path, record: Path | None
             image.symlink_to(base)
         say(f"{name}: verifying")
         started = time.monotonic()
-        result, said_after_s = verify(image, [*entry.options, *options], runs / name)
+        result, printed_after_s = verify(image, [*entry.options, *options], runs / name)
         wall_s = time.monotonic() - started
     if record:
         record_run(runs / name, record / f"{name}{RECORD_SUFFIX}")
-    ran = compare(name, entry, result, said_after_s, wall_s)
+    ran = compare(name, entry, result, printed_after_s, wall_s)
     say(f"{name}: {'wrong: ' + ', '.join(ran.wrong) if ran.wrong else 'right'}")
     return ran
 
 
 def verify(image: Path, options: list[str], run_dir: Path) -> tuple[Result, float]:
-    """The result object of ``harness verify``, and how long after its evidence it was printed.
+    """Return the result of ``harness verify``, and the delay from evidence to printed verdict.
 
-    The program is told the image's name without its folder: that keeps the names of this host out
-    of the evidence.
+    The program gets the image's name without its folder, which keeps paths of this host out of the
+    evidence.
     """
     words = [*PDEATHSIG, str(HARNESS), "verify", image.name, "--json"]
     words += ["--run-dir", str(run_dir.absolute())]
@@ -107,19 +107,19 @@ def verify(image: Path, options: list[str], run_dir: Path) -> tuple[Result, floa
             [*words, *options], stdout=stdout, stderr=subprocess.PIPE, text=True, cwd=image.parent
         ) as process,
     ):
-        said = _timed_lines(process)
+        lines = _timed_lines(process)
         stdout.seek(0)
         text = stdout.read()
     try:
-        return Result.model_validate_json(text), _said_after_s(said)
+        return Result.model_validate_json(text), _printed_after_s(lines)
     except ValidationError as error:
-        last = "\n  ".join(line for _, line in said[-3:])
+        last = "\n  ".join(line for _, line in lines[-3:])
         status = f"status {process.returncode}"
         raise RecipeError(f"harness verify gave no result ({status}): {last}") from error
 
 
 def _timed_lines(process: subprocess.Popen[str]) -> list[tuple[float, str]]:
-    """What a program says on stderr, each line with the moment at which it came."""
+    """Return the lines of stderr, each with the time at which it was read."""
     assert process.stderr is not None  # noqa: S101  a pipe was asked for
     return [(time.monotonic(), line.rstrip()) for line in process.stderr]
 
@@ -128,10 +128,10 @@ def _timed_lines(process: subprocess.Popen[str]) -> list[tuple[float, str]]:
 _PROGRESS = re.compile(r" *(\d+\.\d) s  (power-on|PASS|FAIL|INCONCLUSIVE|ERROR)\b")
 
 
-def _said_after_s(said: list[tuple[float, str]]) -> float:
-    """Seconds from the decisive observation to the line with the verdict, to a tenth."""
+def _printed_after_s(lines: list[tuple[float, str]]) -> float:
+    """Return the seconds from the decisive observation to the line with the verdict, to a tenth."""
     power_on_s = None
-    for at_s, line in said:
+    for at_s, line in lines:
         match = _PROGRESS.match(line)
         if match and match[2] == "power-on":
             power_on_s = at_s - float(match[1])
@@ -141,12 +141,12 @@ def _said_after_s(said: list[tuple[float, str]]) -> float:
 
 
 def compare(
-    name: str, entry: Entry, result: Result, said_after_s: float | None, wall_s: float
-) -> Ran:
-    """What a result says about an entry."""
+    name: str, entry: Entry, result: Result, printed_after_s: float | None, wall_s: float
+) -> EntryRun:
+    """Compare a result with the expectation of its entry."""
     expected, predicted = entry.expected, result.prediction.will_boot
     _, wrong = judge_by_expectation(expected, result)
-    return Ran(
+    return EntryRun(
         name=name,
         expected=expected,
         outcome=result.outcome,
@@ -155,7 +155,7 @@ def compare(
         predicted=predicted,
         came_up=result.came_up,
         proof=result.counterfactual.statement if result.counterfactual else "",
-        said_after_s=said_after_s,
+        printed_after_s=printed_after_s,
         verdict_s=result.timings_s["verdict"],
         wall_s=wall_s,
         wrong=wrong or (("outcome",) if result.outcome == "error" else ()),
@@ -163,9 +163,9 @@ def compare(
 
 
 def recorded(name: str) -> Result:
-    """The result of the recorded run of an entry, judged by today's rules.
+    """Judge the recorded run of an entry by today's rules.
 
-    Raises RecipeError where it was never recorded.
+    Raises RecipeError if it was never recorded.
     """
     packed = RECORDINGS / f"{name}{RECORD_SUFFIX}"
     if not packed.exists():
@@ -177,14 +177,14 @@ def recorded(name: str) -> Result:
 
 
 def record_run(run_dir: Path, target: Path) -> None:
-    """Pack the evidence of a run: what a verdict can be reached from again."""
+    """Compress the evidence of a run, from which a replay reaches the verdict."""
     evidence = (run_dir / EVIDENCE_FILE).read_bytes()
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(lzma.compress(evidence, preset=9 | lzma.PRESET_EXTREME))
 
 
-def table(rows: list[Ran]) -> str:
-    """A Markdown table of what ran, and its totals."""
+def table(rows: list[EntryRun]) -> str:
+    """Return a Markdown table of the runs, with totals."""
     lines = [
         "| entry | expected | seen | | evidence after | said | saved of "
         f"{FIXED_TIMEOUT_S} s | predicted, booted | one more boot |",
@@ -196,7 +196,7 @@ def table(rows: list[Ran]) -> str:
         lines.append(
             f"| {row.name} | {_words(row.expected.outcome, right, row.expected.cause)} "
             f"| {_words(row.outcome, row.stage, row.cause)} | {verdict} | {row.verdict_s:.1f} s "
-            f"| {_after(row.said_after_s)} | {row.saved_s:.0f} s "
+            f"| {_after(row.printed_after_s)} | {row.saved_s:.0f} s "
             f"| {PREDICTED[row.predicted]}, {PREDICTED[row.came_up]} | {row.proof} |"
         )
     wrong = sum(bool(row.wrong) for row in rows)

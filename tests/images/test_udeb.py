@@ -13,7 +13,7 @@ from images.udeb import (
     fields,
     folders_for,
     make_module_udeb,
-    merged,
+    merged_path,
     read_udeb,
     status_of,
     unpack,
@@ -98,8 +98,8 @@ def test_only_folders_that_are_not_there_are_made() -> None:
     entries = [NewcEntry("usr/lib/a/b/c", stat.S_IFREG), NewcEntry("usr/x", stat.S_IFREG)]
     made = folders_for(entries, {"usr", "usr/lib", "lib"})
     assert [entry.path for entry in made] == ["usr/lib/a", "usr/lib/a/b"]
-    assert merged("lib64/ld.so") == "usr/lib64/ld.so"
-    assert merged("library/x") == "library/x"
+    assert merged_path("lib64/ld.so") == "usr/lib64/ld.so"
+    assert merged_path("library/x") == "library/x"
 
 
 def test_a_package_of_modules_is_one_that_the_installer_takes(tmp_path: Path) -> None:
