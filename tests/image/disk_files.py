@@ -1,4 +1,4 @@
-"""Disk images of every format, made by qemu-img, and bytes put into them."""
+"""Disk images of every format, made by qemu-img, and patches of their bytes."""
 
 from __future__ import annotations
 

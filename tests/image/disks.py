@@ -1,4 +1,4 @@
-"""Disks with a small Linux on them, made without root: real file systems around made-up files."""
+"""Disks with a small Linux, made without root: real filesystems with invented files."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def initramfs(work: Path, *drivers: str, **files: str) -> bytes:
 
 @dataclass
 class Linux:
-    """A system to be written: change what is to be broken, then call :meth:`write`."""
+    """A system to write to a disk: change its files, then call :meth:`write`."""
 
     work: Path
     cmdline: str = f"root=UUID={ROOT_UUID} ro console=ttyS0"
@@ -70,7 +70,7 @@ class Linux:
     links: dict[str, str] = field(default_factory=dict)
 
     def root(self) -> Path:
-        """The folder with the system's files."""
+        """The folder with the files of the system."""
         root = self.work / "root"
         modules = f"usr/lib/modules/{VERSION}"
         contents: dict[str, bytes | None] = {
@@ -129,7 +129,7 @@ class Linux:
 
 
 def write_boot_code(raw: Path) -> None:
-    """GRUB's own boot.img in the first sector, and something for it to load in sector 2048."""
+    """Write GRUB's boot.img to the first sector, and a core for it to load to sector 2048."""
     boot = bytearray(Path("/usr/lib/grub/i386-pc/boot.img").read_bytes()[:440])
     struct.pack_into("<Q", boot, 0x5C, 2048)
     with raw.open("r+b") as file:

@@ -1,4 +1,4 @@
-"""Cores of GRUB, as grub-mkimage makes them."""
+"""Core images of GRUB, made by grub-mkimage."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ def families(path: Path) -> list[tuple[str, str]]:
 
 
 def content_on(path: Path, name: str) -> tuple[int, bytes]:
-    """How large the file says it is, and what of it can be read."""
+    """The stated size of the file, and the content that can be read."""
     with LocalFile(path) as source:
         tree_of_files = open_filesystems(source)[0]
         (entry,) = find_in_iso(tree_of_files, name)

@@ -1,4 +1,4 @@
-"""Discs of every kind, made by the tools that people make them with."""
+"""ISOs of every kind, made by the usual tools."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def genisoimage(output: Path, tree: Path, *options: object) -> Path:
 
 
 def tree(folder: Path, *paths: str, **texts: str) -> Path:
-    """A folder with these files in it; ``texts`` are contents, by name."""
+    """Make a folder with these files; ``texts`` are contents by name."""
     for path in paths:
         file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -37,7 +37,7 @@ def tree(folder: Path, *paths: str, **texts: str) -> Path:
 
 
 def files(folder: Path, contents: dict[str, bytes]) -> Path:
-    """A folder with these contents, by path."""
+    """Make a folder with these contents by path."""
     for path, content in contents.items():
         file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -46,7 +46,7 @@ def files(folder: Path, contents: dict[str, bytes]) -> Path:
 
 
 def linux_kernel(version: str = "6.1.0-9-amd64") -> bytes:
-    """The head of a bzImage of boot protocol 2.15 for x86-64, with nothing packed behind it."""
+    """The head of a bzImage of boot protocol 2.15 for x86-64, without a payload."""
     setup = bytearray(5 * 512)
     setup[0x1F1] = 4
     setup[0x202:0x206] = b"HdrS"
@@ -59,7 +59,7 @@ def linux_kernel(version: str = "6.1.0-9-amd64") -> bytes:
 
 
 def initrd(*drivers: str, builtin: str | None = "kernel/fs/ext4/ext4.ko\n") -> bytes:
-    """A plain archive with these modules, and the list of what is built in but for None."""
+    """An uncompressed archive with these modules, and modules.builtin except for None."""
     folder = "lib/modules/6.1.0-9-amd64"
     rows = {f"{folder}/kernel/drivers/{name}.ko": b"\x7fELF" for name in drivers}
     if builtin is not None:
@@ -68,7 +68,7 @@ def initrd(*drivers: str, builtin: str | None = "kernel/fs/ext4/ext4.ko\n") -> b
 
 
 def bios_loader(folder: Path) -> Path:
-    """A boot sector of a kind, to point a boot catalog at."""
+    """A boot sector as the target of a boot catalog."""
     path = folder / "boot.bin"
     path.write_bytes(b"\xfa\xf4\xeb\xfd" + bytes(2044))
     return path
@@ -99,4 +99,4 @@ def esp(folder: Path, *architectures: str, size_kib: int = 1440, fat: int = 12) 
 def bootable(tmp_path: Path, *paths: str, options: tuple[str, ...] = BIOS_ENTRY) -> Path:
     folder = tree(tmp_path / "tree", *(paths or ("readme.txt",)))
     bios_loader(folder)
-    return xorriso(tmp_path / "disc.iso", folder, *options)
+    return xorriso(tmp_path / "image.iso", folder, *options)

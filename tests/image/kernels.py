@@ -1,4 +1,4 @@
-"""Linux kernels whose content is made up."""
+"""Linux kernels with invented content."""
 
 from __future__ import annotations
 

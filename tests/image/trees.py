@@ -1,4 +1,4 @@
-"""Files of a system, made up in memory."""
+"""Files of a system in memory."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from harness.image.fs.tree import Tree
 
 @dataclass(frozen=True)
 class Link:
-    """A link to somewhere."""
+    """A symbolic link."""
 
     to: str
 
 
 @dataclass(frozen=True)
 class MadeUpNode:
-    """A node of which ``content`` says what it is: a folder's dict, a file's text, or a link."""
+    """A node in memory. Its ``content`` is a dict for a folder, a text for a file, or a link."""
 
     content: Any
 
@@ -45,7 +45,7 @@ class MadeUpNode:
 
 
 def node_of(files: dict[str, str | Link]) -> MadeUpNode:
-    """The root folder with these files, by their absolute paths."""
+    """The root folder with these files by absolute path."""
     root: dict[str, Any] = {}
     for path, content in files.items():
         *folders, name = path.strip("/").split("/")

@@ -1,4 +1,4 @@
-"""Folders with the bones of Windows around real hives, without drivers and with them."""
+"""Folders with a minimal Windows around real hives, without drivers and with them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def hive(name: str) -> bytes:
 
 
 def windows(root: Path, system: bytes, registry: str = "", *files: str) -> Path:
-    """A folder with Windows' kernel, its registry with ``registry`` merged, and driver files."""
+    """Make a folder with the Windows kernel, its registry merged with ``registry``, and drivers."""
     config = root / "Windows/System32/config"
     config.mkdir(parents=True)
     (root / "Windows/System32/drivers").mkdir()

@@ -1,4 +1,4 @@
-"""The disk inside a qcow2, as written by qemu-img, against the bytes that went in."""
+"""The disk in a qcow2 of qemu-img, compared with the bytes that were written."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
     ids=" ".join,
 )
-def test_reads_what_was_written(raw: Path, tmp_path: Path, options: tuple[str, ...]) -> None:
+def test_the_disk_holds_the_bytes_that_were_written(
+    raw: Path, tmp_path: Path, options: tuple[str, ...]
+) -> None:
     image = tmp_path / "disk.qcow2"
     subprocess.run(["qemu-img", "convert", "-O", "qcow2", *options, raw, image], check=True)
     expected = raw.read_bytes()

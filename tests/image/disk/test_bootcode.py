@@ -1,4 +1,4 @@
-"""What a BIOS runs from a disk, by the code in its sectors."""
+"""The boot path of a BIOS by the code in the sectors of a disk."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def path_of(first: bytes, rest: bytes = b"") -> BiosPath:
 
 
 def partitioned(code: bytes, first_of_partition: bytes, *, active: bool) -> BiosPath:
-    """The same of a disk with one partition (MBR; its type is Linux)."""
+    """The boot path of a disk with one partition (MBR; its type is Linux)."""
     head = bytearray(code)
     struct.pack_into("<B3xB3xII", head, 446, 0x80 if active else 0, 0x83, _START, 32)
     return path_of(bytes(head).ljust(_START * _SECTOR_BYTES, b"\0"), first_of_partition)
@@ -45,7 +45,7 @@ def partitioned(code: bytes, first_of_partition: bytes, *, active: bool) -> Bios
         (b"This is not a bootable disk. Please", "none", False),
     ],
 )
-def test_a_loader_is_known_by_its_text(text: bytes, loader: str, starts: bool | None) -> None:
+def test_a_loader_is_identified_by_its_text(text: bytes, loader: str, starts: bool | None) -> None:
     found = path_of(sector(text))
     assert (found.loader, found.starts) == (loader, starts)
 
@@ -70,7 +70,7 @@ def grub(core_sector: int) -> bytes:
     return bytes(code)
 
 
-def test_the_core_of_grub_is_where_its_boot_code_says(tmp_path: Path) -> None:
+def test_the_grub_core_is_found_by_the_sector_in_the_boot_code(tmp_path: Path) -> None:
     image = core(tmp_path, "biosdisk", prefix="(,msdos1)/grub2")
     disk = Memory(grub(1) + image)
     found = read_bios_path(disk, read_partitions(disk))
@@ -80,7 +80,7 @@ def test_the_core_of_grub_is_where_its_boot_code_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("core_sector", [5, 0, 1 << 30, 1 << 63])
-def test_a_core_that_is_not_there_is_not_started(core_sector: int) -> None:
+def test_a_missing_grub_core_does_not_start(core_sector: int) -> None:
     found = path_of(grub(core_sector))
     assert (found.loader, found.starts, found.grub) == ("grub", False, None)
     assert f"sector {core_sector}, which is empty" in found.evidence
@@ -107,7 +107,7 @@ def test_generic_code_starts_the_active_partition(
     assert evidence in found.evidence
 
 
-def test_what_mkfs_writes_is_no_boot_code(tmp_path: Path) -> None:
+def test_the_message_of_mkfs_is_no_boot_code(tmp_path: Path) -> None:
     image = tmp_path / "fat"
     with image.open("wb") as file:
         file.truncate(4 << 20)

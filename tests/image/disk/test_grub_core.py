@@ -1,4 +1,4 @@
-"""Cores that grub-mkimage makes, read back."""
+"""Core images of grub-mkimage."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ def test_modules_and_prefix_are_read(tmp_path: Path, normal: bool) -> None:
     assert (found.prefix, found.folder) == (PREFIX, "/boot/grub")
 
 
-def test_a_core_somewhere_on_the_disk(tmp_path: Path) -> None:
+def test_a_core_is_read_at_any_sector(tmp_path: Path) -> None:
     image = bytes(63 * 512) + core(tmp_path, "biosdisk", prefix="(,msdos1)/grub2")
     found = read_grub_core(Memory(image), 63)
     assert found
     assert found.folder == "/grub2"
 
 
-def test_what_is_no_core_is_not_understood(tmp_path: Path) -> None:
+def test_other_data_is_no_core(tmp_path: Path) -> None:
     image = core(tmp_path, "biosdisk")
     for content in (b"", bytes(1024), image[:600], image[: len(image) // 2], b"core" * 9000):
         assert read_grub_core(Memory(content), 0) is None
 
 
-def test_damage_raises_nothing(tmp_path: Path) -> None:
+def test_a_damaged_core_raises_nothing(tmp_path: Path) -> None:
     image = core(tmp_path, "biosdisk", "normal")
     source = random.Random(20)
     for _ in range(200):

@@ -19,7 +19,7 @@ def table_of(path: Path, script: str) -> PartitionTable:
         return read_partitions(source)
 
 
-def test_gpt(tmp_path: Path) -> None:
+def test_a_gpt_is_read(tmp_path: Path) -> None:
     table = table_of(
         tmp_path / "disk", "label: gpt\nstart=2048,size=8192,type=uefi,name=esp\ntype=linux\n"
     )
@@ -30,7 +30,7 @@ def test_gpt(tmp_path: Path) -> None:
     assert second.number == 2
 
 
-def test_mbr_with_logical_partitions(tmp_path: Path) -> None:
+def test_an_mbr_with_logical_partitions_is_read(tmp_path: Path) -> None:
     rows = (
         "size=8M, type=83, bootable",
         "size=40M, type=5",
@@ -49,14 +49,14 @@ def test_mbr_with_logical_partitions(tmp_path: Path) -> None:
     ]
 
 
-def test_a_boot_sector_of_a_file_system_is_no_table(tmp_path: Path) -> None:
+def test_the_boot_sector_of_a_filesystem_is_no_table(tmp_path: Path) -> None:
     image = tmp_path / "fat.img"
     subprocess.run(["mkfs.vfat", "-C", image, "1440"], check=True, capture_output=True)
     with LocalFile(image) as source:
         assert read_partitions(source).kind == "none"
 
 
-def test_a_chain_that_bites_its_tail_ends() -> None:
+def test_a_circular_chain_of_logical_partitions_ends() -> None:
     sector = bytearray(512)
     sector[510:512] = b"\x55\xaa"
     sector[446 + 4] = 5
@@ -71,6 +71,6 @@ def test_a_chain_that_bites_its_tail_ends() -> None:
     assert len(read_partitions(Memory(bytes(sector + loop))).partitions) <= 64
 
 
-def test_nothing_at_all() -> None:
+def test_a_blank_disk_has_no_table() -> None:
     assert read_partitions(Memory(b"")).kind == "none"
     assert read_partitions(Memory(bytes(1024))).kind == "none"

@@ -1,4 +1,4 @@
-"""What is read of an EFI program."""
+"""The facts of an EFI program."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def test_a_program_with_few_directories_is_not_signed() -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"MZ", b"MZ" + bytes(500), bytes(1000)])
-def test_what_is_no_program_is_neither(content: bytes) -> None:
+def test_other_files_have_no_architecture_and_no_signature(content: bytes) -> None:
     assert pe_is_signed(Memory(content)) is None
 
 
-def test_a_program_that_breaks_off_is_not_called_signed() -> None:
+def test_a_truncated_program_is_not_signed() -> None:
     whole = signable_program(signed=True)
     assert not any(pe_is_signed(Memory(whole[:length])) for length in range(0, 290, 7))
 
 
-def test_a_real_loader() -> None:
-    """That of the package grub-efi-amd64-bin, which another package signs."""
+def test_a_real_loader_is_read() -> None:
+    """The loader of the package grub-efi-amd64-bin, which another package signs."""
     loader = Path("/usr/lib/grub/x86_64-efi/monolithic/grubx64.efi")
     assert pe_is_signed(Memory(loader.read_bytes())) is False

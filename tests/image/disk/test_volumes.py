@@ -1,4 +1,4 @@
-"""The volumes of a disk: type, UUID and label as their makers wrote them."""
+"""The volumes of a disk: type, UUID and label as the mkfs programs wrote them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The checksums of ext4, as mkfs.ext4 writes them and as damage breaks them."""
+"""The checksums of ext4, as mkfs.ext4 writes them, and damaged ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BLOCK_BYTES = 4096
 
 @pytest.fixture(scope="module", params=["64bit", "^64bit", "metadata_csum_seed"])
 def ext4(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """300 MiB, which are three groups; only the beginning of it."""
+    """The beginning of a filesystem of 300 MiB, which has three groups."""
     path = tmp_path_factory.mktemp("ext4") / "image"
     features = f"metadata_csum,{request.param}"
     subprocess.run(
@@ -26,18 +26,18 @@ def ext4(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         return file.read(1 << 20)
 
 
-def test_the_checksum_of_the_specification() -> None:
+def test_crc32c_matches_the_specification() -> None:
     # RFC 3720, B.4, gives those of 32 zeros and of 32 ones, which are inverted at the end.
     assert crc32c(bytes(32)) ^ 0xFFFFFFFF == 0x8A9136AA
     assert crc32c(b"\xff" * 32) ^ 0xFFFFFFFF == 0x62A8AB43
 
 
-def test_a_sound_one_has_no_damage(ext4: bytes) -> None:
+def test_a_sound_filesystem_has_no_damage(ext4: bytes) -> None:
     assert ext_damage(Memory(ext4)) == ""
 
 
 @pytest.mark.parametrize("offset", [0x78, 0x100, 0x3FC])
-def test_a_damaged_superblock(ext4: bytes, offset: int) -> None:
+def test_a_damaged_superblock_is_named(ext4: bytes, offset: int) -> None:
     damaged = bytearray(ext4)
     damaged[1024 + offset] ^= 1
     assert ext_damage(Memory(bytes(damaged))) == "the checksum of its superblock is wrong"
@@ -53,7 +53,7 @@ def test_a_damaged_group_descriptor_is_named(ext4: bytes, group: int) -> None:
     assert ext_damage(Memory(bytes(damaged))) == said
 
 
-def test_without_checksums_nothing_is_said(tmp_path: Path) -> None:
+def test_a_filesystem_without_checksums_has_no_damage(tmp_path: Path) -> None:
     path = tmp_path / "image"
     words = ["mkfs.ext4", "-q", "-F", "-O", "^metadata_csum", path, "8M"]
     subprocess.run(words, check=True)
@@ -63,5 +63,5 @@ def test_without_checksums_nothing_is_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", bytes(4096), b"\x53\xef" * 2048])
-def test_what_is_no_ext4_has_no_damage_of_one(content: bytes) -> None:
+def test_other_filesystems_have_no_ext4_damage(content: bytes) -> None:
     assert ext_damage(Memory(content)) in ("", "the checksum of its superblock is wrong")

@@ -1,4 +1,4 @@
-"""FAT of every width, as mkfs.fat and mtools write it."""
+"""FAT12, FAT16 and FAT32 of mkfs.fat and mtools."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.image.isos import esp
 
 
 @pytest.mark.parametrize(("fat", "size_kib"), [(12, 1440), (16, 16 << 10), (32, 64 << 10)])
-def test_fat_of_every_width(tmp_path: Path, fat: int, size_kib: int) -> None:
+def test_fat_of_every_width_is_read(tmp_path: Path, fat: int, size_kib: int) -> None:
     image = esp(tmp_path, "x86-64", size_kib=size_kib, fat=fat)
     long_file = tmp_path / "a rather long name for a file.conf"
     long_file.write_bytes(bytes(range(256)) * 300)

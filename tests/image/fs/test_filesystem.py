@@ -1,4 +1,4 @@
-"""File systems made by their own tools, without root, read back through one interface."""
+"""Filesystems made by their own tools, without root, read through one interface."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ _MAKERS: dict[str, tuple[str, Callable[[Path, Path], None]]] = {
 
 
 @pytest.mark.parametrize("name", _MAKERS)
-def test_files_and_links(tmp_path: Path, folder: Path, name: str) -> None:
+def test_files_and_links_are_read(tmp_path: Path, folder: Path, name: str) -> None:
     kind, make = _MAKERS[name]
     image = tmp_path / "volume"
     make(image, folder)
@@ -108,7 +108,7 @@ def test_files_and_links(tmp_path: Path, folder: Path, name: str) -> None:
         assert (volume.uuid, volume.label) == (_UUID, "data")
 
 
-def test_fat(tmp_path: Path, folder: Path) -> None:
+def test_a_fat_volume_is_read(tmp_path: Path, folder: Path) -> None:
     image = blank(tmp_path / "volume", 34)
     run("mkfs.vfat", "-n", "DATA", "-i", "5F3B1A52", image)
     run("mcopy", "-i", image, "-s", folder / "etc", "::/")
@@ -123,7 +123,7 @@ def test_fat(tmp_path: Path, folder: Path) -> None:
         assert (volume.uuid, volume.label) == ("5F3B-1A52", "DATA")
 
 
-def test_ntfs(tmp_path: Path, folder: Path) -> None:
+def test_an_ntfs_volume_is_read(tmp_path: Path, folder: Path) -> None:
     image = blank(tmp_path / "volume", 32)
     run("mkntfs", "-q", "-F", "-f", image)
     run("ntfscp", image, folder / "etc/large", "large")
@@ -136,7 +136,9 @@ def test_ntfs(tmp_path: Path, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("subvolume", ["@", "root"])
-def test_btrfs_with_the_system_in_a_subvolume(tmp_path: Path, folder: Path, subvolume: str) -> None:
+def test_the_system_subvolume_of_btrfs_is_read(
+    tmp_path: Path, folder: Path, subvolume: str
+) -> None:
     top = tmp_path / "top"
     top.mkdir()
     shutil.move(folder, top / subvolume)
@@ -153,7 +155,7 @@ def test_btrfs_with_the_system_in_a_subvolume(tmp_path: Path, folder: Path, subv
     ("make", "kind"),
     [(("mkswap",), "swap"), (("mkfs.vfat",), "vfat"), (("true",), "zeros")],
 )
-def test_what_holds_no_system(tmp_path: Path, make: tuple[str, ...], kind: str) -> None:
+def test_types_without_a_system_are_named(tmp_path: Path, make: tuple[str, ...], kind: str) -> None:
     image = blank(tmp_path / "volume", 16)
     run(*make, image)
     with LocalFile(image) as source:
@@ -165,7 +167,7 @@ def test_what_holds_no_system(tmp_path: Path, make: tuple[str, ...], kind: str) 
     [(65536, 0x19540119), (8192, 0x011954)],
     ids=["UFS2", "UFS1"],
 )
-def test_ufs_is_known_by_the_magic_of_its_superblock(superblock: int, magic: int) -> None:
+def test_ufs_is_identified_by_its_magic(superblock: int, magic: int) -> None:
     """FreeBSD, sys/ufs/ffs/fs.h: SBLOCK_UFS2, SBLOCK_UFS1, FS_UFS2_MAGIC, FS_UFS1_MAGIC.
 
     In front of ``fs_magic``, the last field of ``struct fs``, are 1372 bytes.

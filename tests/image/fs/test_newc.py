@@ -5,7 +5,7 @@ from pathlib import Path
 from harness.image.fs.newc import append_files, newc_archive
 
 
-def test_cpio_unpacks_what_was_packed(tmp_path: Path) -> None:
+def test_cpio_unpacks_an_archive(tmp_path: Path) -> None:
     files = {"init": b"#!/bin/sh\n", "modules/a.ko": b"x" * 5, "empty": b""}
     archive = newc_archive(files, ("dev", "modules"))
     assert len(archive) % 4 == 0
@@ -21,8 +21,8 @@ def test_cpio_unpacks_what_was_packed(tmp_path: Path) -> None:
     assert (tmp_path / "modules" / "a.ko").read_bytes() == b"x" * 5
 
 
-def test_files_go_behind_an_initrd_of_any_length(tmp_path: Path) -> None:
-    """As the kernel unpacks it: what is packed, zeros, then a plain archive at a multiple of 4."""
+def test_files_are_appended_to_an_initrd_of_any_length(tmp_path: Path) -> None:
+    """The order of the kernel: a compressed archive, zeros, a plain one at a multiple of 4."""
     for filler in range(4):
         packed = gzip.compress(newc_archive({"init": b"i" * filler}), mtime=0)
         initrd = append_files(packed, {"preseed.cfg": b"d-i x\n", "a/b/c": b"deep"})

@@ -47,7 +47,7 @@ def test_links_are_followed_inside_the_image(path: str, real: str | None) -> Non
     assert tree.exists(path) is (real is not None)
 
 
-def test_what_is_no_file_has_no_content() -> None:
+def test_a_missing_file_or_a_folder_has_no_content() -> None:
     tree = tree_of(FILES)
     assert tree.text("/etc/os-release") == "debian"
     assert tree.text("/etc/os-release", limit_bytes=3) == "deb"
@@ -64,15 +64,15 @@ def test_what_is_no_file_has_no_content() -> None:
         ("/gone*", []),
     ],
 )
-def test_patterns_name_what_is_there(pattern: str, found: list[str]) -> None:
+def test_patterns_match_existing_paths(pattern: str, found: list[str]) -> None:
     assert tree_of(FILES).match(pattern) == found
 
 
-def test_a_pattern_names_a_bounded_number() -> None:
+def test_the_matches_of_a_pattern_are_bounded() -> None:
     assert len(tree_of({f"/x/{number}": "" for number in range(2000)}).match("/x/*")) <= 512
 
 
-def test_a_mounted_volume_hides_what_was_there() -> None:
+def test_a_mounted_volume_hides_the_folder_below_it() -> None:
     tree = Tree(node_of({"/boot/old": "", "/etc/fstab": "x"}))
     tree.mount("/boot/", node_of({"/vmlinuz": "kernel", "/up": Link("../etc/fstab")}))
     assert tree.names("/boot") == ["up", "vmlinuz"]

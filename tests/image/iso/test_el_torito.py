@@ -28,7 +28,7 @@ def test_bios_and_efi_entries(tmp_path: Path) -> None:
     assert facts.efi_architectures == ("arm64", "x86-64")
 
 
-def test_efi_alone_is_no_bios_entry(tmp_path: Path) -> None:
+def test_an_efi_entry_alone_is_no_bios_entry(tmp_path: Path) -> None:
     folder = tree(tmp_path / "t", "readme.txt")
     esp(folder, "x86-64")
     facts = facts_of(xorriso(tmp_path / "x.iso", folder, *EFI_ENTRY))
@@ -36,7 +36,7 @@ def test_efi_alone_is_no_bios_entry(tmp_path: Path) -> None:
     assert facts.efi_architectures == ("x86-64",)
 
 
-def test_an_entry_that_points_at_nothing(tmp_path: Path) -> None:
+def test_the_target_of_an_entry_is_blank_or_beyond_the_end(tmp_path: Path) -> None:
     folder = tree(tmp_path / "t", "readme.txt")
     (folder / "boot.bin").write_bytes(bytes(2048))
     facts = facts_of(xorriso(tmp_path / "x.iso", folder, *BIOS_ENTRY))

@@ -1,4 +1,4 @@
-"""Discs made by xorriso and genisoimage, and real ones of Debian's packages."""
+"""ISOs made by xorriso and genisoimage, and real ones of Debian packages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.image.isos import (
 )
 
 
-def test_a_data_iso(tmp_path: Path) -> None:
+def test_a_data_iso_has_no_boot_entries(tmp_path: Path) -> None:
     iso = xorriso(tmp_path / "x.iso", tree(tmp_path / "t", "readme.txt"), "-V", "SOME DATA")
     facts = facts_of(iso)
     assert facts.identifier == "SOME DATA"
@@ -28,7 +28,7 @@ def test_a_data_iso(tmp_path: Path) -> None:
     assert facts.volume.size_bytes <= iso.stat().st_size
 
 
-def test_loaders_beside_the_boot_image_stand_for_it(tmp_path: Path) -> None:
+def test_loaders_on_the_iso_are_the_fallback_for_the_boot_image(tmp_path: Path) -> None:
     folder = tree(tmp_path / "t", "EFI/BOOT/readme")
     (folder / "EFI/BOOT/BOOTAA64.EFI").write_bytes(pe_program("arm64"))
     (folder / "efi.img").write_bytes(b"no FAT at all" * 500)
@@ -47,7 +47,7 @@ def test_a_hybrid_iso_has_a_partition_table_too(tmp_path: Path) -> None:
     assert facts.bios_entry
 
 
-# One layout a family, as its discs have it.
+# One layout for each family, as on its ISOs.
 _LAYOUTS = {
     "Debian": (("install.amd/vmlinuz", ".disk/info"), {"info": "Debian GNU/Linux 12"}),
     "Ubuntu": (("casper/install-sources.yaml", ".disk/info"), {"info": "Ubuntu-Server 24.04"}),
@@ -86,7 +86,7 @@ def test_live_systems_are_no_installers(tmp_path: Path, path: str, family: str) 
     assert families(iso) == [(family, "live")]
 
 
-def test_every_family_of_the_table_has_an_iso_in_the_tests() -> None:
+def test_every_family_of_the_table_is_tested() -> None:
     installers = {row.family for row in known_systems() if row.kind == "installer"}
     assert installers == set(_LAYOUTS)
 
@@ -100,7 +100,7 @@ def test_every_family_of_the_table_has_an_iso_in_the_tests() -> None:
         ("/usr/lib/memtest86+/memtest86+ia32.iso", ("i386",)),
     ],
 )
-def test_real_isos_of_packages(path: str, architectures: tuple[str, ...]) -> None:
+def test_real_isos_of_debian_packages(path: str, architectures: tuple[str, ...]) -> None:
     facts = facts_of(Path(path))
     assert facts.bios_entry
     assert facts.bios_entry.target == "present"

@@ -8,7 +8,7 @@ from tests.image.iso_facts import content_on, families
 from tests.image.isos import genisoimage, tree, xorriso
 
 
-def test_rock_ridge_names_win_and_joliet_helps(tmp_path: Path) -> None:
+def test_systems_are_found_by_rock_ridge_joliet_and_plain_names(tmp_path: Path) -> None:
     name = "install.amd/vmlinuz"
     rock = xorriso(tmp_path / "r.iso", tree(tmp_path / "t", name))
     joliet = genisoimage(tmp_path / "j.iso", tmp_path / "t", "-J")
@@ -24,7 +24,7 @@ def test_a_name_that_continues_in_another_block(tmp_path: Path) -> None:
 
 
 def test_a_file_in_several_extents_of_iso9660(tmp_path: Path) -> None:
-    """As mkisofs writes files of 4 GiB and more: a record for each extent, all of one name."""
+    """The layout of mkisofs for files of 4 GiB and more: a record for each extent, one name."""
     folder = tmp_path / "t"
     folder.mkdir()
     parts = [b"one" * 1000, b"two" * 1000]

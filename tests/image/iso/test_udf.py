@@ -12,7 +12,7 @@ from tests.image.isos import genisoimage, tree
 
 
 def split_udf_extent(iso: Path, first_bytes: int, flags: int = 0) -> None:
-    """Let the largest file of a UDF disc lie in two extents: what it has, cut after a block."""
+    """Split the extent of the largest file of a UDF volume in two after ``first_bytes``."""
     content = bytearray(iso.read_bytes())
     entries = [
         at
@@ -32,7 +32,7 @@ def split_udf_extent(iso: Path, first_bytes: int, flags: int = 0) -> None:
 
 @pytest.mark.parametrize(("flags", "readable"), [(0, 9000), (1, 4096), (3, 4096)])
 def test_a_file_in_several_extents_of_udf(tmp_path: Path, flags: int, readable: int) -> None:
-    """Extents of less than 1 GiB; one that is not recorded, or a list that goes on, ends it."""
+    """An extent has less than 1 GiB; an unrecorded one, or a continued list, ends the file."""
     folder = tmp_path / "t"
     folder.mkdir()
     (folder / "boot.wim").write_bytes(bytes(range(250)) * 36)

@@ -1,4 +1,4 @@
-"""Boot loader configurations as distributions write them."""
+"""Boot loader configurations of distributions."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Folder:
 
 
 def system(**files: str) -> Tree:
-    """A tree of these files; paths are keys of the dictionary."""
+    """A tree of these files by path."""
     root = Folder()
     for path, text in files.items():
         node = root
@@ -88,14 +88,14 @@ def test_the_first_entry_is_the_default() -> None:
 
 
 @pytest.mark.parametrize("default", ["1", "gnulinux-advanced-1>gnulinux-5.10", "gnulinux-5.10"])
-def test_another_default(default: str) -> None:
+def test_the_default_may_be_another_entry(default: str) -> None:
     text = _DEBIAN.replace('set default="0"', f'set default="{default}"')
     found = entry_of(**{"boot/grub/grub.cfg": text, "boot/vmlinuz-5.10": "x"})
     assert found.kernel == "/boot/vmlinuz-5.10"
     assert found.initrds == ("/boot/early.img", "/boot/initrd.img-5.10")
 
 
-def test_a_saved_entry() -> None:
+def test_a_saved_entry_is_the_default() -> None:
     text = _DEBIAN.replace('set default="0"', 'set default="${saved_entry}"')
     env = "# GRUB Environment Block\nsaved_entry=gnulinux-5.10\n####"
     found = entry_of(
@@ -104,19 +104,19 @@ def test_a_saved_entry() -> None:
     assert found.kernel == "/boot/vmlinuz-5.10"
 
 
-def test_a_boot_volume_of_its_own() -> None:
+def test_paths_on_a_separate_boot_volume() -> None:
     text = _DEBIAN.replace("/boot/", "/")
     found = entry_of(**{"boot/grub/grub.cfg": text, "boot/vmlinuz-6.1": "x"})
     assert (found.kernel, found.initrds) == ("/boot/vmlinuz-6.1", ("/boot/initrd.img-6.1",))
 
 
-def test_a_configuration_without_a_menu() -> None:
+def test_a_configuration_without_a_menu_is_read() -> None:
     text = "search --set=root 1\nlinux /boot/vmlinuz console=ttyS0\ninitrd /boot/initrd.img\nboot\n"
     found = entry_of(**{"boot/grub/grub.cfg": text, "boot/vmlinuz": "x"})
     assert (found.title, found.cmdline) == ("", "console=ttyS0")
 
 
-def test_boot_loader_specification() -> None:
+def test_bls_entries_are_read() -> None:
     files = {
         "boot/grub2/grub.cfg": 'set kernelopts="root=UUID=1 ro"\ninsmod blscfg\nblscfg\n',
         "boot/loader/entries/m-0-rescue.conf": "title R\nlinux /vmlinuz-0-rescue\n",
@@ -137,7 +137,7 @@ def test_boot_loader_specification() -> None:
     assert entry_of(**files).kernel == "/boot/vmlinuz-5.14.0-9"
 
 
-def test_syslinux() -> None:
+def test_syslinux_entries_are_read() -> None:
     text = (
         "TIMEOUT 10\nDEFAULT virt\nLABEL lts\n  LINUX vmlinuz-lts\nLABEL virt\n"
         "  MENU LABEL Linux virt\n  LINUX vmlinuz-virt\n  INITRD initramfs-virt\n"
@@ -149,5 +149,5 @@ def test_syslinux() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "menuentry 'x' {\n}\n", "\0\0", "menuentry '" * 1000])
-def test_nothing_that_is_understood(text: str) -> None:
+def test_an_unsupported_configuration_gives_no_entry(text: str) -> None:
     assert default_entry(system(**{"boot/grub/grub.cfg": text})) is None

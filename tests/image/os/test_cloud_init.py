@@ -1,4 +1,4 @@
-"""How cloud-init is set up, as its own ds-identify and generator see it."""
+"""The setup of cloud-init, as its own ds-identify and generator detect it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def read(files: dict[str, str], cmdline: str = "") -> CloudInit:
     return read_cloud_init(tree_of({**INSTALLED, **files}), cmdline)
 
 
-def test_a_system_without_it() -> None:
+def test_a_system_without_cloud_init() -> None:
     found = read_cloud_init(tree_of({"/etc/cloud/cloud.cfg": ""}), "")
     assert (found.installed, found.enabled, found.stand_in) == (False, False, "")
 
 
-def test_one_that_nobody_starts_is_not_enabled() -> None:
+def test_cloud_init_that_no_init_starts_is_not_enabled() -> None:
     found = read_cloud_init(tree_of({"/usr/bin/cloud-init": ""}), "")
     assert (found.installed, found.enabled, found.started_by) == (True, False, "")
 
@@ -36,7 +36,7 @@ def test_one_that_nobody_starts_is_not_enabled() -> None:
         "/etc/rc.d/cloudinit",
     ],
 )
-def test_each_init_system_starts_it_in_its_own_way(starter: str) -> None:
+def test_each_init_system_starts_cloud_init(starter: str) -> None:
     found = read_cloud_init(tree_of({"/usr/bin/cloud-init": "", starter: ""}), "")
     assert (found.enabled, found.started_by) == (True, starter)
 
@@ -52,11 +52,11 @@ def test_each_init_system_starts_it_in_its_own_way(starter: str) -> None:
         ("datasource:\n  Ec2: {}\n", None),
     ],
 )
-def test_its_datasources(text: str, datasources: tuple[str, ...] | None) -> None:
+def test_datasource_list_is_parsed(text: str, datasources: tuple[str, ...] | None) -> None:
     assert read({"/etc/cloud/cloud.cfg": text}).datasources == datasources
 
 
-def test_a_later_file_goes_before_an_earlier_one() -> None:
+def test_a_later_file_overrides_an_earlier_one() -> None:
     found = read(
         {
             "/etc/cloud/cloud.cfg": "datasource_list: [Ec2]\n",
@@ -68,7 +68,7 @@ def test_a_later_file_goes_before_an_earlier_one() -> None:
     assert found.datasources_in == "/etc/cloud/cloud.cfg.d/90_dpkg.cfg"
 
 
-def test_what_disables_it_is_named() -> None:
+def test_the_file_that_disables_cloud_init_is_named() -> None:
     assert read({}).disabled_by == ""
     path = "/etc/cloud/cloud-init.disabled"
     assert read({path: ""}).disabled_by == path
@@ -85,17 +85,17 @@ def test_what_disables_it_is_named() -> None:
         ("# network: {config: disabled}\n", False),
     ],
 )
-def test_its_network_may_be_disabled_alone(text: str, is_disabled: bool) -> None:
+def test_the_network_of_cloud_init_may_be_disabled_alone(text: str, is_disabled: bool) -> None:
     path = "/etc/cloud/cloud.cfg.d/99.cfg"
     assert read({path: text}).network_disabled_by == (path if is_disabled else "")
 
 
-def test_an_instance_that_was_used_is_named() -> None:
+def test_a_used_instance_is_named() -> None:
     files = {"/var/lib/cloud/instance": Link("instances/i-7"), "/var/lib/cloud/instances/i-7/x": ""}
     assert read(files).used_instance == "unknown"
     assert read({**files, "/var/lib/cloud/data/instance-id": "i-7\n"}).used_instance == "i-7"
     assert read({}).used_instance == ""
 
 
-def test_a_stand_in_is_known_by_its_files() -> None:
+def test_a_replacement_is_identified_by_its_files() -> None:
     assert read({"/usr/lib/dracut/modules.d/30ignition": ""}).stand_in == "Ignition"

@@ -1,4 +1,4 @@
-"""Initramfs made by cpio and packed by every packer that kernels know."""
+"""Initramfs made by cpio in every compression format of kernels."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def archive(tmp_path: Path) -> bytes:
 
 
 @pytest.mark.parametrize("packer", _PACKERS)
-def test_every_packing(archive: bytes, packer: str) -> None:
+def test_every_compression_format_is_read(archive: bytes, packer: str) -> None:
     found = read_initramfs(packed(archive, packer))
     assert "usr/lib/modules/6.1/kernel/drivers/scsi/virtio_scsi.ko.xz" in found.names
     assert found.files["etc/modprobe.d/local.conf"] == b"blacklist virtio_scsi\n"
 
 
 @pytest.mark.parametrize("packer", [name for name in _PACKERS if name != "lz4"])
-def test_archives_one_after_the_other(tmp_path: Path, archive: bytes, packer: str) -> None:
+def test_concatenated_archives_are_read(tmp_path: Path, archive: bytes, packer: str) -> None:
     early = cpio(tmp_path / "early", "kernel/x86/microcode/GenuineIntel.bin")
     late = packed(cpio(tmp_path / "late", "late.txt"), packer)
     found = read_initramfs(early + bytes(512) + packed(archive, packer) + bytes(8) + late)
@@ -75,19 +75,19 @@ def test_archives_one_after_the_other(tmp_path: Path, archive: bytes, packer: st
         (b"070701", "breaks off"),
     ],
 )
-def test_damage_is_told_with_its_place(content: bytes, said: str) -> None:
+def test_damage_raises_an_error_with_its_offset(content: bytes, said: str) -> None:
     with pytest.raises(InitramfsError, match=said):
         read_initramfs(content)
 
 
 @pytest.mark.parametrize("packer", _PACKERS)
-def test_a_cut_is_told(archive: bytes, packer: str) -> None:
+def test_a_truncated_archive_raises_an_error(archive: bytes, packer: str) -> None:
     whole = packed(archive, packer)
     with pytest.raises(InitramfsError):
         read_initramfs(whole[: len(whole) // 2])
 
 
-def test_a_real_one(tmp_path: Path) -> None:
+def test_a_real_initramfs_is_read(tmp_path: Path) -> None:
     """lsinitramfs(8) and this agree on an initramfs of this host, where there is one."""
     real = sorted(Path("/boot").glob("initrd.img-*"))
     if not real:

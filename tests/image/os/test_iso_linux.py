@@ -1,4 +1,4 @@
-"""The Linux that a disc starts: discs around small kernels and initrds of every make."""
+"""The Linux that an ISO starts: ISOs around small kernels and initrds of every kind."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def linux_on(work: Path, contents: dict[str, bytes]) -> IsoLinux:
     return found
 
 
-# Which kernel and initrd
+# The kernel and the initrd
 
 
 _ISOLINUX = b"""\
@@ -65,7 +65,7 @@ label gtk
 """
 
 
-def test_the_default_of_an_isolinux_menu(tmp_path: Path) -> None:
+def test_the_default_of_an_isolinux_menu_is_read(tmp_path: Path) -> None:
     contents = {
         "isolinux/isolinux.cfg": _ISOLINUX,
         "isolinux/menu.cfg": _MENU,
@@ -85,7 +85,7 @@ def test_the_default_of_an_isolinux_menu(tmp_path: Path) -> None:
     assert linux_on(tmp_path, contents).initrds == ("/install/initrd.gz",)
 
 
-def test_a_default_that_goes_on_with_the_hard_disk(tmp_path: Path) -> None:
+def test_a_default_that_boots_the_hard_disk_is_skipped(tmp_path: Path) -> None:
     config = b"default harddisk\nlabel harddisk\n  localboot 1\nlabel linux\n"
     config += b"  kernel linux\n  append initrd=initrd splash=silent\n"
     contents = {"boot/isolinux/isolinux.cfg": config}
@@ -94,7 +94,7 @@ def test_a_default_that_goes_on_with_the_hard_disk(tmp_path: Path) -> None:
     assert found.kernel == "/boot/isolinux/linux"
 
 
-def test_grub(tmp_path: Path) -> None:
+def test_a_grub_menu_on_an_iso_is_read(tmp_path: Path) -> None:
     config = b"""\
 set default="0"
 menuentry --hotkey=m 'Test memory' {
@@ -113,7 +113,7 @@ menuentry --class fedora --hotkey=i "Install" --class os {
     assert found.drivers["virtio_scsi"] == "initramfs"
 
 
-def test_names_without_rock_ridge(tmp_path: Path) -> None:
+def test_names_without_rock_ridge_ignore_case(tmp_path: Path) -> None:
     config = b"default linux\nlabel linux\n  kernel vmlinuz\n  append initrd=initrd.gz\n"
     contents = {"isolinux/isolinux.cfg": config, "isolinux/vmlinuz": KERNEL}
     folder = files(tmp_path / "t", contents | {"isolinux/initrd.gz": gzip.compress(WHOLE)})
@@ -128,8 +128,8 @@ _LINUX_ROWS = [row for row in known_systems() if row.starts]
 
 @pytest.mark.parametrize("row", _LINUX_ROWS, ids=lambda row: f"{row.family} {row.kind}")
 @pytest.mark.parametrize("later", [False, True])
-def test_where_each_family_has_its_kernel(tmp_path: Path, row: IsoSystem, *, later: bool) -> None:
-    """A disc without a boot configuration; with ``later``, with what brings more drivers."""
+def test_the_kernel_of_each_family_is_found(tmp_path: Path, row: IsoSystem, *, later: bool) -> None:
+    """An ISO without a boot configuration; with ``later``, one with a source of more drivers."""
     paths = [*row.any_of[:1], *row.all_of]
     contents = {path.replace("*", "x86_64"): b"x" for path in paths}
     if row.text_in:
@@ -153,11 +153,11 @@ def _names(row: IsoSystem) -> tuple[str, str]:
     return row.starts[0].kernel, row.starts[0].initrd
 
 
-def test_every_linux_of_the_table_says_what_brings_more_drivers() -> None:
+def test_every_linux_of_the_table_has_a_driver_source() -> None:
     assert all(row.later for row in _LINUX_ROWS)
 
 
-def test_a_star_is_the_same_in_both_names(tmp_path: Path) -> None:
+def test_a_star_stands_for_the_same_text_in_both_names(tmp_path: Path) -> None:
     contents = {".alpine-release": b"3", "apks/x": b"x", "boot/vmlinuz-lts": KERNEL}
     contents |= {"boot/vmlinuz-virt": KERNEL, "boot/initramfs-virt": gzip.compress(WHOLE)}
     found = linux_on(tmp_path, contents)
@@ -165,15 +165,15 @@ def test_a_star_is_the_same_in_both_names(tmp_path: Path) -> None:
     assert found.kernel == "/boot/vmlinuz-virt"
 
 
-def test_a_configuration_that_names_nothing_there_gives_way_to_the_table(tmp_path: Path) -> None:
+def test_the_table_is_the_fallback_for_a_configuration_with_missing_files(tmp_path: Path) -> None:
     config = b"label x\n kernel /gone\n append initrd=/gone.gz\n"
     contents = {"install.amd/vmlinuz": KERNEL, "isolinux/isolinux.cfg": config}
     found = linux_on(tmp_path, contents | {"install.amd/initrd.gz": gzip.compress(WHOLE)})
     assert (found.kernel, found.config) == ("/install.amd/vmlinuz", "")
 
 
-def test_archives_one_after_the_other(tmp_path: Path) -> None:
-    """Microcode and firmware plain, then two packed in different ways."""
+def test_concatenated_archives_are_read(tmp_path: Path) -> None:
+    """Microcode and firmware are uncompressed, the other two differ in compression."""
     packed = subprocess.run(["zstd", "-q", "-c"], input=BARE, capture_output=True, check=True)
     more = gzip.compress(initrd("virtio_scsi", builtin=None))
     content = initrd(builtin=None) + bytes(512) + packed.stdout + bytes(4) + more
@@ -183,13 +183,13 @@ def test_archives_one_after_the_other(tmp_path: Path) -> None:
     assert found.drivers["virtio_net"] == "missing"
 
 
-def test_without_a_list_of_what_is_built_in_nothing_is_missing(tmp_path: Path) -> None:
+def test_without_modules_builtin_no_driver_is_missing(tmp_path: Path) -> None:
     contents = {"linux": KERNEL, "initrd.gz": gzip.compress(initrd("virtio_pci", builtin=None))}
     found = linux_on(tmp_path, contents | {".disk/mini-info": b"d-i"})
     assert (found.drivers["virtio_pci"], found.drivers["virtio_scsi"]) == ("initramfs", "unknown")
 
 
-# What may bring more
+# Sources of more drivers
 
 
 _SMALL = {
@@ -203,7 +203,7 @@ _SMALL = {
 }
 
 
-def test_an_iso_that_holds_nothing_else(tmp_path: Path) -> None:
+def test_an_iso_without_other_files_has_no_driver_source(tmp_path: Path) -> None:
     found = linux_on(tmp_path, _SMALL)
     assert (found.later, found.needed_first) == ("", ())
 
@@ -231,8 +231,8 @@ def test_an_installer_from_the_network_needs_its_nic_first(tmp_path: Path) -> No
         ),
     ],
 )
-def test_an_initrd_that_fetches_the_rest(tmp_path: Path, name: str, said: str) -> None:
-    """Even where the disc is of nobody that is known, as of a netboot that somebody put on one."""
+def test_an_initrd_may_fetch_more_drivers(tmp_path: Path, name: str, said: str) -> None:
+    """Also on an unknown ISO, such as a netboot image that somebody put on one."""
     content = BARE + newc_archive({name: b"x"})
     found = linux_on(tmp_path, _SMALL | {"initrd.gz": content})
     assert found.later == said
@@ -241,7 +241,7 @@ def test_an_initrd_that_fetches_the_rest(tmp_path: Path, name: str, said: str) -
     assert (found.later, "virtio_net" in found.needed_first) == ("/large", False)
 
 
-# What cannot be read
+# Unreadable ISOs
 
 
 def problem_of(work: Path, contents: dict[str, bytes]) -> str:
@@ -260,23 +260,23 @@ def problem_of(work: Path, contents: dict[str, bytes]) -> str:
     ],
     ids=["packed garbage", "garbage", "zeros", "cut off", "empty"],
 )
-def test_a_damaged_initrd(tmp_path: Path, content: bytes, said: str) -> None:
+def test_a_damaged_initrd_is_a_problem(tmp_path: Path, content: bytes, said: str) -> None:
     assert said in problem_of(tmp_path, {"install.amd/initrd.gz": content})
 
 
-def test_a_configuration_that_names_what_is_not_there(tmp_path: Path) -> None:
+def test_a_configuration_with_missing_files_is_a_problem(tmp_path: Path) -> None:
     config = b"label x\n kernel /gone\n append initrd=/gone.gz\n"
     contents = {"isolinux/isolinux.cfg": config, "install.amd/vmlinuz": b""}
     said = problem_of(tmp_path, contents)
     assert said == "/isolinux/isolinux.cfg names /gone, which is not on the disc"
 
 
-def test_a_configuration_that_includes_itself(tmp_path: Path) -> None:
+def test_a_configuration_that_includes_itself_ends(tmp_path: Path) -> None:
     config = b"include isolinux.cfg\n" * 100
     assert problem_of(tmp_path, {"isolinux/isolinux.cfg": config}) == ""
 
 
-def test_a_folder_that_is_in_itself(tmp_path: Path) -> None:
+def test_a_folder_that_contains_itself_is_read_once(tmp_path: Path) -> None:
     folder = files(tmp_path / "t", _SMALL | {"inner/x": b"x"})
     iso = xorriso(tmp_path / "x.iso", folder)
     content = bytearray(iso.read_bytes())
@@ -289,7 +289,7 @@ def test_a_folder_that_is_in_itself(tmp_path: Path) -> None:
     assert found.later == ""
 
 
-def test_an_initrd_that_says_to_be_larger_than_is_read(tmp_path: Path) -> None:
+def test_an_initrd_with_a_huge_stated_size_is_a_problem(tmp_path: Path) -> None:
     folder = files(tmp_path / "t", _SMALL | {".disk/mini-info": b"d-i"})
     iso = xorriso(tmp_path / "x.iso", folder)
     content = bytearray(iso.read_bytes())
@@ -301,10 +301,10 @@ def test_an_initrd_that_says_to_be_larger_than_is_read(tmp_path: Path) -> None:
     assert "larger than what is read" in found.problem
 
 
-# What starts no Linux
+# ISOs that start no Linux
 
 
-def test_an_iso_of_data_and_one_of_another_system(tmp_path: Path) -> None:
+def test_isos_of_data_and_of_other_systems_have_no_linux(tmp_path: Path) -> None:
     for number, path in enumerate(("readme.txt", "usr/freebsd-dist/MANIFEST")):
         folder = files(tmp_path / str(number), {path: b"x"})
         assert look(xorriso(tmp_path / "x.iso", folder)) is None
@@ -323,7 +323,7 @@ def test_real_isos_that_start_no_linux(path: str) -> None:
 
 
 def test_the_real_initrd_of_an_installer(tmp_path: Path) -> None:
-    """That of debian-installer-12-netboot-amd64, whose disk drivers are in udebs."""
+    """The initrd of debian-installer-12-netboot-amd64, whose disk drivers are in udebs."""
     folders = sorted(Path("/usr/lib/debian-installer").rglob("text/debian-installer/amd64"))
     if not folders:
         pytest.skip("no debian-installer-12-netboot-amd64 on this host")

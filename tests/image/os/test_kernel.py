@@ -1,4 +1,4 @@
-"""Whether a kernel can unpack itself: real packings around made-up content."""
+"""The payload of a kernel: real compression formats around invented content."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ def test_a_sound_kernel_has_no_fault(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PACKINGS)
-def test_a_kernel_that_was_cut_off(name: str) -> None:
+def test_a_truncated_kernel_has_a_fault(name: str) -> None:
     whole = bz_image(PACKINGS[name](CONTENT))
     assert "the file ends at byte" in payload_fault(whole[:-40])
 
 
 @pytest.mark.parametrize("name", PACKINGS)
-def test_a_payload_that_does_not_hold_what_it_should(name: str) -> None:
+def test_a_damaged_payload_has_a_fault(name: str) -> None:
     packed = bytearray(PACKINGS[name](CONTENT))
     half = len(packed) // 2
     packed[half : half + 200] = bytes(len(packed[half : half + 200]))
     assert payload_fault(bz_image(bytes(packed)))
 
 
-def test_a_size_that_is_not_the_one_named() -> None:
+def test_a_wrong_unpacked_size_has_a_fault() -> None:
     assert "should hold 7" in payload_fault(bz_image(gzip.compress(CONTENT), 7))
 
 
 @pytest.mark.parametrize("content", [b"", b"HdrS" * 500, bytes(4096), b"\xff" * 4096])
-def test_what_is_no_kernel_is_left_alone(content: bytes) -> None:
+def test_other_files_have_no_fault(content: bytes) -> None:
     assert payload_fault(content) == ""
 
 
-def test_a_real_kernel() -> None:
+def test_a_real_kernel_has_no_fault() -> None:
     kernels = sorted(Path("/usr/lib/debian-installer").rglob("linux"))
     if not kernels:
         pytest.skip("no kernel of debian-installer-12-netboot-amd64 on this host")

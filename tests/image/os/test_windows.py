@@ -1,4 +1,4 @@
-"""NTFS volumes with the bones of Windows around real hives, without drivers and with them."""
+"""NTFS volumes with a minimal Windows around real hives, without drivers and with them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = judges_corpus
 
 
 def disk(work: Path, system: bytes, registry: str = "", *files: str) -> Path:
-    """An NTFS volume, as a whole disk: Windows' kernel, its registry, and ``files``."""
+    """Make an NTFS volume on a whole disk: the Windows kernel, its registry, and ``files``."""
     root = windows(work / "root", system, registry, *files)
     image = work / "disk.raw"
     with image.open("wb") as file:
@@ -37,26 +37,26 @@ def said(image: Path) -> tuple[bool | None, list[str]]:
         facts = read_disk(source)
     profile = load_profile("contabo")
     rows = check_inside(facts, profile)
-    # mkntfs writes a boot sector that only says that it is none; that is not what is tried here.
+    # mkntfs writes a boot sector that only prints a message; this finding is not tested here.
     rows = [row for row in rows if row.id != "disk.no-bootloader"]
     return predict(facts, rows, profile).will_boot, [row.id for row in rows]
 
 
 @pytest.mark.parametrize("name", ["SYSTEM.xz", "SYSTEM_WIN_10_1709.xz", "windows-system"])
-def test_a_real_windows_without_virtio(tmp_path: Path, name: str) -> None:
+def test_a_real_windows_without_virtio_has_no_driver(tmp_path: Path, name: str) -> None:
     will_boot, ids = said(disk(tmp_path, hive(name)))
     assert will_boot is False
     assert ids == ["windows.virtio-scsi-missing", "windows.virtio-net-missing", "windows.licence"]
 
 
-def test_windows_7_with_its_drivers(tmp_path: Path) -> None:
+def test_the_drivers_of_windows_7_are_found(tmp_path: Path) -> None:
     registry = service("vioscsi", 0, VIOSCSI) + CRITICAL.format(device=1004, service="vioscsi")
     registry += service("netkvm", 3, NETKVM) + CRITICAL.format(device=1000, service="netkvm")
     image = disk(tmp_path, hive("SYSTEM.xz"), registry, "vioscsi.sys", "netkvm.sys")
     assert said(image)[1] == ["windows.licence"]
 
 
-def test_windows_10_with_its_drivers(tmp_path: Path) -> None:
+def test_the_drivers_of_windows_10_are_found(tmp_path: Path) -> None:
     registry = service("vioscsi", 0, VIOSCSI) + DATABASE.format(device=1004)
     registry += service("netkvm", 3, NETKVM) + DATABASE.format(device=1000)
     image = disk(tmp_path, hive("SYSTEM_WIN_10_1709.xz"), registry, "vioscsi.sys", "netkvm.sys")
@@ -72,7 +72,7 @@ def test_windows_10_with_its_drivers(tmp_path: Path) -> None:
         (0, 1004, "vioscsi", ()),  # no file
     ],
 )
-def test_a_driver_by_halves_is_none(
+def test_a_partly_installed_driver_does_not_count(
     tmp_path: Path, start: int, device: int, bound_to: str, files: tuple[str, ...]
 ) -> None:
     registry = service("vioscsi", start, VIOSCSI)
@@ -101,7 +101,7 @@ def test_a_control_set_that_is_not_there_predicts_nothing(tmp_path: Path) -> Non
     assert (will_boot, ids) == (None, ["windows.licence"])
 
 
-def test_without_a_current_control_set_the_first_is_meant(tmp_path: Path) -> None:
+def test_without_a_current_control_set_the_first_is_read(tmp_path: Path) -> None:
     registry = "[-\\Select]\n"
     with LocalFile(disk(tmp_path, hive("SYSTEM.xz"), registry)) as source:
         found = read_disk(source).windows
@@ -109,7 +109,7 @@ def test_without_a_current_control_set_the_first_is_meant(tmp_path: Path) -> Non
     assert (found.control_set, found.fault) == ("\\ControlSet001", "")
 
 
-def test_a_folder_of_that_name_is_no_windows(tmp_path: Path) -> None:
+def test_a_folder_named_windows_is_no_windows(tmp_path: Path) -> None:
     image = disk(tmp_path, b"")
     with LocalFile(image) as source:
         assert read_disk(source).windows
