@@ -43,6 +43,10 @@ CONNECT = click.option(
         f"For --backend {name}: {row.address.help}" for name, row in BACKENDS.items() if row.address
     ),
 )
+EXCLUDED_BY_BACKENDS = tuple(
+    (f"--backend {name}", other) for name, row in BACKENDS.items() for other in row.not_with
+)
+"""Each backend with an option that it excludes."""
 COUNTERFACTUAL = click.option(
     "--counterfactual/--no-counterfactual",
     default=True,

@@ -9,9 +9,8 @@ import click
 from rich.console import Console
 
 from harness.cli.ending import faults_as_result, finish
-from harness.cli.options import JSON, trial_options
+from harness.cli.options import EXCLUDED_BY_BACKENDS, JSON, trial_options
 from harness.errors import UsageError
-from harness.machine.launch import BACKENDS
 
 if TYPE_CHECKING:
     from harness.trial.request import TrialRequest
@@ -66,7 +65,7 @@ _EXCLUSIVE_OPTIONS = (
     ("--all-providers", "--install"),
     ("--all-providers", "--hold-on-fail"),
     ("--all-providers", "--firmware"),
-    *((f"--backend {name}", other) for name, row in BACKENDS.items() for other in row.not_with),
+    *EXCLUDED_BY_BACKENDS,
 )
 
 
