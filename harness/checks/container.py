@@ -17,7 +17,7 @@ from harness.provider.profile import Profile
 INSPECTED_FORMATS = ("qcow2", "iso")
 """The formats that harness inspects and boots."""
 
-# For a format that has no remedy of its own.
+# The remedy for formats without a specific one.
 _CONVERT_DISK = "qemu-img convert -p -f {format} -O qcow2 {image} image.qcow2"
 _NAME_ANOTHER = "Name the disk image itself, in the format qcow2 or iso."
 

@@ -1,4 +1,4 @@
-"""The answers of one run: what is booted, on which command line, with which files beside it."""
+"""The answers for the installer of one run: the kernel's command line, and files."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Answers:
 
 
 def write_answers(family: Family, values: AnswerValues, own: str | None = None) -> Answers:
-    """The answers of ``family`` with ``values`` in them.
+    """Return the answers of ``family`` with ``values`` in them.
 
-    ``own`` is a person's text in place of the family's main file; its placeholders are replaced
-    as those of a template. Raises UsageError where it has one that does not exist.
+    ``own`` is a user's text in place of the family's main file; its placeholders are replaced
+    like those of a template. Raises UsageError where it has an unknown placeholder.
     """
     texts = _texts(family, values)
     contents = {file: _content(file, texts, own) for file in family.files if file.link is None}
@@ -49,7 +49,7 @@ def write_answers(family: Family, values: AnswerValues, own: str | None = None) 
 
 
 def read_user_answers(path: Path) -> str:
-    """The text of a person's own answer file; raises UsageError where it cannot be one."""
+    """Return the text of a user's answer file; raises UsageError where it cannot be one."""
     try:
         content = path.read_bytes()[: _MAX_OWN_BYTES + 1]
     except OSError as error:
@@ -108,7 +108,7 @@ def _placed(files: Iterable[AnswerFile], contents: Mapping[AnswerFile, bytes]) -
 
 
 def _tar_gz(files: Iterable[AnswerFile], contents: Mapping[AnswerFile, bytes]) -> bytes:
-    """A gzipped tar of root's ``files``, the same bytes for the same files."""
+    """Return a gzipped tar of ``files``, owned by root: the same bytes for the same files."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for file in files:

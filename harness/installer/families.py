@@ -1,4 +1,4 @@
-"""Families of installers: how each is started and told its answers. ``families.toml`` has them."""
+"""Families of installers: the start of each and its answers. ``families.toml`` has them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from harness.model.hardware import Firmware
 from harness.model.table import parse_table, shipped_table
 
 Way = Literal["initrd", "answer ISO", "changed ISO"]
-"""How the answers reach the installer: beside the initrd that we boot; on a second CD-ROM; only on
-a disc that was written anew, which we do not do."""
+"""The delivery of the answers: in the initrd that we boot; on a second CD-ROM; only on a rebuilt
+installer ISO, which harness does not do."""
 
 
 _PLACEHOLDER = r"""
@@ -28,9 +28,9 @@ _PLACEHOLDER = r"""
 
 
 class Template(string.Template):
-    """A text with placeholders ``${harness_NAME}``, and nothing else that is replaced.
+    """A text in which only placeholders ``${harness_NAME}`` are replaced.
 
-    So a script keeps its own dollars, and so does a file that was written without us in mind.
+    A script keeps its own dollar signs, and so does a user's file that has no placeholders.
     """
 
     pattern = _PLACEHOLDER  # type: ignore[assignment]  # the base class compiles it, verbose
@@ -42,11 +42,11 @@ class _FamilyModel(BaseModel):
 
 
 class AnswerFile(_FamilyModel):
-    """A file that an installer is given: from a template, or empty, or a link.
+    """A file for an installer: from a template, or empty, or a link.
 
-    ``inside`` names the gzipped tar in which it is at ``path``; else it is at ``path`` itself.
-    ``mode`` and ``link`` are for what is in a tar. The ``main`` one is the answer file proper: a
-    person's own takes its place.
+    ``inside`` names the gzipped tar that has it at ``path``; without one it is at ``path`` itself.
+    ``mode`` and ``link`` are for members of a tar. The ``main`` one is the answer file proper; a
+    user's own file replaces it.
     """
 
     to: Literal["initrd", "iso"]
@@ -86,7 +86,7 @@ class TextChoice(_FamilyModel):
         return self
 
     def text(self, firmware: Firmware, archive: bool) -> str:
-        """The text for a machine with ``firmware``, with or without an ``archive``."""
+        """Return the text for a machine with ``firmware``, with or without an ``archive``."""
         if self.bios is not None and self.uefi is not None:
             return self.bios if firmware == "bios" else self.uefi
         return str(self.archive if archive else self.no_archive)
@@ -95,10 +95,10 @@ class TextChoice(_FamilyModel):
 class Family(_FamilyModel):
     """One row of the table.
 
-    ``name`` is the family's in ``harness/image/iso/systems.toml``, which says where its kernel is.
-    Without a ``cmdline`` for that, the disc starts itself. ``choices`` are further
+    ``name`` is the family's in ``harness/image/iso/systems.toml``, which has the paths of its
+    kernel. Without a ``cmdline`` for the kernel, the ISO starts itself. ``choices`` are further
     placeholders. ``tried`` tells whether an installation was ever run with these answers, and
-    ``note`` in one sentence with what, or what stands against it.
+    ``note``, in one sentence, of which version, or what prevents it.
     """
 
     name: str = Field(min_length=1)
@@ -162,24 +162,24 @@ def _placeholder_faults(place: str, text: str, known: Iterable[str]) -> Iterator
 
 
 def template_text(name: str) -> str:
-    """The template that ships under ``name``."""
+    """Return the shipped template ``name``."""
     folder = resources.files(__package__) / "templates"
     return (folder / name).read_text(encoding="utf-8")
 
 
 def parse_families(text: str, location: str) -> tuple[Family, ...]:
-    """The families in TOML ``text``; raises UsageError that names every fault at once."""
+    """Return the families in TOML ``text``; raises UsageError that names every fault at once."""
     return parse_table(text, location, _FamilyTable).family
 
 
 @cache
 def families() -> tuple[Family, ...]:
-    """The families that come with harness."""
+    """Return the families that ship with harness."""
     return shipped_table(__package__, "families.toml", _FamilyTable).family
 
 
 def family_for(systems: Iterable[IsoSystem]) -> Family | None:
-    """The family of the first installer among ``systems`` of a disc; None where it is unknown."""
+    """Return the family of the first installer among ``systems`` of an ISO; None if unknown."""
     by_name = {family.name: family for family in families()}
     first = next((system for system in systems if system.kind == "installer"), None)
     return by_name.get(first.family) if first else None

@@ -1,8 +1,7 @@
-"""An installation without a person: what is asked for, and what the machine is given for it.
+"""The plan of an unattended installation, and the files that its machine needs.
 
-The disc's own boot path shows that it starts. Then its kernel and initrd are taken off the disc
-and booted past all menus, with a command line and an answer file of ours. No machine is started
-here.
+The ISO's own boot path shows that it starts. Then its kernel and initrd are copied off the ISO and
+booted past all menus, with our command line and answer file. No machine is started here.
 """
 
 from __future__ import annotations
@@ -33,11 +32,11 @@ _BOOT_MAGIC_AT, _BOOT_MAGIC = 0x202, b"HdrS"
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """An installation that is asked for: by whose answers, and from which package archive.
+    """A requested installation, with its answers and its package archive.
 
-    ``systems`` say where the disc has its kernel. ``own_answers`` is a person's text in place of
-    the family's answer file, ``archive`` the URL of what the guest may fetch packages from; both
-    may be None.
+    ``systems`` have the paths of the kernel on the ISO. ``own_answers`` is a user's text in place
+    of the family's answer file, ``archive`` the URL of the package archive that the guest may
+    fetch from; both may be None.
     """
 
     family: Family
@@ -48,9 +47,9 @@ class Installation:
 
 @dataclass(frozen=True, slots=True)
 class InstallationMedia:
-    """What the machine of an installation is given: a kernel to start, and a disc of answers.
+    """The media of an installation's machine: a kernel to start, and an ISO of answers.
 
-    Without a kernel the disc starts itself. ``target`` is where the disk is made.
+    Without a kernel the installer's ISO starts itself. ``target`` is the path of the new disk.
     """
 
     direct: DirectKernel | None
@@ -61,7 +60,7 @@ class InstallationMedia:
 def plan_installation(
     location: str, iso: IsoFacts | None, own_answers: str | None, archive: str | None
 ) -> Installation:
-    """The installation of ``disc``; raises UsageError where there is no way to tell it anything."""
+    """Return the installation from ``iso``; raises UsageError where it can take no answers."""
     if iso is None:
         raise UsageError(f"{location}: is a disk image; --install is for the disc of an installer.")
     family = family_for(iso.systems)
@@ -76,7 +75,7 @@ def plan_installation(
 
 
 def check_installer_kernel(installation: Installation, iso: Path) -> None:
-    """Raise UsageError where ``disc`` has no kernel where its family has one."""
+    """Raise UsageError where ``iso`` lacks the kernel or initrd that its family boots."""
     if installation.family.cmdline:
         _take_kernel(iso, installation.systems)
 
@@ -84,7 +83,10 @@ def check_installer_kernel(installation: Installation, iso: Path) -> None:
 def prepare_installation(
     installation: Installation, iso: Path, seed: Seed, firmware: Firmware, scratch: Path
 ) -> InstallationMedia:
-    """Write what the installation of ``disc`` needs into ``scratch``; raises as check_disc does."""
+    """Write the media of the installation from ``iso`` into ``scratch``.
+
+    Raises UsageError as :func:`check_installer_kernel` does.
+    """
     net = seed.network
     archive = PackageArchive(host=str(net.receiver), directory=ARCHIVE_PATH)
     values = new_values(seed.mac, net, firmware, archive if installation.archive else None)
@@ -110,7 +112,7 @@ def _direct_kernel(
 
 
 def _take_kernel(iso: Path, systems: tuple[IsoSystem, ...]) -> tuple[bytes, bytes]:
-    """Kernel and initrd of ``disc``, from the first place of its systems that has both."""
+    """Return kernel and initrd of ``iso``, from the first place of its systems that has both."""
     with LocalFile(iso) as source:
         for tree in open_filesystems(source):
             for entry in known_entries(tree, systems):
@@ -126,7 +128,7 @@ def _take_kernel(iso: Path, systems: tuple[IsoSystem, ...]) -> tuple[bytes, byte
 
 
 def _read(tree: IsoFilesystem, path: str, most_bytes: int) -> bytes | None:
-    """A file of the disc; None where it is not there, too large, or cut off."""
+    """Return a file of the ISO; None where it is missing, too large, or cut off."""
     for entry in find_in_iso(tree, path.lstrip("/")):
         content = tree.content(entry)
         if not entry.is_folder and 0 < tree.size_bytes(entry) == content.size_bytes <= most_bytes:

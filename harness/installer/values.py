@@ -1,4 +1,4 @@
-"""What the answers of a run say: one machine's name, network, disk and password."""
+"""The values in the answers of a run: the machine's name, network, disk and password."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from harness.model.hardware import Firmware
 from harness.seed.guest_network import GuestNetwork
 
-# Every pattern leaves out what means something in any of the formats: quotes, blanks, brackets,
-# ampersands. "$" is in a hash only; a template that is a script has that in single quotes.
+# Every pattern excludes the characters that are special in any of the formats: quotes, blanks,
+# brackets, ampersands. "$" is in a hash only, which a shell template puts in single quotes.
 _HostName = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]{0,13}[a-z0-9])?$")]
 _Mac = Annotated[str, Field(pattern=r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$")]
 _Disk = Annotated[str, Field(pattern=r"^/dev/[a-z0-9]+$")]
@@ -35,7 +35,7 @@ class PackageArchive(_ValuesModel):
 
 
 class AnswerValues(_ValuesModel):
-    """What is put into templates. Its texts need no escape in any format: they are held to that.
+    """The values for templates. Their patterns make sure that no format needs an escape.
 
     A host name has 15 characters at most: Windows takes no more (Unattended Windows Setup
     Reference, ComputerName).
@@ -53,7 +53,7 @@ class AnswerValues(_ValuesModel):
     archive: PackageArchive | None = None
 
     def texts(self) -> dict[str, str]:
-        """The value of each placeholder; those of the archive only where there is one."""
+        """Return the text of each placeholder; those of the archive only where there is one."""
         texts = {
             "host_name": self.host_name,
             "mac": self.mac,
@@ -96,17 +96,17 @@ PLACEHOLDERS = frozenset(
 """The placeholders of every run."""
 
 ARCHIVE_PLACEHOLDERS = frozenset({"archive_host", "archive_directory", "archive_url"})
-"""Those of a run with an archive."""
+"""The further placeholders of a run with an archive."""
 
 
 def new_values(
     mac: str, network: GuestNetwork, firmware: Firmware, archive: PackageArchive | None = None
 ) -> AnswerValues:
-    """The values of a run in ``network``: a fresh password, which nobody is told.
+    """Return the values of a run in ``network``, with a new password that is not kept.
 
     ``password_hash`` is the hash of no known password: nobody has to log in, and an installer
-    looks at its form only. ``password`` is for Windows, which wants one in plain; it has
-    capitals, small letters and digits, as its policy for passwords wants.
+    checks only its format. ``password`` is for Windows, which needs it in plain text; it has
+    capitals, small letters and digits, as its password policy requires.
     """
     return AnswerValues(
         host_name="harness",
@@ -123,7 +123,7 @@ def new_values(
 
 
 def _random_text(length: int) -> str:
-    """Random characters of crypt(5)'s alphabet."""
+    """Return random characters of crypt(5)'s alphabet."""
     return "".join(
         secrets.choice(f"./{string.digits}{string.ascii_letters}") for _ in range(length)
     )

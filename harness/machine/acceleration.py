@@ -1,8 +1,8 @@
-"""Which accelerator this host really has, and how fast it is.
+"""The probe for a working accelerator on this host, and its speed.
 
-``/dev/kvm`` that exists is not KVM that works: in some nested guests the firmware runs and 64-bit
-code crawls or hangs. So a boot sector of ours is run (``long_mode.asm``): it enters long mode and
-counts. What came out holds until the host is booted again, and is remembered for as long.
+``/dev/kvm`` may exist and not work: in some nested guests the firmware runs and 64-bit code crawls
+or hangs. The probe runs our boot sector (``long_mode.asm``), which enters long mode and counts. Its
+result is cached until the next boot of the host.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _log = logging.getLogger(__name__)
 AcceleratorChoice = Literal["auto", "kvm", "tcg"]
 
 TCG_CPU_MODEL = "max,la57=off"
-"""All that TCG can emulate, but for five-level paging, which only costs time (docs/decisions)."""
+"""All features that TCG emulates, except five-level paging, which is slow (docs/decisions)."""
 
 # SeaBIOS refuses a disk of one sector ("could not read the boot disk").
 _DISK_BYTES = 64 * 1024
 _RUNNING, _LONG_MODE, _COUNTED = b"\x01", b"\x02", b"\x03"
-# The count takes 0.02 s under a working KVM and some 0.2 s under TCG; whoever needs longer than
-# this has no use for that accelerator.
+# The count takes 0.02 s under a working KVM and some 0.2 s under TCG; an accelerator that needs
+# longer than this is of no use.
 _PROBE_TIMEOUT_S = 8.0
 # Seconds of the count on the host where the deadlines of harness.diagnose were chosen.
 _REFERENCE_COUNT_S = 0.25
@@ -44,10 +44,10 @@ _MEASURE_AGAIN = 1.3
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """What one accelerator did with our boot sector.
+    """The result of our boot sector on one accelerator.
 
-    ``count_s`` is how long the measured loop took, 0.0 where it did not end; ``reason`` says in a
-    few words why it is not usable, and is empty when it is.
+    ``count_s`` is the time of the measured loop, 0.0 where it did not end; ``reason`` says in a
+    few words why the accelerator is not usable, "" where it is.
     """
 
     usable: bool
@@ -56,15 +56,15 @@ class ProbeResult:
 
     @property
     def slowness(self) -> float:
-        """How many times slower than the reference host this one is; never below 1."""
+        """The slowness of this host: times slower than the reference host, 1 at least."""
         return max(1.0, self.count_s / _REFERENCE_COUNT_S)
 
 
 @dataclass(frozen=True, slots=True)
 class Acceleration:
-    """The accelerator to use. ``note`` says why KVM is not, where it is not.
+    """The accelerator to use. ``note`` says why it is not KVM, "" where it is.
 
-    ``qemu`` is the version of QEMU where that is another host's, "" for the one that is here.
+    ``qemu`` is the version of another host's QEMU, "" for the QEMU of this host.
     """
 
     accelerator: Accelerator
@@ -75,7 +75,7 @@ class Acceleration:
 
 
 def choose_acceleration(choice: AcceleratorChoice) -> Acceleration:
-    """The accelerator for ``choice``, probed on the first call after the host was booted.
+    """Return the accelerator for ``choice``, probed on the first call after a boot of the host.
 
     Raises HostError (``host.kvm-unusable``) where KVM was asked for by name and does not run
     64-bit code, and ``host.missing-tool`` where there is no QEMU.
@@ -99,9 +99,9 @@ def choose_acceleration(choice: AcceleratorChoice) -> Acceleration:
 
 
 def probe(accelerator: Accelerator) -> ProbeResult:
-    """What ``accelerator`` does with 64-bit code, from memory where this host boot was asked.
+    """Return how ``accelerator`` runs 64-bit code, from the cache of this boot of the host.
 
-    A host that was slow when it was asked is asked again: it may only have been busy.
+    A slow result is measured again: the host may only have been busy.
     """
     path = _cache_path()
     key = f"{accelerator} {_host_key()}"
@@ -113,14 +113,14 @@ def probe(accelerator: Accelerator) -> ProbeResult:
     if result is None:
         result = _run_probe(accelerator)
     _log.info("probed %s: %s", accelerator, result)
-    # Only answers about this boot of the host are kept.
+    # Only results of this boot of the host are kept.
     kept = {name: value for name, value in known.items() if name.endswith(_host_key())}
     _write_cache(path, {**kept, key: result})
     return result
 
 
 def _unusable_kvm() -> ProbeResult | None:
-    """Why KVM need not even be tried."""
+    """Return the result where KVM need not even be tried; None otherwise."""
     device = Path("/dev/kvm")
     if not device.exists():
         return ProbeResult(usable=False, count_s=0.0, reason="there is no /dev/kvm")
@@ -170,7 +170,7 @@ def _probe_args(accelerator: Accelerator, disk: Path) -> list[str]:
 
 
 def _watch(process: subprocess.Popen[bytes], errors: Path) -> ProbeResult:
-    """Follow the three marks; the time between the last two is the measure."""
+    """Read the three marks; the time between the last two is the measurement."""
     assert process.stdout is not None  # noqa: S101  Popen was given a pipe
     deadline_s = time.monotonic() + _PROBE_TIMEOUT_S
     seen = b""
@@ -199,7 +199,7 @@ def _watch(process: subprocess.Popen[bytes], errors: Path) -> ProbeResult:
 
 
 def _first_error(stderr: str, status: int) -> str:
-    """What QEMU said first of an error; an assertion that follows it tells less."""
+    """Return the first error in QEMU's stderr; an assertion that follows it says less."""
     lines = [line.removeprefix("qemu-system-x86_64: ") for line in stderr.strip().splitlines()]
     errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
     return (errors or lines or [f"exit status {status}"])[0].rstrip(".")
@@ -215,7 +215,7 @@ def _cache_path() -> Path:
 
 
 def _read_cache(path: Path) -> dict[str, ProbeResult]:
-    """What is remembered; nothing where the file is missing or not ours."""
+    """Return the cached results; none where the file is missing or is not ours."""
     try:
         return {key: ProbeResult(**row) for key, row in json.loads(path.read_text()).items()}
     except (OSError, ValueError, TypeError, AttributeError):
@@ -223,7 +223,7 @@ def _read_cache(path: Path) -> dict[str, ProbeResult]:
 
 
 def _write_cache(path: Path, probes: dict[str, ProbeResult]) -> None:
-    """Remember; a cache that cannot be written only costs the next run some seconds."""
+    """Write the cache; where that fails, the next run only takes some seconds longer."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_name(f".{path.name}.{os.getpid()}")

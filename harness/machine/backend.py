@@ -1,4 +1,4 @@
-"""The backends that start machines: what each has to offer, and the choice of one for a run.
+"""The backends that start machines: the functions of each, and the choice of one for a run.
 
 A backend is a module with the functions of :class:`BackendModule`, and a row in
 :mod:`harness.machine.launch`.
@@ -18,14 +18,15 @@ if TYPE_CHECKING:
     from harness.machine.spec import Endpoints, MachineSpec
 
 ANSWER_TIMEOUT_S = 60.0
-"""Generous: under TCG on a loaded host the monitor may wait for the big lock of a busy device."""
+"""The timeout of QEMU's answers. It is long: under TCG on a loaded host the monitor may wait for
+QEMU's big lock while a device is busy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
     """The backend of a run: its name, and its address where it has one ("" where not).
 
-    ``answer_timeout_s`` is how long a monitor of QEMU may take to come up, and for each answer.
+    ``answer_timeout_s`` is the timeout of QEMU's monitor, to come up and for each answer.
     """
 
     name: str = "qemu"
@@ -34,7 +35,7 @@ class Backend:
 
     @property
     def is_remote(self) -> bool:
-        """Whether the machines run on another host."""
+        """True where the machines run on another host."""
         return self.uri.startswith("qemu+ssh:")
 
 
@@ -46,8 +47,8 @@ class BackendModule(Protocol):
     ) -> AbstractAsyncContextManager[Machine]:
         """Return a machine, stopped before its first instruction; gone when the block is left.
 
-        Whoever reads its streams is listening on the sockets of ``endpoints`` already; the
-        monitor's is the backend's to listen on. Raises HostError where it does not start.
+        The observers listen on the sockets of ``endpoints`` already; the backend listens on the
+        monitor's. Raises HostError where it does not start.
         """
 
     def choose_acceleration_on(self, backend: Backend, choice: AcceleratorChoice) -> Acceleration:

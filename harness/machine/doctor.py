@@ -1,4 +1,4 @@
-"""Is this host able: what is there, what is missing, and the command that installs it."""
+"""The checks of this host: what is there, what is missing, and the command that installs it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SEABIOS = "bios-256k.bin"
 
 
 def host_checks() -> list[HostCheck]:
-    """Everything that a run needs of this host, in the order in which it is needed."""
+    """Return a check of everything that a run needs of this host, in the order of need."""
     checks = [_program(name) for name in DEBIAN_PACKAGES]
     if all(check.state != "missing" for check in checks):
         checks += [_qemu(), *_accelerators(), _bios()]
@@ -30,7 +30,7 @@ def host_checks() -> list[HostCheck]:
 
 
 def install_command(checks: list[HostCheck]) -> str | None:
-    """The command that installs what ``checks`` found missing; None where nothing is."""
+    """Return the command that installs what ``checks`` found missing; None where nothing is."""
     packages = [DEBIAN_PACKAGES[check.name] for check in checks if _is_missing_program(check)]
     if not packages:
         return None
@@ -72,7 +72,7 @@ def _accelerators() -> list[HostCheck]:
     return checks
 
 
-# What a machine with UEFI is called here, its chipset, and whether Secure Boot is on in it.
+# The title of a machine with UEFI, its chipset, and whether Secure Boot is on.
 _UEFIS: tuple[tuple[str, Chipset, bool], ...] = (
     ("UEFI, pc", "pc", False),
     ("UEFI, q35", "q35", False),
@@ -81,7 +81,7 @@ _UEFIS: tuple[tuple[str, Chipset, bool], ...] = (
 
 
 def _bios() -> HostCheck:
-    """The firmware that QEMU takes where it is named none."""
+    """Check the firmware that QEMU uses by default."""
     said = subprocess.run(
         [str(find_qemu()), "-L", "help"], capture_output=True, text=True, timeout=30, check=False
     ).stdout
@@ -93,7 +93,7 @@ def _bios() -> HostCheck:
 
 
 def _uefi(name: str, chipset: Chipset, secure_boot: bool) -> HostCheck:
-    """Only a profile that has it, or ``--firmware uefi``, needs it."""
+    """Check a UEFI firmware, which only a profile with UEFI or ``--firmware uefi`` needs."""
     try:
         found = find_uefi(chipset, secure_boot=secure_boot)
     except HostError as error:

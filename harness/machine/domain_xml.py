@@ -1,8 +1,8 @@
-"""A machine as a domain of libvirt: a pure function of its description.
+"""The domain XML of a machine for libvirt: a pure function of its description.
 
-libvirt says how the process runs; what is in the machine is said by the arguments that QEMU gets
-without libvirt, too, so that it is the same machine to the last address. The elements here are
-those without which libvirt would put in things of its own.
+libvirt says how the process runs. The machine itself is defined by the same QEMU arguments as
+without libvirt, so it is the same machine to the last address. The elements here keep libvirt from
+adding devices.
 """
 
 from __future__ import annotations
@@ -21,12 +21,11 @@ _NO_UUID = "00000000-0000-0000-0000-000000000000"
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """What libvirt is told beside the machine: how the domain is called, and how it is run.
+    """The placement of a domain: its name, and how its QEMU runs.
 
-    ``owner`` are the user and group that QEMU runs as, None for libvirt's own choice;
-    ``unconfined`` is a security model that is not to confine it, "" for none. ``processor`` is
-    the one of the host that all processors of the guest take turns on, None where each may run
-    where it likes.
+    ``owner`` are the user and group that QEMU runs as, None for libvirt's default;
+    ``unconfined`` is a security model that must not confine it, "" for none. ``processor`` is the
+    host's processor that all processors of the guest share, None where the host schedules each.
     """
 
     name: str

@@ -1,9 +1,8 @@
-"""The UEFI firmware of this host, found through the descriptors that come with it.
+"""The UEFI firmware of this host, found through its descriptors.
 
-Which files make a firmware, and which machines it is for, is said by JSON files in three folders
-(QEMU docs/interop/firmware.json). Where two folders have a file of one name, the folder that is
-more the user's own counts; an empty file there takes the other away. The rest is tried in the
-order of the names.
+JSON files in three folders describe the files of each firmware and the machines it is for (QEMU
+docs/interop/firmware.json). Where two folders have a file of the same name, the user's folder wins
+over the system's; an empty file there hides the other. They are tried in the order of the names.
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ PACKAGE = "ovmf"
 
 _ARCHITECTURE = "x86_64"
 _SMM = "requires-smm"
-# Whether Secure Boot is on, to the features that the firmware must have, and those that it must
-# not: with keys enrolled it starts only what Microsoft signed. Who keeps keys wants a machine with
+# Secure Boot on or off, to the features that the firmware must have and those that it must not:
+# with enrolled keys it starts only what Microsoft signed. A firmware with keys needs a machine with
 # system management mode, so that no guest may change them.
 _FEATURES = {
     True: (frozenset({"secure-boot", "enrolled-keys"}), frozenset[str]()),
@@ -39,20 +38,20 @@ _MAX_DESCRIPTOR_BYTES = 1 << 20
 
 
 class _DescriptorPart(BaseModel):
-    """The part of a descriptor that matters here; more may be in it, and ever will be."""
+    """The part of a descriptor that matters here; others are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
 class FlashFile(_DescriptorPart):
-    """A file that is put into a flash chip."""
+    """The file of a flash chip."""
 
     filename: Path
     format: Literal["raw", "qcow2"]
 
 
 class _Mapping(_DescriptorPart):
-    """How the firmware gets into the machine; ``combined`` would mix its code and variables."""
+    """The flash files of the firmware; the mode ``combined`` would mix code and variables."""
 
     device: Literal["flash"]
     mode: Literal["split", "stateless"] = "split"
@@ -66,7 +65,7 @@ class _Target(_DescriptorPart):
 
 
 class FirmwareDescriptor(_DescriptorPart):
-    """A firmware as its descriptor has it."""
+    """The descriptor of a firmware."""
 
     interface_types: list[str] = Field(alias="interface-types")
     mapping: _Mapping
@@ -74,10 +73,10 @@ class FirmwareDescriptor(_DescriptorPart):
     features: list[str]
 
     def suits(self, machine: str, *, secure_boot: bool = False) -> bool:
-        """Whether it is a UEFI for a ``machine`` such as ``pc-i440fx-7.2``.
+        """Tell whether it is a UEFI for a ``machine`` such as ``pc-i440fx-7.2``.
 
         It starts anything there, or with ``secure_boot`` only what Microsoft's keys have signed. A
-        firmware that keeps variables, and does not say in what, is none.
+        firmware with variables but no template for them does not suit.
         """
         wanted, unwanted = _FEATURES[secure_boot]
         names = [
@@ -96,7 +95,7 @@ class FirmwareDescriptor(_DescriptorPart):
 
 
 def descriptor_folders() -> list[Path]:
-    """Where descriptors are, the one that outweighs the others first."""
+    """Return the folders of descriptors, in order of precedence."""
     parents = (program_settings_folder("qemu"), Path("/etc/qemu"), Path("/usr/share/qemu"))
     return [parent / "firmware" for parent in parents]
 
@@ -104,10 +103,10 @@ def descriptor_folders() -> list[Path]:
 def find_uefi(
     chipset: Chipset, folders: Iterable[Path] | None = None, *, secure_boot: bool = False
 ) -> FirmwareDescriptor:
-    """The first firmware that suits the machine; one that cannot do Secure Boot comes first.
+    """Return the first firmware that suits the machine, preferring one without Secure Boot.
 
-    With ``secure_boot``, one that has it on. Raises HostError (``host.missing-tool``) where there
-    is none whose files are there.
+    With ``secure_boot``, one that has it on. Raises HostError (``host.missing-tool``) where no
+    such firmware has its files on this host.
     """
     machine = _machine_name(chipset)
     suitable = [
@@ -126,7 +125,7 @@ def find_uefi(
 
 
 def uefi_flash(firmware: FirmwareDescriptor, scratch: Path) -> Flash:
-    """``firmware`` with variables of its own in ``scratch``: no run remembers another's.
+    """Return the flash of ``firmware``, with new variables in ``scratch`` for this run alone.
 
     Raises HostError (``host.no-space``) where they cannot be copied.
     """
@@ -145,13 +144,13 @@ def uefi_flash(firmware: FirmwareDescriptor, scratch: Path) -> Flash:
 
 
 def _machine_name(chipset: Chipset) -> str:
-    """What QEMU's short name stands for; descriptors have the long one."""
+    """Return the versioned name of QEMU's machine, as descriptors have it."""
     version = ".".join(qemu_version().split(".")[:2])
     return {"pc": f"pc-i440fx-{version}", "q35": f"pc-q35-{version}"}[chipset]
 
 
 def _read(folders: Iterable[Path]) -> Iterator[FirmwareDescriptor]:
-    """The descriptors in the order in which they are to be tried; what is none is passed over."""
+    """Yield the descriptors in the order in which they are tried; other files are skipped."""
     by_name: dict[str, Path] = {}
     for folder in folders:
         for path in sorted(folder.glob("*.json")):

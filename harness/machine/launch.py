@@ -58,8 +58,8 @@ def launch(
 ) -> AbstractAsyncContextManager[Machine]:
     """Return a machine, stopped before its first instruction; gone when the block is left.
 
-    Whoever reads its streams must be listening on the sockets of ``endpoints`` already; the
-    monitor's is listened on here. Raises HostError where it does not start.
+    The observers must listen on the sockets of ``endpoints`` already; the backend listens on the
+    monitor's. Raises HostError where it does not start.
     """
     return BACKENDS[backend.name].load().launch(backend, spec, endpoints)
 

@@ -1,7 +1,7 @@
 """A machine as a transient domain of libvirt, which ends with our connection.
 
-libvirt starts QEMU, guards it and ends it. What happens in the machine is asked of QEMU itself,
-over a monitor of our own beside libvirt's.
+libvirt starts, confines and ends QEMU. The state of the machine comes from QEMU itself, over our
+own monitor beside libvirt's.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from harness.machine.start_fault import start_fault
 
 _log = logging.getLogger(__name__)
 
-# libvirt first asks QEMU what it can do, where it does not know that yet.
+# libvirt first probes QEMU's capabilities, where it has not cached them.
 _START_TIMEOUT_S = 180.0
 _CALL_TIMEOUT_S = 60.0
 _QUIT_TIMEOUT_S = 10.0
@@ -50,10 +50,10 @@ _BLOCK_BYTES = 512
 
 @dataclass(frozen=True, slots=True)
 class DomainMachine(Machine):
-    """A machine that libvirt has started. ``log_file`` is where libvirt keeps QEMU's words.
+    """A machine that libvirt has started. ``log_file`` is libvirt's log of QEMU's output.
 
-    ``overlay`` is the file of its disk, None where that is on another host; ``empty_bytes`` is what
-    that takes before anything is written.
+    ``overlay`` is the file of its disk, None where that is on another host; ``empty_bytes`` is its
+    size before anything is written.
     """
 
     link: LibvirtLink
@@ -71,16 +71,16 @@ class DomainMachine(Machine):
 
     @property
     def has_ended(self) -> bool:
-        """Whether QEMU has ended: its monitor is closed."""
+        """True where QEMU has ended: its monitor is closed."""
         return self.qmp.runstate is not Runstate.RUNNING
 
     async def ended(self) -> ProcessEnd:
-        """Wait until QEMU has ended; its status is told to libvirt alone.
+        """Wait until QEMU has ended; only libvirt gets its exit status.
 
         Raises HostError (``host.libvirt-lost``) where libvirt ends first.
         """
         await first_of(_closed(self.qmp), self.link.lost.wait())
-        # Where both are gone, or the way to both is, it is libvirt that is lost.
+        # Where both connections are gone, it is libvirt that is lost.
         with suppress(binding().libvirtError):
             await self.link.call(self.domain.state, _CALL_TIMEOUT_S)
         if self.link.lost.is_set():
@@ -88,15 +88,15 @@ class DomainMachine(Machine):
         return ProcessEnd(None, qemu_lines(last_words(self.log_file)))
 
     def allocated_bytes(self) -> int:
-        """How much the file of its disk has grown.
+        """Return the number of bytes that the file of its disk has grown by.
 
-        libvirt ends QEMU at once when the guest has switched the machine off: whether it still
-        answers then is a matter of luck, and what it has written stays.
+        libvirt ends QEMU at once when the guest switches the machine off, so QEMU may no longer
+        answer; the file of the disk remains.
         """
         return allocated_bytes(self.overlay) - self.empty_bytes if self.overlay else 0
 
     async def cpu_s(self) -> float:
-        """The processor time that it took so far; 0.0 where it has ended."""
+        """Return the processor time that it took so far; 0.0 where it has ended."""
         try:
             info = await self.link.call(self.domain.info, _CALL_TIMEOUT_S)
         except binding().libvirtError:
@@ -108,10 +108,10 @@ class DomainMachine(Machine):
 async def launch_domain(
     uri: str, spec: MachineSpec, endpoints: Endpoints
 ) -> AsyncIterator[DomainMachine]:
-    """A machine, powered but stopped before its first instruction; gone when the block is left.
+    """Run a machine, stopped before its first instruction, until the block is left.
 
-    It is gone, too, where this program or libvirt is killed: libvirt ends it with our connection,
-    and we end it where libvirt is lost. Raises HostError where it does not start.
+    It also ends where this program or libvirt is killed: libvirt ends it with our connection, and
+    we end it where libvirt is lost. Raises HostError where it does not start.
     """
     async with libvirt_connection(uri) as link:
         await create_overlay(spec)
@@ -143,7 +143,7 @@ async def launch_domain(
 async def running_domain(
     link: LibvirtLink, xml: str, endpoints: Endpoints
 ) -> AsyncIterator[tuple[QMPClient, Any]]:
-    """The domain ``xml``, paused, and the monitor that comes to us; gone when the block is left."""
+    """Run the domain ``xml``, paused, with our monitor connected, until the block is left."""
     qmp = QMPClient("harness")
     await qmp.start_server(str(endpoints.qmp_socket))
     domain = None
@@ -161,9 +161,9 @@ async def choose_placement(
     emulator: Path,
     processors: list[int],
 ) -> Placement:
-    """How the domain is run, so that QEMU can reach what is ours and nothing changes its owner.
+    """Return the placement with which QEMU can read our files and no file changes its owner.
 
-    Under TCG the processors of the guest take turns on one of ``processors``, drawn by lot
+    Under TCG all processors of the guest share one of ``processors``, chosen at random
     (docs/decisions/0021).
     """
     model = (await link.call(link.connection.getSecurityModel, _CALL_TIMEOUT_S))[0]
@@ -179,7 +179,7 @@ async def choose_placement(
 
 
 async def _start(link: LibvirtLink, qmp: QMPClient, xml: str) -> Any:
-    """The domain, once our monitor is connected."""
+    """Start the domain; return it once our monitor is connected."""
     libvirt = binding()
     flags = libvirt.VIR_DOMAIN_START_PAUSED | libvirt.VIR_DOMAIN_START_AUTODESTROY
     accepting = asyncio.create_task(qmp.accept())
@@ -202,7 +202,7 @@ async def _start(link: LibvirtLink, qmp: QMPClient, xml: str) -> Any:
 
 
 async def _end(link: LibvirtLink, qmp: QMPClient, domain: Any) -> None:
-    """End QEMU by libvirt's hand, and by ours where libvirt is gone."""
+    """End QEMU through libvirt, and through our monitor where libvirt is gone."""
     if domain is not None:
         with suppress(HostError, binding().libvirtError):
             await link.call(domain.destroy, _CALL_TIMEOUT_S)
@@ -224,14 +224,14 @@ async def _closed(qmp: QMPClient) -> None:
 
 
 def _log_folder(uri: str) -> Path:
-    """Where libvirt keeps what QEMU says (libvirt.org, "Logging", "drvqemu")."""
+    """Return the folder of libvirt's logs of QEMU (libvirt.org, "Logging", "drvqemu")."""
     if urlsplit(uri).path == "/system":
         return Path("/var/log/libvirt/qemu")
     return program_cache_folder("libvirt") / "qemu" / "log"
 
 
 def allocated_bytes(file: Path) -> int:
-    """The bytes that ``file`` takes on its disk; 0 where it is gone."""
+    """Return the bytes that ``file`` takes on its disk; 0 where it is gone."""
     try:
         return file.stat().st_blocks * _BLOCK_BYTES
     except OSError:
@@ -239,7 +239,7 @@ def allocated_bytes(file: Path) -> int:
 
 
 def _take_log(log_file: Path, target: Path) -> None:
-    """Move libvirt's log of the domain to the run; root's log is out of reach for others."""
+    """Move libvirt's log of the domain to the run; other users cannot read root's log."""
     with suppress(OSError):
         with log_file.open("rb") as file:
             target.write_bytes(file.read(_MAX_LOG_BYTES))
@@ -247,5 +247,5 @@ def _take_log(log_file: Path, target: Path) -> None:
 
 
 def qemu_lines(lines: tuple[str, ...]) -> tuple[str, ...]:
-    """The lines of libvirt's log that are QEMU's own."""
+    """Return the lines of libvirt's log that QEMU wrote."""
     return tuple(line for line in lines if "qemu-system-x86_64: " in line)

@@ -1,8 +1,8 @@
 """A connection to libvirt, for a program that runs on asyncio.
 
-libvirt-python waits in its calls, and its event loop, once registered, is for the whole process
-and for good: it has one thread, which does nothing but tell the loops of asyncio. Calls are made
-in threads that nobody has to wait for.
+libvirt-python blocks in its calls. Its event loop, once registered, serves the whole process until
+its end: it has one thread, which only notifies the loops of asyncio. Calls are made in daemon
+threads.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ INSTALL_DAEMON = (
     "qemu:///session."
 )
 
-# A daemon that starts for us asks each QEMU of the host what it can do, first.
+# A daemon that starts for us first probes the capabilities of each QEMU of the host.
 _OPEN_TIMEOUT_S = 60.0
 _CLOSE_TIMEOUT_S = 10.0
-# A daemon that stands still is lost after five of these.
+# A daemon that does not answer is lost after five of these.
 _KEEPALIVE_S = 5
 _KEEPALIVES = 5
 
 
 def binding() -> Any:
-    """The module ``libvirt``; raises HostError (``host.missing-tool``) where it is not there."""
+    """Return the module ``libvirt``; raises HostError (``host.missing-tool``) without it."""
     try:
         import libvirt
     except ImportError as error:
@@ -51,13 +51,13 @@ def binding() -> Any:
 
 @dataclass(frozen=True, slots=True)
 class LibvirtLink:
-    """A connection that is open. ``lost`` is set once it is not, without our doing."""
+    """An open connection. ``lost`` is set once libvirt or the network closes it."""
 
     connection: Any
     lost: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def call(self, work: Callable[[], Answer], timeout_s: float) -> Answer:
-        """What ``work`` gives, which may wait for libvirt.
+        """Return the result of ``work``, which may wait for libvirt.
 
         Raises HostError (``host.libvirt-lost``) where libvirt is gone or does not answer in
         ``timeout_s`` seconds, and libvirt's own error where it refuses.
@@ -74,20 +74,20 @@ class LibvirtLink:
 
 
 def lost_error(why: str) -> HostError:
-    """The error for a libvirt that has gone away."""
+    """Return the error for a lost connection to libvirt."""
     return LibvirtLostError(f"The connection to libvirt is lost: {why}.")
 
 
 def error_text(error: Exception) -> str:
-    """What an error of libvirt says, without its last full stop."""
+    """Return the message of an error of libvirt, without its last full stop."""
     return (str(error).strip() or type(error).__name__).removesuffix(".")
 
 
 @asynccontextmanager
 async def libvirt_connection(uri: str, asked: str | None = None) -> AsyncIterator[LibvirtLink]:
-    """A connection to the libvirt at ``uri``, until the block is left.
+    """Connect to the libvirt at ``uri`` until the block is left.
 
-    ``asked`` is the address that the user knows it by, where another leads there.
+    ``asked`` is the address that the user gave, where ``uri`` is another one.
     Raises HostError: ``host.missing-tool`` without libvirt-python, ``host.libvirt-unreachable``
     where nobody answers there.
     """
@@ -118,7 +118,7 @@ def _unreachable(uri: str, why: str) -> HostError:
 
 
 def daemon() -> str | None:
-    """The path of a daemon of libvirt on this host; None where none is installed."""
+    """Return the path of libvirt's daemon on this host; None where none is installed."""
     # Debian's users do not have it on their PATH.
     places = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin"
     return shutil.which("libvirtd", path=places) or shutil.which("virtqemud", path=places)
@@ -141,9 +141,9 @@ def _close(link: LibvirtLink) -> None:
 
 @cache
 def _serve_events() -> None:
-    """Start libvirt's event loop, once in a process; it ends with that."""
+    """Start libvirt's event loop, once in a process; it ends with the process."""
     libvirt = binding()
-    # What it would write to stderr is in its exceptions, too.
+    # Its exceptions contain what it would write to stderr.
     libvirt.registerErrorHandler(lambda _context, _error: None, None)
     libvirt.virEventRegisterDefaultImpl()
 
@@ -156,12 +156,12 @@ def _serve_events() -> None:
 
 
 async def in_thread(work: Callable[[], Answer]) -> Answer:
-    """What ``work`` gives or raises, done in a thread that holds up the end of nothing."""
+    """Run ``work`` in a daemon thread, and return or raise its result."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Answer] = loop.create_future()
 
     def settle(step: Callable[[], None]) -> None:
-        # Nobody waits any more where the loop or the future is done with.
+        # Where the loop is closed or the future done, nobody waits any more.
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(lambda: None if future.done() else step())
 

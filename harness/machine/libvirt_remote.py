@@ -1,7 +1,7 @@
 """A machine as a domain of a libvirt on another host.
 
-QEMU's sockets there lead to ours, by ssh; its files are in a folder there, which is gone at the
-end. Who watches the machine does not notice, beyond what the way takes.
+QEMU's sockets there are forwarded to ours over SSH; its files are in a folder there, which is
+removed at the end. The observers see no difference but the latency.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _CALL_TIMEOUT_S = 60.0
 
 
 def remote_acceleration(uri: str, choice: AcceleratorChoice) -> Acceleration:
-    """The accelerator for ``choice`` on the host of ``uri``, and which QEMU is there.
+    """Return the accelerator for ``choice`` on the host of ``uri``, and its version of QEMU.
 
     Raises UsageError for ``auto``, HostError where that host is not reached or its QEMU too old.
     """
@@ -46,7 +46,7 @@ def remote_acceleration(uri: str, choice: AcceleratorChoice) -> Acceleration:
     if tuple(int(part) for part in version.split(".")[:2]) < MIN_QEMU:
         message = f"QEMU {'.'.join(map(str, MIN_QEMU))} or newer is needed there, not {version}."
         raise MissingToolError(message)
-    # How slow that host is tells its firmware, once it runs.
+    # The clock measures how slow that host is by its firmware, in the run.
     model = TCG_CPU_MODEL if choice == "tcg" else "host"
     return Acceleration(choice, model, 1.0, "", version)
 
@@ -58,7 +58,7 @@ class RemoteMachine(DomainMachine):
     host: RemoteHost = field(kw_only=True)
 
     async def dump(self, command: str, **arguments: int | str) -> bytes:
-        """What QEMU writes to a file for ``command``, fetched from there."""
+        """Return the file that QEMU writes for ``command`` there."""
         import asyncssh
 
         path = str(self.host.folder / f"dump-{next(self._dumps)}")
@@ -75,8 +75,8 @@ class RemoteMachine(DomainMachine):
         return bytes(data)
 
     async def knock_address(self) -> tuple[str, int]:
-        """Host and port of a forward here that leads to the one there."""
-        # Named, as a class with slots is made anew and a bare super() would mean the old one.
+        """Return host and port of a forward here that leads to the one there."""
+        # Named: dataclass replaces a class with slots, and a bare super() would mean the old one.
         host, port = await super(RemoteMachine, self).knock_address()
         forward = await self.host.connection.forward_local_port("127.0.0.1", 0, host, port)
         return "127.0.0.1", forward.get_port()
@@ -86,10 +86,10 @@ class RemoteMachine(DomainMachine):
 async def launch_remote_domain(
     uri: str, spec: MachineSpec, endpoints: Endpoints
 ) -> AsyncIterator[RemoteMachine]:
-    """A machine on the host of ``uri``, stopped before its first instruction.
+    """Run a machine on the host of ``uri``, stopped before its first instruction.
 
-    It is gone when the block is left, and all that was sent there with it. Raises HostError where
-    it does not start.
+    It ends when the block is left, and all files sent there are removed. Raises HostError where it
+    does not start.
     """
     import asyncssh
 
@@ -130,7 +130,7 @@ async def launch_remote_domain(
 
 
 async def _upload(host: RemoteHost, spec: MachineSpec) -> MachineSpec:
-    """The same machine with its files on that host."""
+    """Copy the files of the machine to that host; return its spec there."""
     overlay = host.folder / "overlay.qcow2"
     await host.run(
         "qemu-img", "create", "-q", "-f", "qcow2", str(overlay), str(spec.disk_size_bytes)
@@ -153,7 +153,7 @@ async def _upload(host: RemoteHost, spec: MachineSpec) -> MachineSpec:
     return replace(
         spec,
         image=spec.image and await host.send(spec.image, "image"),
-        iso=spec.iso and await host.send(spec.iso, "disc.iso"),
+        iso=spec.iso and await host.send(spec.iso, "installer.iso"),
         seed=seed,
         overlay=overlay,
         firmware=flash,
@@ -162,7 +162,7 @@ async def _upload(host: RemoteHost, spec: MachineSpec) -> MachineSpec:
 
 
 async def _forwarded_endpoints(host: RemoteHost, endpoints: Endpoints) -> Endpoints:
-    """Sockets on that host that lead to ours here, and the files that QEMU writes there."""
+    """Return sockets on that host that are forwarded to ours, and QEMU's files there."""
     there = {}
     for name in (row.name for row in fields(Endpoints)):
         here = getattr(endpoints, name)

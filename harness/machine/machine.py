@@ -1,4 +1,4 @@
-"""A machine that is up: what whoever watches it may ask of it, whoever started it."""
+"""A running machine, as its observers see it, whichever backend started it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from harness.machine.spec import Endpoints
 
 @dataclass(frozen=True, slots=True)
 class ProcessEnd:
-    """How QEMU ended: its last words, and its exit status, None where nobody is told that."""
+    """The end of QEMU: its last words, and its exit status, None where it is not known."""
 
     status: int | None
     words: tuple[str, ...]
@@ -28,7 +28,7 @@ class ProcessEnd:
 
 @dataclass(frozen=True, slots=True)
 class MachineDefinition:
-    """What the machine was made from, for the run folder: the name of a file, and its text."""
+    """The definition of the machine for the run folder: the name of a file, and its text."""
 
     file_name: str
     text: str
@@ -36,11 +36,11 @@ class MachineDefinition:
 
 @dataclass(frozen=True, slots=True)
 class Machine(ABC):
-    """A QEMU with a monitor of ours, and where its streams can be met.
+    """A QEMU with our monitor, and the endpoints of its streams.
 
-    ``answer_timeout_s`` is how long that monitor may take for an answer.
+    ``answer_timeout_s`` is the timeout of that monitor's answers.
 
-    Whoever started it says how it is switched on, how it ends, and what it takes of the processors.
+    A subclass for each backend switches it on, waits for its end, and measures its processor time.
     """
 
     qmp: QMPClient
@@ -50,7 +50,7 @@ class Machine(ABC):
     _dumps: itertools.count[int] = field(default_factory=itertools.count, init=False)
 
     async def command(self, name: str, **arguments: Any) -> Any:
-        """The answer of one QMP command.
+        """Return the answer to a QMP command.
 
         Raises HostError (``host.qemu-crashed``) where QEMU is gone or does not answer, and
         qemu.qmp's ExecuteError where it refuses.
@@ -64,15 +64,15 @@ class Machine(ABC):
             raise QemuError(f"QEMU did not answer {name}: {type(error).__name__}.") from error
 
     async def monitor(self, line: str) -> str:
-        """The text that the human monitor prints for ``line``."""
+        """Return the text that the human monitor prints for ``line``."""
         return str(await self.command("human-monitor-command", **{"command-line": line}))
 
     def events(self) -> AbstractContextManager[EventListener]:
-        """A listener for every event from now on, until the block is left."""
+        """Return a listener for every event from now on, until the block is left."""
         return self.qmp.listener()
 
     async def dump(self, command: str, **arguments: int | str) -> bytes:
-        """What QEMU writes to a file for ``command``: ``screendump``, ``pmemsave``.
+        """Return the file that QEMU writes for ``command``: ``screendump``, ``pmemsave``.
 
         Raises ExecuteError where it refuses, OSError where the file cannot be read, and HostError
         as :meth:`command` does.
@@ -85,9 +85,9 @@ class Machine(ABC):
             path.unlink(missing_ok=True)
 
     async def knock_address(self) -> tuple[str, int]:
-        """Host and port of the forward that leads to the guest's own port.
+        """Return host and port of the forward that leads to the guest's port.
 
-        QEMU chose a free port itself; its monitor is the only place that says which.
+        QEMU chose a free port itself; only its monitor tells which.
         """
         table = await self.monitor("info usernet")
         # "TCP[HOST_FORWARD]  13       127.0.0.1 43210    203.0.113.10    22 ..."
@@ -103,26 +103,27 @@ class Machine(ABC):
     @property
     @abstractmethod
     def has_ended(self) -> bool:
-        """Whether QEMU has ended."""
+        """True where QEMU has ended."""
 
     @abstractmethod
     async def ended(self) -> ProcessEnd:
-        """Wait until QEMU has ended. Raises HostError where it is lost from sight."""
+        """Wait until QEMU has ended. Raises HostError where the connection to it is lost."""
 
     def allocated_bytes(self) -> int:
-        """How much the file of its disk has grown; 0 where QEMU itself can be asked to the end.
+        """Return the number of bytes that the file of its disk has grown by.
 
-        For when QEMU is gone, and with it its own count of what the guest has written.
+        It replaces QEMU's own count of the guest's writes where QEMU is gone; 0 where QEMU answers
+        until its end.
         """
         return 0
 
     @abstractmethod
     async def cpu_s(self) -> float:
-        """The processor time that it took so far; 0.0 where it has ended."""
+        """Return the processor time that it took so far; 0.0 where it has ended."""
 
 
 def last_words(log: Path) -> tuple[str, ...]:
-    """The last lines of what QEMU said; nothing where there is no such file."""
+    """Return the last lines of QEMU's output; none where there is no such file."""
     try:
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     except OSError:

@@ -13,9 +13,9 @@ _log = logging.getLogger(__name__)
 
 
 async def create_overlay(spec: MachineSpec) -> None:
-    """An empty qcow2 of the image's size, joined to the image only on QEMU's command line.
+    """Create an empty qcow2 of the image's size, joined to the image only on QEMU's command line.
 
-    ``qemu-img`` is told the size and never sees the image. Raises HostError where it cannot.
+    ``qemu-img`` gets the size and never opens the image. Raises HostError where it fails.
     """
     words = ("create", "-q", "-f", "qcow2", str(spec.overlay), str(spec.disk_size_bytes))
     _log.debug("start: qemu-img %s", " ".join(words))

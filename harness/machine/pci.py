@@ -1,4 +1,4 @@
-"""Where a device is put on the PCI buses of a machine, in QEMU's words."""
+"""PCI addresses of the devices of a machine, in QEMU's words."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ _FIRST_SLOT, _LAST_SLOT = 2, 0x1E
 _FUNCTIONS = 8
 
 
-def place(address: str) -> str:
-    """The properties that put a device at ``address``, as a profile has it.
+def address_properties(address: str) -> str:
+    """Return the properties that put a device at ``address``, as a profile has it.
 
     ``05.0`` is on the root bus; ``02:00.0`` is behind the root port that :func:`root_ports` makes
     for bus 2.
@@ -20,11 +20,11 @@ def place(address: str) -> str:
 
 
 def root_ports(addresses: Iterable[str]) -> list[str]:
-    """The arguments for the root ports that these addresses need; none where no bus is named.
+    """Return the arguments for the root ports that these addresses need; none without a bus.
 
-    Firmware counts buses as it meets the ports, from the lowest slot and function (PCI Express Base
-    Specification 5.0, 7.3.1): so there is one for every number up to the highest that is named,
-    some of them empty.
+    Firmware numbers buses in the order of the ports, from the lowest slot and function (PCI Express
+    Base Specification 5.0, 7.3.1): so there is a port for every number up to the highest, and some
+    are empty.
     """
     rows = [address.rpartition(":")[::2] for address in addresses]
     buses = [int(bus, 16) for bus, _ in rows if bus]
@@ -34,14 +34,14 @@ def root_ports(addresses: Iterable[str]) -> list[str]:
     for number in range(1, max(buses, default=0) + 1):
         slot, function = divmod(number - 1, _FUNCTIONS)
         port = f"pcie-root-port,id=port{number},bus=pcie.0,chassis={number},port={number}"
-        # Said of the first function, it holds for its slot (QEMU docs/pcie.txt).
+        # Set on the first function, it applies to the whole slot (QEMU docs/pcie.txt).
         multifunction = ",multifunction=on" if function == 0 else ""
         args += ["-device", f"{port},addr={free[slot]:02x}.{function}{multifunction}"]
     return args
 
 
 def slot_after(address: str, others: Iterable[str]) -> str:
-    """The first free address behind ``address`` on the root bus: what is there is found later."""
+    """Return the first free address after ``address`` on the root bus: it is found later."""
     taken = {int(row.partition(".")[0], 16) for row in others if ":" not in row}
     slots = range(int(address.partition(".")[0], 16) + 1, _LAST_SLOT + 1)
     return f"{next(slot for slot in slots if slot not in taken):02x}.0"

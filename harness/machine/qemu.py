@@ -1,4 +1,4 @@
-"""A machine as a QEMU process of ours, driven over QMP."""
+"""A machine as a QEMU child process, driven over QMP."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class ProcessMachine(Machine):
 
     @property
     def has_ended(self) -> bool:
-        """Whether QEMU has ended."""
+        """True where QEMU has ended."""
         return self.process.returncode is not None
 
     async def ended(self) -> ProcessEnd:
@@ -48,7 +48,7 @@ class ProcessMachine(Machine):
         return ProcessEnd(status, last_words(self.endpoints.stderr_log))
 
     async def cpu_s(self) -> float:
-        """The processor time that it took so far; 0.0 where it has ended."""
+        """Return the processor time that it took so far; 0.0 where it has ended."""
         return cpu_seconds(self.process.pid)
 
 
@@ -72,11 +72,11 @@ def check_host() -> None:
 async def launch_qemu(
     spec: MachineSpec, endpoints: Endpoints, answer_timeout_s: float = ANSWER_TIMEOUT_S
 ) -> AsyncIterator[ProcessMachine]:
-    """A machine, powered but stopped before its first instruction; gone when the block is left.
+    """Run a machine, stopped before its first instruction, until the block is left.
 
-    Whoever reads its streams must be listening on the sockets of ``endpoints`` already; the
-    monitor's is listened on here. Raises HostError where QEMU does not start, or its monitor does
-    not come up in ``answer_timeout_s``.
+    The observers must listen on the sockets of ``endpoints`` already; this function listens on the
+    monitor's. Raises HostError where QEMU does not start, or its monitor does not come up in
+    ``answer_timeout_s``.
     """
     command_line = (*PDEATHSIG, str(find_qemu()), *qemu_args(spec, endpoints))
     find_program(PDEATHSIG[0])
@@ -90,7 +90,7 @@ async def launch_qemu(
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=stderr,
-            # A Ctrl-C at the terminal is for us: we end the machine in our own order.
+            # A Ctrl-C at the terminal must not reach QEMU: we end the machine in order.
             start_new_session=True,
         )
     try:
@@ -102,7 +102,7 @@ async def launch_qemu(
         if process.returncode is None:
             process.kill()
         _log.info("QEMU %d ended with status %d", process.pid, await process.wait())
-        # It reports what we did on purpose: that the peer is gone.
+        # It reports that the peer is gone, which is our own doing.
         with suppress(QMPError, EOFError, OSError):
             await qmp.disconnect()
 
@@ -110,7 +110,7 @@ async def launch_qemu(
 async def _accept(
     qmp: QMPClient, process: asyncio.subprocess.Process, stderr_log: Path, timeout_s: float
 ) -> None:
-    """Wait for QEMU's monitor to come to us, or for QEMU to end instead."""
+    """Wait until QEMU's monitor connects; raise HostError where QEMU ends instead."""
     try:
         async with (
             asyncio.timeout(timeout_s),
@@ -126,7 +126,7 @@ async def _accept(
 
 
 def cpu_seconds(pid: int) -> float:
-    """The processor time of a process of this host so far; 0.0 where it has ended."""
+    """Return the processor time of a process of this host so far; 0.0 where it has ended."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except OSError:

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from harness.host.programs import argument_list
-from harness.machine.pci import place, root_ports, slot_after
+from harness.machine.pci import address_properties, root_ports, slot_after
 from harness.machine.spec import Endpoints, MachineSpec
 from harness.seed.delivery import SeedService
 
 DISK_NODE = "disk"
 """Node and device name of the image's disk, in QMP answers too."""
 SEED_NODE = "seed"
-ISO_NODE = "disc"
+ISO_NODE = "iso"
 NIC = "nic"
 NETDEV = "net"
 
@@ -37,15 +37,15 @@ _PXE = ("opt/org.tianocore/IPv4PXESupport", "opt/org.tianocore/IPv6PXESupport")
 _TCG = "tcg,thread=single"
 
 
-# Chipset to the ports of its own controller for the disk, the disc, and the seed: one channel of an
+# Chipset to the ports of its own controller for the disk, the ISO, and the seed: one channel of an
 # IDE controller takes two drives, a port of AHCI one.
 _PORTS = {"pc": ("ide.0", "ide.0", "ide.1"), "q35": ("ide.0", "ide.2", "ide.1")}
 _CONTROLLERS = {
     "virtio-scsi": "virtio-scsi-pci,id=scsi0",
     "sata": "ich9-ahci,id=sata0",
 }
-"""Bus of the disk to its controller, where the chipset has none of its own."""
-# A q35 has AHCI of its own, and in QEMU's words that is "ide", too.
+"""Bus of the disk to its controller, where the chipset has none for it."""
+# A q35 includes AHCI, which QEMU calls "ide", too.
 _OWN = {("pc", "ide"), ("q35", "sata")}
 _DISKS = {
     "virtio-scsi": "scsi-hd,bus=scsi0.0,device_id=drive-scsi0",
@@ -72,9 +72,9 @@ def qemu_args(spec: MachineSpec, endpoints: Endpoints) -> list[str]:
 
 
 def machine_args(spec: MachineSpec, endpoints: Endpoints) -> list[str]:
-    """The part of them that says what is in the machine, and where its streams lead.
+    """The part of the arguments that defines the machine and the sockets of its streams.
 
-    The rest says how the process runs, which is for whoever starts it.
+    The rest says how the process runs, which is up to the backend.
     """
     return [
         *_board(spec),
@@ -117,7 +117,7 @@ def _board(spec: MachineSpec) -> list[str]:
         ("-boot", "strict=on"),
         ("-device", "VGA,id=vga"),
         root_ports((spec.disk_address, spec.nic_address, spec.balloon_address)),
-        ("-device", f"virtio-balloon-pci,id=balloon,{place(spec.balloon_address)}"),
+        ("-device", f"virtio-balloon-pci,id=balloon,{address_properties(spec.balloon_address)}"),
     )
 
 
@@ -168,7 +168,7 @@ def _disk_devices(spec: MachineSpec, common: str) -> list[str]:
         return ["-device", f"ide-hd,bus={_PORTS[spec.chipset][0]},{common}"]
     if spec.disk_bus not in _DISKS:
         raise ValueError(f"a {spec.chipset} has no {spec.disk_bus}")
-    where, device = place(spec.disk_address), _DISKS[spec.disk_bus]
+    where, device = address_properties(spec.disk_address), _DISKS[spec.disk_bus]
     controller = _CONTROLLERS.get(spec.disk_bus)
     if controller is None:
         return ["-device", f"{device},{where},{common}"]
@@ -190,7 +190,7 @@ def _image(spec: MachineSpec) -> dict[str, Any] | None:
 
 
 def _isos(spec: MachineSpec) -> list[str]:
-    """The drives of the seed, and of the disc that an installer starts from.
+    """The drives of the seed, and of the ISO that an installer starts from.
 
     OVMF switches the ports of the IDE controller on only where it may boot from there, and Linux
     passes over ports that are off (drivers/ata/ata_piix.c, piix_enable_bits): under UEFI the seed
@@ -225,7 +225,7 @@ def _drive(node: str, file: Path, device: str, bootindex: str) -> list[str]:
 
 
 def _direct(spec: MachineSpec) -> list[str]:
-    """A kernel that QEMU hands to the firmware; such a machine is not started over by a reset."""
+    """A kernel that QEMU passes to the firmware; a reset ends such a machine."""
     if spec.direct is None:
         return []
     return argument_list(
@@ -235,7 +235,7 @@ def _direct(spec: MachineSpec) -> list[str]:
 
 
 def _tpm(spec: MachineSpec) -> list[str]:
-    """A TPM 2.0 that swtpm plays, behind the interface that the chipset's machines have."""
+    """A TPM 2.0 that swtpm emulates, behind the interface that the chipset's machines have."""
     if spec.tpm is None:
         return []
     return argument_list(
@@ -258,7 +258,7 @@ def _nic(spec: MachineSpec, endpoints: Endpoints) -> list[str]:
     The capture takes whole frames of both directions.
     """
     net = spec.network
-    # Each is a stream of its own to the one receiver.
+    # Each is a separate stream to the one receiver.
     reached = {"receiver": (net.receiver, net.receiver_port)}
     if isinstance(spec.seed, SeedService):
         reached["seed-service"] = (spec.seed.address, spec.seed.port)
@@ -284,7 +284,7 @@ def _nic(spec: MachineSpec, endpoints: Endpoints) -> list[str]:
 
 
 def _subnet_with(subnet: IPv4Network, addresses: Iterable[IPv4Address]) -> str:
-    """The smallest network with all of ``addresses`` in it, for user networking.
+    """Return the smallest network with all of ``addresses`` in it, for user networking.
 
     It forwards only what is in its own network (libslirp, check_guestfwd). QEMU takes a prefix
     shorter than 4 only as a mask (net/slirp.c).
@@ -296,12 +296,12 @@ def _subnet_with(subnet: IPv4Network, addresses: Iterable[IPv4Address]) -> str:
 
 
 def _nic_device(spec: MachineSpec) -> str:
-    where = place(spec.nic_address)
+    where = address_properties(spec.nic_address)
     return f"{spec.nic_model},id={NIC},netdev={NETDEV},mac={spec.mac},romfile=,{where}"
 
 
 def _consoles(endpoints: Endpoints) -> list[str]:
-    """The serial port and the firmware's log, as streams: who reads them keeps them, bounded."""
+    """The serial port and the firmware's log, as streams; the observers record them, limited."""
     return argument_list(
         ("-chardev", _socket("serial", endpoints.serial_socket)),
         ("-device", "isa-serial,id=serial0,chardev=serial"),
@@ -311,7 +311,7 @@ def _consoles(endpoints: Endpoints) -> list[str]:
 
 
 def _vnc(endpoints: Endpoints) -> list[str]:
-    """The screen for a person; whoever may open the socket may look and type."""
+    """The screen for a person; any process that may open the socket can see and type."""
     if endpoints.vnc_socket is None:
         return []
     return ["-vnc", f"unix:{_escape(str(endpoints.vnc_socket))}"]

@@ -1,7 +1,7 @@
-"""The host of a libvirt that is reached over ssh: a folder there, and ways to its sockets.
+"""The host of a libvirt that is reached over SSH: a folder there, and forwards to its sockets.
 
-One connection carries all of it. What is made there is gone when the connection is, however that
-ends: a shell there waits for just that.
+One connection carries all of it. A shell there waits for the end of the connection, however it
+ends, and removes the folder.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 LIBVIRT_SOCKET = "/var/run/libvirt/libvirt-sock"
-"""Where libvirtd of the system listens, and virtqemud's proxy (libvirt.org, "Daemons")."""
+"""The socket of the system's libvirtd, and of virtqemud's proxy (libvirt.org, "Daemons")."""
 
 _CONNECT_TIMEOUT_S = 30.0
 _RUN_TIMEOUT_S = 120.0
 _KEEPALIVE_S = 5
 _KEEPALIVES = 5
 
-# Says what is there, and waits: its end of the connection closes with ours.
+# Prints what is there, and waits: its standard input closes with our connection.
 _KEEPER = """\
 umask 077
 emulator=$(command -v qemu-system-x86_64) || exit 3
@@ -51,7 +51,7 @@ _NOT_THERE = {
 
 @dataclass(frozen=True, slots=True)
 class RemoteHost:
-    """A host that we are logged in to. ``folder`` is ours there, and nobody else's.
+    """A host with an open login. ``folder`` is our own folder there.
 
     ``owner`` are the user and group there, ``emulator`` and ``qemu`` are QEMU's path and version.
     """
@@ -74,12 +74,12 @@ class RemoteHost:
             raise MissingToolError(f"{words[0]} fails on that host: {said}.")
 
     async def send(self, file: Path, name: str) -> Path:
-        """Copy ``file`` to the folder there, as ``name``; where it is then."""
+        """Copy ``file`` to the folder there as ``name``; return its path there."""
         await self.files.put(str(file), str(self.folder / name))
         return self.folder / name
 
     async def follow(self, there: Path, here: Path) -> None:
-        """Write what is and will be in a file there to one here, until cancelled."""
+        """Copy a growing file there to one here, until cancelled."""
         command = shlex.join(["tail", "-c", "+1", "-f", str(there)])
         async with self.connection.create_process(command, encoding=None) as process:
             with here.open("ab", buffering=0) as file:
@@ -89,10 +89,10 @@ class RemoteHost:
 
 @asynccontextmanager
 async def remote_login(uri: str) -> AsyncIterator[RemoteHost]:
-    """The host of ``uri`` (``qemu+ssh://[USER@]HOST[:PORT]/system``), until the block is left.
+    """Log in to the host of ``uri`` (``qemu+ssh://[USER@]HOST[:PORT]/system``) for the block.
 
-    The user's own configuration of ssh, keys, agent and known hosts are used; nothing is asked.
-    Raises HostError: ``host.libvirt-unreachable`` where nobody lets us in, or there is no QEMU.
+    The user's SSH configuration, keys, agent and known hosts are used, without any question.
+    Raises HostError: ``host.libvirt-unreachable`` where the login fails, or there is no QEMU.
     """
     import asyncssh
 
@@ -128,7 +128,7 @@ def _host(connection: SSHClientConnection, files: SFTPClient, lines: list[str]) 
 
 
 def _options(parts: SplitResult) -> dict[str, Any]:
-    """What asyncssh is told; the parameters are libvirt's own (libvirt.org, "Connection URIs")."""
+    """Return asyncssh's options for libvirt's parameters (libvirt.org, "Connection URIs")."""
     asked = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     options: dict[str, Any] = {
         "host": parts.hostname,
@@ -151,7 +151,7 @@ def _options(parts: SplitResult) -> dict[str, Any]:
 
 
 def libvirt_socket(uri: str) -> str:
-    """The path of libvirt's socket on the host of ``uri``."""
+    """Return the path of libvirt's socket on the host of ``uri``."""
     return parse_qs(urlsplit(uri).query).get("socket", [LIBVIRT_SOCKET])[-1]
 
 

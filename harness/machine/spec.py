@@ -1,4 +1,4 @@
-"""What a machine is made of, said once and independent of who starts it."""
+"""The specification of a machine, independent of the backend that starts it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ FlashFormat = Literal["raw", "qcow2"]
 class Flash:
     """A UEFI firmware in the machine's flash chips.
 
-    ``code`` is opened read-only. ``variables`` is what the firmware keeps its own in, writable and
-    of this run alone; None for a firmware that keeps none. ``smm`` says that only code in system
-    management mode may write to it, which such a firmware wants.
+    ``code`` is opened read-only. ``variables`` is the NVRAM, writable and for this run alone; None
+    for a firmware without one. With ``smm``, only code in system management mode may write to it,
+    as the firmware requires.
     """
 
     code: Path
@@ -31,7 +31,7 @@ class Flash:
 
 @dataclass(frozen=True, slots=True)
 class DirectKernel:
-    """A kernel that the machine starts past all menus: files of ours, and its command line."""
+    """A kernel that the machine starts past all menus: our files, and its command line."""
 
     kernel: Path
     initrd: Path
@@ -40,7 +40,7 @@ class DirectKernel:
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Where a running machine can be met.
+    """The sockets and files of a running machine.
 
     The sockets are listened on before the machine starts and QEMU connects to them; the two files
     are written by QEMU itself. Socket paths must fit the 107 bytes of ``sun_path`` (unix(7)).
@@ -61,15 +61,15 @@ class MachineSpec:
     """One machine: the provider's hardware around one image.
 
     ``image`` is opened read-only; what the guest writes goes to ``overlay``, a disk of
-    ``disk_size_bytes`` (the image's virtual size). Without an image the disk is empty, and ``disc``
+    ``disk_size_bytes`` (the image's virtual size). Without an image the disk is empty, and ``iso``
     is in a CD-ROM drive, which the firmware tries after the disk; ``direct`` goes before both. PCI
     addresses are hexadecimal, as the profile has them: ``slot.function``, or
-    ``bus:slot.function`` for a device behind a root port of its own, whose bus the guest knows by
-    that number. Another ``disk_bus`` or ``nic_model`` than the provider's is for a second boot that
-    asks whether that makes the difference.
-    ``seed`` is a drive, or a service at the receiver that the guest asks.
-    ``firmware`` is None for the BIOS that QEMU brings along; ``tpm`` is the control socket of a TPM
-    that runs (:mod:`harness.machine.tpm`), None for a machine without one.
+    ``bus:slot.function`` for a device behind its own root port, whose bus has that number in the
+    guest. Another ``disk_bus`` or ``nic_model`` than the provider's is for a second boot that tests
+    whether that makes the difference.
+    ``seed`` is a drive, or an HTTP service at the receiver.
+    ``firmware`` is None for the BIOS that comes with QEMU; ``tpm`` is the control socket of a
+    running TPM (:mod:`harness.machine.tpm`), None for a machine without one.
     """
 
     chipset: Chipset

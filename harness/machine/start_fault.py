@@ -1,4 +1,4 @@
-"""Why a QEMU did not start, from what it said, and whose fault that is."""
+"""The error for a QEMU that did not start, from its output."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _START_FAULTS: tuple[tuple[str, type[HostError], str], ...] = (
         "Another process has the image open for writing: stop that machine first.",
     ),
 )
-# libvirt has QEMU put the time before its words.
+# libvirt makes QEMU print the time before each line.
 _PROLOGUE = re.compile(r"^(\d{4}-\d\d-\d\dT[\d:.]+Z )?qemu-system-x86_64: ")
 
 
 def start_fault(said: str, otherwise: str, status: int | None = None) -> HostError:
-    """The error for a QEMU that ended before its guest ran, from what it ``said``.
+    """Return the error for a QEMU that ended before its guest ran, from its output ``said``.
 
-    ``otherwise`` is told of one that said nothing. ``status`` is that of the process, None where
-    nobody is told.
+    ``otherwise`` replaces an empty output. ``status`` is the exit status, None where it is not
+    known.
     """
     if status == -signal.SIGXFSZ:
         # QEMU 10 keeps the screen in such a file, and has it before it has a monitor.

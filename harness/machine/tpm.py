@@ -1,4 +1,4 @@
-"""The TPM of a machine: swtpm, which QEMU talks to over a socket."""
+"""The TPM of a machine: swtpm, which QEMU reaches over a socket."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _log = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def running_tpm(scratch: Path) -> AsyncIterator[Path]:
-    """The control socket of a new TPM 2.0, there until the block is left.
+    """Run a new TPM 2.0 until the block is left; yield its control socket.
 
-    What it keeps is in ``scratch``: no run remembers another's. It runs under its own seccomp
-    filter, and dies with us. Raises HostError: ``host.missing-tool`` where there is no swtpm, and
-    ``host.tpm-failed`` in place of one of the block where swtpm has ended by itself.
+    Its state is in ``scratch``, for this run alone. It runs under its own seccomp filter, and dies
+    with this program. Raises HostError: ``host.missing-tool`` without swtpm, and
+    ``host.tpm-failed`` in place of the block's own error where swtpm ended by itself.
     """
     program = find_program("swtpm")
     find_program(PDEATHSIG[0])
     state, path, complaints = scratch / "tpm", scratch / "tpm.sock", scratch / "tpm.stderr"
     state.mkdir()
     _log.info("start: %s socket --tpm2, its state in %s", program, state)
-    # It is handed a socket that listens already: nobody has to wait for it to come up.
+    # It gets a socket that listens already, so QEMU need not wait until it is up.
     with socket.socket(socket.AF_UNIX) as listening, complaints.open("wb") as stderr:
         listening.bind(str(path))
         listening.listen(1)
@@ -47,7 +47,7 @@ async def running_tpm(scratch: Path) -> AsyncIterator[Path]:
             stdout=asyncio.subprocess.DEVNULL,
             stderr=stderr,
             pass_fds=(listening.fileno(),),
-            # A Ctrl-C at the terminal is for us.
+            # A Ctrl-C at the terminal must not reach swtpm.
             start_new_session=True,
         )
     try:

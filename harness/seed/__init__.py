@@ -1,1 +1,1 @@
-"""What a guest is given at boot: addresses, cloud-init data, the drive that carries them."""
+"""The seed of a guest: addresses, cloud-init data, and their delivery on a drive or over HTTP."""

@@ -46,7 +46,7 @@ def config_drive_files(seed: Seed) -> dict[str, str]:
 
 
 def network_data(mac: str, addressing: Addressing, network: GuestNetwork) -> dict[str, Any]:
-    """What ``network_data.json`` says of the NIC with this MAC."""
+    """Return the content of ``network_data.json`` for the NIC with this MAC."""
     link = {"id": _LINK, "type": "phy", "ethernet_mac_address": mac, "mtu": 1500}
     if addressing == "dhcp":
         rows = [{"id": "network0", "type": "ipv4_dhcp", "link": _LINK, "network_id": "network0"}]
@@ -79,5 +79,5 @@ def network_data(mac: str, addressing: Addressing, network: GuestNetwork) -> dic
 
 
 def _default_route(everything: str, gateway: IPv4Address | IPv6Address) -> dict[str, str]:
-    """The route of what has no other; ``everything`` is the family's zero address."""
+    """Return the default route; ``everything`` is the address family's zero address."""
     return {"network": everything, "netmask": everything, "gateway": str(gateway)}

@@ -1,4 +1,4 @@
-"""A disc of small files for a guest to read: the seed, and answers of an installer."""
+"""An ISO of small files for a guest to read: the seed, or the answers for an installer."""
 
 from __future__ import annotations
 
@@ -36,5 +36,5 @@ def write_data_iso(label: str, files: Mapping[str, bytes], path: Path) -> None:
 
 
 def _plain_path(path: str) -> str:
-    """The path in names that ISO 9660 itself allows: capitals, digits and "_" (ECMA-119, 7.4.1)."""
+    """Return the path in names that ISO 9660 allows: capitals, digits, "_" (ECMA-119, 7.4.1)."""
     return "/" + re.sub(r"[^A-Z0-9/]", "_", path.upper())

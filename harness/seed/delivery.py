@@ -1,4 +1,4 @@
-"""The ways a seed reaches its guest: on a drive, or from a service that is asked over HTTP."""
+"""The deliveries of a seed: on a drive, or by an HTTP service."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.model.hardware import SeedBus
 
 @dataclass(frozen=True, slots=True)
 class SeedDrive:
-    """A read-only drive with the files of the seed: ``image`` is its ISO, ``bus`` its place."""
+    """A read-only drive with the files of the seed: ``image`` is its ISO, ``bus`` its bus."""
 
     image: Path
     bus: SeedBus
@@ -20,11 +20,11 @@ class SeedDrive:
 
 @dataclass(frozen=True, slots=True)
 class SeedService:
-    """A service that gives the seed to a guest that asks for it.
+    """An HTTP service that a guest fetches the seed from.
 
-    ``bodies`` has the answer to a GET by its path; any other path is not found. The guest reaches
-    it at ``address`` and ``port``, which need not be in its own network. ``smbios`` are values of
-    QEMU's option of that name, by which a guest knows that there is such a service.
+    ``bodies`` maps the path of a GET to its response; any other path is not found. The guest
+    reaches the service at ``address`` and ``port``, which need not be in its own network.
+    ``smbios`` are values of QEMU's option ``-smbios``, which tell a guest of the service.
     """
 
     address: IPv4Address

@@ -1,8 +1,8 @@
 """The forms of a seed, one row for each.
 
-A form has a module beside this one. Its function takes the seed, the bus that the provider has for
-a drive, and a folder to write into, and returns how the seed reaches the guest. The form's name,
-and what cloud-init calls it, is in :mod:`harness.model.hardware`.
+Each form has a module beside this one. Its function takes the seed, the bus of the provider's seed
+drive, and a folder to write into, and returns the delivery of the seed. The name of a form, and
+cloud-init's name for it, are in :mod:`harness.model.hardware`.
 """
 
 from __future__ import annotations
@@ -23,5 +23,5 @@ _DELIVERIES: dict[SeedForm, Callable[[Seed, SeedBus, Path], SeedDelivery]] = {
 
 
 def deliver_seed(seed: Seed, bus: SeedBus, folder: Path) -> SeedDelivery:
-    """Prepare the seed in its form; what the form needs as a file is written into ``folder``."""
+    """Prepare the seed in its form, and write the files that the form needs into ``folder``."""
     return _DELIVERIES[seed.form](seed, bus, folder)

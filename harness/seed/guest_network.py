@@ -1,4 +1,4 @@
-"""The network of a run, as the seed tells it to the guest and as the machine has it."""
+"""The network of a run, for the seed and for the machine."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 @dataclass(frozen=True, slots=True)
 class GuestNetwork:
-    """The closed network of a run: the guest, and a receiver for its call; nothing else.
+    """The closed network of a run: the guest, and a receiver for its calls; nothing else.
 
-    The addresses are of TEST-NET-3 (RFC 5737, section 3), which no image has a reason to hold
-    already. ``router`` answers ARP and forwards nothing. Those of IPv6 (RFC 3849) are only told to
-    the guest: nobody answers it there.
+    The addresses are in TEST-NET-3 (RFC 5737, section 3), which no image has a reason to use
+    already. ``router`` answers ARP and forwards nothing. The IPv6 addresses (RFC 3849) are only in
+    the seed: nothing answers the guest there.
     """
 
     subnet: IPv4Network = IPv4Network("203.0.113.0/24")

@@ -1,9 +1,8 @@
 """The seed as a NoCloud drive: four files on an ISO 9660 labelled ``cidata``.
 
 See cloud-init documentation, "Reference, Datasources, NoCloud". The network configuration is
-version 2, for the NIC with this MAC. It names the NIC as the guest finds it there: cloud-init of
-2020 (Debian 11) does not look for the name by the MAC, and takes the one that is written for that
-of the device.
+version 2, for the NIC with this MAC. It has the name that the guest gives the NIC: cloud-init of
+2020 (Debian 11) does not find the name by the MAC, and takes the written name for the device's.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ _LABEL = "cidata"
 
 
 def nocloud_drive(seed: Seed, bus: SeedBus, folder: Path) -> SeedDrive:
-    """Write the drive into ``folder``."""
+    """Write the ISO of the drive into ``folder`` and return the drive."""
     drive = SeedDrive(folder / "seed.iso", bus)
     files = {name: text.encode() for name, text in nocloud_files(seed).items()}
     write_data_iso(_LABEL, files, drive.image)
@@ -27,9 +26,9 @@ def nocloud_drive(seed: Seed, bus: SeedBus, folder: Path) -> SeedDrive:
 
 
 def nocloud_files(seed: Seed) -> dict[str, str]:
-    """The four files by name.
+    """Return the four files by name.
 
-    Plain block YAML: not every reader of a seed is cloud-init with a whole YAML parser.
+    They are plain block YAML: some readers of a seed have no complete YAML parser.
     """
     net = seed.network
     return {

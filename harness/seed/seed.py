@@ -1,6 +1,6 @@
-"""The seed: what a provider tells a new machine, whatever its form there.
+"""The seed: a provider's data for a new machine, in any form.
 
-:mod:`harness.seed.forms` has the forms, and how each reaches the guest.
+:mod:`harness.seed.forms` has the forms, and the delivery of each.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from harness.seed.guest_network import GuestNetwork
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """What a run's seed says. ``nonce`` is in every call that the guest makes because of it.
+    """The content of a run's seed. ``nonce`` is in every call that it makes the guest send.
 
-    ``nic_name`` is what the guest calls its NIC, "" where that is not known. ``authorized_key`` is
-    a public key of OpenSSH that root is let in by; "" where nobody logs in. ``root_password`` is
-    what root logs in with at a console; "" where the image's own rules hold.
+    ``nic_name`` is the guest's name for its NIC, "" where it is not known. ``authorized_key`` is
+    an OpenSSH public key for root; "" where nobody logs in. ``root_password`` is root's password
+    at a console; "" leaves the image's own.
     """
 
     instance_id: str
@@ -33,22 +33,22 @@ class Seed:
 
     @property
     def address_v6(self) -> str:
-        """The IPv6 address that it gives the guest; "" where it gives none."""
+        """The guest's IPv6 address in the seed; "" without one."""
         return str(self.network.guest_v6) if self.addressing == "static-dual-stack" else ""
 
     @property
     def phone_home_path(self) -> str:
-        """Where cloud-init's phone_home calls."""
+        """The path of the call by cloud-init's phone_home."""
         return f"/{self.nonce}/phone-home"
 
     @property
     def ready_path(self) -> str:
-        """Where the guest tells how cloud-init ended."""
+        """The path of the call with the result of cloud-init."""
         return f"/{self.nonce}/ready"
 
 
 def new_mac(prefix: str) -> str:
-    """A random MAC address with the three bytes of ``prefix`` before it."""
+    """Return a random MAC address that begins with the three bytes of ``prefix``."""
     return f"{prefix}:{secrets.token_bytes(3).hex(':')}"
 
 
@@ -62,7 +62,10 @@ def new_seed(
     authorized_key: str = "",
     root_password: str = "",
 ) -> Seed:
-    """A seed for the NIC with ``mac``, with a fresh instance id (cloud-init acts once per id)."""
+    """Return a seed for the NIC with ``mac``.
+
+    Its instance id is new: cloud-init runs once per id.
+    """
     return Seed(
         instance_id=f"i-{secrets.token_hex(8)}",
         nonce=secrets.token_hex(16),
@@ -77,7 +80,7 @@ def new_seed(
 
 
 def user_data(seed: Seed) -> str:
-    """The user-data of every form: cloud-init is to call, and who is let in."""
+    """Return the user-data of every form: the calls of cloud-init, and the logins."""
     net = seed.network
     return (
         _USER_DATA.format(
@@ -89,7 +92,7 @@ def user_data(seed: Seed) -> str:
     )
 
 
-# The second call is made from the background: cloud-init is not over while this runs.
+# A background process makes the second call: cloud-init has not ended while this runs.
 _USER_DATA = """\
 #cloud-config
 phone_home:
@@ -109,15 +112,15 @@ runcmd:
     END
 """
 
-# Names of users differ from one distribution to the next; root's does not. Without the first line
-# cloud-init puts a command before root's key that says to log in as somebody else.
+# The default user's name differs between distributions; root's does not. Without the first line
+# cloud-init puts a command before root's key that tells to log in as another user.
 _LOGIN = """\
 disable_root: false
 ssh_authorized_keys:
   - {key}
 """
 
-# The list is what every cloud-init knows; 22.2 has another way beside it.
+# Every cloud-init knows "list"; since 22.2 there is also "users".
 _CONSOLE_LOGIN = """\
 chpasswd:
   expire: false

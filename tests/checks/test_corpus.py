@@ -56,7 +56,7 @@ def unpacked(name: str, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", _RIGHT)
-def test_what_is_said_of_the_file(tmp_path: Path, name: str) -> None:
+def test_the_findings_about_each_file_of_the_corpus(tmp_path: Path, name: str) -> None:
     facts = examine(str(unpacked(name, tmp_path)), load_profile("contabo"), inside=False)
     assert {row.id for row in facts.findings} == _RIGHT[name]
 
@@ -79,7 +79,7 @@ _PREDICTED = {
 
 
 @pytest.mark.parametrize("name", _PREDICTED)
-def test_what_is_predicted_of_the_disk(tmp_path: Path, name: str) -> None:
+def test_the_prediction_for_each_disk_of_the_corpus(tmp_path: Path, name: str) -> None:
     image = unpacked(name, tmp_path)
     if image.suffix != ".qcow2":
         raw, image = image, tmp_path / "disk.qcow2"

@@ -110,7 +110,7 @@ def vmdk(tmp_path: Path) -> Path:
     return path
 
 
-def test_what_one_provider_takes_and_harness_does_not_look_into(vmdk: Path) -> None:
+def test_a_format_that_only_the_provider_takes_is_refused(vmdk: Path) -> None:
     assert [row[0] for row in gated(vmdk, "contabo")] == ["format.unsupported"]
     with pytest.raises(UsageError, match="qemu-img convert") as caught:
         gated(vmdk, "digitalocean")
@@ -134,7 +134,7 @@ def test_an_archive_that_it_does_not_unpack(tmp_path: Path) -> None:
     assert "unpacks gzip and bzip2 only" in statement
 
 
-def test_a_limit_that_is_not_known_is_none(tmp_path: Path) -> None:
+def test_an_unknown_limit_is_no_limit(tmp_path: Path) -> None:
     path = tmp_path / "disk.qcow2"
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "400G"], check=True)
     assert "size.over-limit" in [row[0] for row in gated(path, "contabo")]

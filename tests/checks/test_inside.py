@@ -308,7 +308,7 @@ def test_an_encrypted_disk(tmp_path: Path) -> None:
         ("", "UUID=0badc0de-2 none swap sw 0 0\n", True, []),
     ],
 )
-def test_names_of_devices(
+def test_a_wrong_device_name_of_a_disk_is_found(
     linux: Linux, cmdline: str, fstab: str, will_boot: bool, ids: list[str]
 ) -> None:
     if cmdline:

@@ -95,7 +95,7 @@ def test_a_second_stage_may_bring_it(tmp_path: Path) -> None:
     assert len(facts.prediction.unknown) == 3
 
 
-def test_without_any_of_it_the_disk_is_not_seen(tmp_path: Path) -> None:
+def test_a_driver_that_nothing_can_provide_is_missing(tmp_path: Path) -> None:
     facts = look(small(tmp_path, "virtio_pci", "sd_mod"))
     assert linux_rows(facts) == _MISSING
     row = next(row for row in facts.findings if row.id == _MISSING[0])
@@ -190,7 +190,7 @@ def test_a_link_is_not_fetched_for_it(tmp_path: Path) -> None:
     assert facts.prediction.unknown
 
 
-def test_nothing_is_said_of_what_is_no_linux(tmp_path: Path) -> None:
+def test_an_iso_without_linux_has_no_driver_findings(tmp_path: Path) -> None:
     for number, path in enumerate(("usr/freebsd-dist/MANIFEST", "readme.txt")):
         work = tmp_path / str(number)
         work.mkdir()

@@ -44,7 +44,7 @@ def test_a_sound_link_has_no_findings() -> None:
         ({"private": "192.168.1.7"}, "url.private-address", "192.168.1.7"),
     ],
 )
-def test_what_a_provider_would_stumble_over(wrong: dict[str, Any], found: str, said: str) -> None:
+def test_a_link_that_may_fail_at_the_provider(wrong: dict[str, Any], found: str, said: str) -> None:
     (row,) = check_link(replace(SOUND, **wrong))
     assert row.id == found
     assert said in row.statement

@@ -158,7 +158,7 @@ def test_the_image_that_is_marked_starts(tmp_path: Path, bare: Path, driven: Pat
         (service("vioscsi", 0, VIOSCSI) + DATABASE.format(device=1004), ("VioSCSI.SYS",), False),
     ],
 )
-def test_a_driver_by_halves_is_none(
+def test_a_partly_installed_driver_counts_as_missing(
     tmp_path: Path, registry: str, files: tuple[str, ...], *, missing: bool
 ) -> None:
     root = windows(tmp_path / "root", hive(WINDOWS_10), registry, *files)

@@ -36,4 +36,4 @@ def spec(folder: Path) -> MachineSpec:
 
 
 def iso_spec(folder: Path) -> MachineSpec:
-    return replace(spec(folder), image=None, iso=folder / "disc.iso")
+    return replace(spec(folder), image=None, iso=folder / "installer.iso")

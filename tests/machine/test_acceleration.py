@@ -20,7 +20,7 @@ def test_the_boot_sector_is_what_its_source_assembles_to(tmp_path: Path) -> None
     assert (tmp_path / "out").read_bytes() == folder.joinpath("long_mode.bin").read_bytes()
 
 
-def test_the_error_is_told_and_not_the_assertion_after_it() -> None:
+def test_the_probe_reports_the_error_and_not_the_assertion() -> None:
     said = (
         "qemu-system-x86_64: error: failed to set MSR 0x10a to 0x69\n"
         "qemu-system-x86_64: ../../kvm.c:3183: kvm_buf_set_msrs: Assertion `ret == n' failed.\n"
@@ -54,9 +54,7 @@ def test_a_speed_is_remembered_unless_the_host_was_busy_then(
 
 
 @pytest.mark.boot
-def test_a_cache_that_is_garbage_is_not_believed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_invalid_cache_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     cache = tmp_path / "harness" / "acceleration.json"
     cache.parent.mkdir()

@@ -19,7 +19,7 @@ def is_error_of_this_host(ran: Ran, cause: str) -> bool:
     return (ran.status, ran.result["outcome"], ran.result["cause"]) == (4, "error", cause)
 
 
-def test_nobody_answers(verify: Verify, tiny: Path) -> None:
+def test_an_unreachable_libvirt_is_a_fault_of_the_host(verify: Verify, tiny: Path) -> None:
     pytest.importorskip("libvirt")
     uri = "qemu+unix:///system?socket=/nowhere"
     ran = verify(tiny, "--backend", "libvirt", "--connect", uri)
@@ -29,7 +29,7 @@ def test_nobody_answers(verify: Verify, tiny: Path) -> None:
     assert list(ran.scratch.iterdir()) == []
 
 
-def test_nobody_answers_at_the_other_end_of_ssh(verify: Verify, tiny: Path) -> None:
+def test_an_unreachable_ssh_host_is_a_fault_of_the_host(verify: Verify, tiny: Path) -> None:
     uri = "qemu+ssh://root@127.0.0.1:1/system"
     ran = verify(tiny, "--backend", "libvirt", "--connect", uri)
     assert is_error_of_this_host(ran, "host.libvirt-unreachable")

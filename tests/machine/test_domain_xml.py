@@ -23,7 +23,7 @@ def words(root: ElementTree.Element) -> list[str]:
     return [row.attrib["value"] for row in root.iterfind(f"{QEMU}commandline/{QEMU}arg")]
 
 
-def test_what_is_in_the_machine_is_said_by_the_same_arguments() -> None:
+def test_the_domain_has_the_same_qemu_arguments() -> None:
     said = words(domain(domain_xml(spec(X), endpoints(X), PLACE)))
     arguments = machine_args(spec(X), endpoints(X))
     assert said[: len(arguments)] == arguments
@@ -36,7 +36,7 @@ def test_how_the_process_runs_is_left_to_libvirt() -> None:
     assert {"-S", "-accel", "-sandbox", "-name", "-display", "-nodefaults"}.isdisjoint(said)
 
 
-def test_libvirt_puts_in_nothing_of_its_own() -> None:
+def test_libvirt_adds_no_devices() -> None:
     devices = domain(domain_xml(spec(X), endpoints(X), PLACE)).find("devices")
     assert devices is not None
     assert [(row.tag, row.attrib) for row in devices] == [
@@ -60,7 +60,7 @@ def test_qemu_is_ours_on_a_libvirt_of_the_system_and_no_file_changes_its_owner()
     assert domain(domain_xml(spec(X), endpoints(X), PLACE)).find("seclabel") is None
 
 
-def test_under_tcg_the_processors_take_turns_on_one() -> None:
+def test_under_tcg_all_processors_share_one_of_the_host() -> None:
     root = domain(domain_xml(spec(X), endpoints(X), replace(PLACE, processor=3)))
     assert [row.attrib for row in root.iterfind("cputune/vcpupin")] == [
         {"vcpu": "0", "cpuset": "3"},
@@ -83,7 +83,7 @@ def test_a_path_is_text_and_no_markup() -> None:
 
 
 @pytest.mark.parametrize("make", [spec, iso_spec])
-def test_it_is_what_libvirt_calls_a_domain(tmp_path: Path, make: object) -> None:
+def test_the_xml_is_valid_for_libvirts_schema(tmp_path: Path, make: object) -> None:
     program = shutil.which("virt-xml-validate")
     if program is None or shutil.which("xmllint") is None:
         pytest.skip("virt-xml-validate is not installed")

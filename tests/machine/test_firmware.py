@@ -59,7 +59,7 @@ def test_the_first_name_wins_whatever_its_folder(host: Host) -> None:
     assert host.found() == "usr-50-b.json.code"
 
 
-def test_of_one_name_the_users_own_wins(host: Host) -> None:
+def test_the_users_descriptor_hides_another_of_the_same_name(host: Host) -> None:
     host.describe("usr/50-a.json")
     host.describe("etc/50-a.json")
     assert host.found() == "etc-50-a.json.code"
@@ -67,7 +67,7 @@ def test_of_one_name_the_users_own_wins(host: Host) -> None:
     assert host.found() == "user-50-a.json.code"
 
 
-def test_an_empty_file_takes_another_away(host: Host) -> None:
+def test_an_empty_descriptor_hides_another_of_the_same_name(host: Host) -> None:
     host.describe("usr/50-a.json")
     host.describe("usr/60-b.json")
     (host.folder / "etc" / "50-a.json").write_text("")
@@ -90,34 +90,34 @@ def test_an_empty_file_takes_another_away(host: Host) -> None:
         {"features": 7},
     ],
 )
-def test_what_does_not_suit_is_passed_over(host: Host, other: dict[str, Any]) -> None:
+def test_an_unsuitable_firmware_is_skipped(host: Host, other: dict[str, Any]) -> None:
     host.describe("usr/40-a.json", **other)
     host.describe("usr/50-b.json")
     assert host.found() == "usr-50-b.json.code"
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "7", '"x"', "\ufeff{}", '{"mapping": ' * 10_000])
-def test_what_is_no_descriptor_is_passed_over(host: Host, text: str) -> None:
+def test_a_file_that_is_no_descriptor_is_skipped(host: Host, text: str) -> None:
     (host.folder / "usr" / "40-a.json").write_text(text, encoding="utf-8")
     host.describe("usr/50-b.json")
     assert host.found() == "usr-50-b.json.code"
 
 
-def test_a_firmware_whose_files_are_gone_is_passed_over(host: Host) -> None:
+def test_a_firmware_without_its_files_is_skipped(host: Host) -> None:
     host.describe("usr/50-a.json")
     host.describe("usr/60-b.json")
     (host.folder / "usr-50-a.json.vars").unlink()
     assert host.found() == "usr-60-b.json.code"
 
 
-def test_one_without_secure_boot_comes_first(host: Host) -> None:
+def test_a_firmware_without_secure_boot_is_preferred(host: Host) -> None:
     host.describe("usr/50-a.json", features=["secure-boot"])
     assert host.found() == "usr-50-a.json.code"
     host.describe("usr/60-b.json")
     assert host.found() == "usr-60-b.json.code"
 
 
-def test_secure_boot_wants_keys_and_is_told_of_smm(host: Host) -> None:
+def test_secure_boot_needs_enrolled_keys_and_smm(host: Host) -> None:
     host.describe("usr/40-a.json", features=["requires-smm", "secure-boot"])
     host.describe("usr/50-b.json")
     with pytest.raises(HostError, match="no UEFI firmware with Secure Boot on for the machine"):

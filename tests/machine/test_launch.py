@@ -14,7 +14,7 @@ from tests.program import harness
 DOCUMENT = Path(__file__).parents[2] / "docs" / "verify.md"
 
 
-def test_without_a_word_harness_starts_qemu_itself() -> None:
+def test_qemu_is_the_default_backend() -> None:
     assert choose_backend("qemu", None) == Backend("qemu", "")
     with pytest.raises(UsageError, match="--connect: is for --backend libvirt"):
         choose_backend("qemu", "qemu:///system")

@@ -223,7 +223,7 @@ def booting(
     return process, run_dir
 
 
-def test_a_libvirtd_that_is_killed_is_not_the_images_fault(
+def test_a_killed_libvirtd_is_a_fault_of_the_host(
     booting: tuple[subprocess.Popen[str], Path], scratch: Path, libvirtd: Libvirtd
 ) -> None:
     process, run_dir = booting

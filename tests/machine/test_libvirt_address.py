@@ -24,7 +24,7 @@ def test_root_has_the_libvirt_of_the_system_others_their_own(
         ("qemu+ssh://me@host:2222/system?keyfile=/k", True),
     ],
 )
-def test_addresses_that_are_taken(uri: str, is_remote: bool) -> None:
+def test_valid_addresses_are_accepted(uri: str, is_remote: bool) -> None:
     address = choose_libvirt_address(uri)
     assert (address, Backend("libvirt", address).is_remote) == (uri, is_remote)
 
@@ -42,7 +42,7 @@ def test_addresses_that_are_taken(uri: str, is_remote: bool) -> None:
         "qemu+ssh://host:ssh/system",
     ],
 )
-def test_addresses_that_cannot_be_meant(uri: str) -> None:
+def test_invalid_addresses_are_refused(uri: str) -> None:
     with pytest.raises(UsageError, match="--connect"):
         choose_libvirt_address(uri)
 

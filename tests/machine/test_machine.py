@@ -68,7 +68,7 @@ def test_the_end_of_qemu_has_its_status_and_its_last_words(ask: Ask) -> None:
     assert (ended.status, ended.words, has_ended, cpu_s) == (3, ("one", "two"), True, 0.0)
 
 
-def test_one_that_is_gone_answers_with_a_fault_of_the_host(ask: Ask) -> None:
+def test_a_lost_qemu_is_a_fault_of_the_host(ask: Ask) -> None:
     async def after_the_end(machine: Machine) -> None:
         await machine.power_on()
         await machine.ended()
@@ -78,14 +78,14 @@ def test_one_that_is_gone_answers_with_a_fault_of_the_host(ask: Ask) -> None:
         ask(after_the_end, guest=[["die", "", 1]])
 
 
-def test_what_it_was_made_from_is_kept(ask: Ask) -> None:
+def test_the_definition_of_the_machine_is_kept(ask: Ask) -> None:
     async def origin(machine: Machine) -> str:
         return machine.origin.text
 
     assert "-netdev user,id=net" in ask(origin)
 
 
-def test_only_the_last_lines_of_what_it_said_are_kept(tmp_path: Path) -> None:
+def test_only_the_last_lines_of_qemus_output_are_kept(tmp_path: Path) -> None:
     log = tmp_path / "qemu.stderr"
     assert last_words(log) == ()
     log.write_bytes("\n".join(map(str, range(9))).encode() + b"\n\xff\n")

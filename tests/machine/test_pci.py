@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.machine.pci import place, root_ports, slot_after
+from harness.machine.pci import address_properties, root_ports, slot_after
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ from harness.machine.pci import place, root_ports, slot_after
     ],
 )
 def test_a_device_is_on_the_root_bus_or_behind_a_port(address: str, properties: str) -> None:
-    assert place(address) == properties
+    assert address_properties(address) == properties
 
 
 def test_without_a_bus_there_is_no_port() -> None:

@@ -85,10 +85,10 @@ def test_an_iso_is_a_read_only_cd_that_is_tried_after_an_empty_disk() -> None:
     disk, iso, seed = (json.loads(text) for text in values(args, "-blockdev"))
     assert disk["file"]["filename"] == "/x/overlay.qcow2"
     assert disk["backing"] is None
-    assert (iso["read-only"], iso["file"]["filename"]) == (True, "/x/disc.iso")
+    assert (iso["read-only"], iso["file"]["filename"]) == (True, "/x/installer.iso")
     assert seed["file"]["filename"] == "/x/seed.iso"
     devices = values(args, "-device")
-    assert "ide-cd,bus=ide.0,id=disc,drive=disc,bootindex=2" in devices
+    assert "ide-cd,bus=ide.0,id=iso,drive=iso,bootindex=2" in devices
     assert any(word.startswith("scsi-hd,") and "bootindex=1" in word for word in devices)
     assert sum("bootindex" in word for word in devices) == 2
 
@@ -152,7 +152,9 @@ def test_a_root_port_keeps_out_of_a_slot_that_is_named() -> None:
 
 
 def test_the_drives_of_a_q35_have_a_port_of_its_ahci_each() -> None:
-    machine = replace(q35_spec(Path("/x")), image=None, iso=Path("/x/disc.iso"), disk_bus="sata")
+    machine = replace(
+        q35_spec(Path("/x")), image=None, iso=Path("/x/installer.iso"), disk_bus="sata"
+    )
     devices = values(qemu_args(machine, endpoints(Path("/x"))), "-device")
     ports = [word.split(",")[:2] for word in devices if word.startswith("ide-")]
     assert sorted(ports) == [

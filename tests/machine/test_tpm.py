@@ -105,7 +105,7 @@ def test_without_swtpm_it_is_said_what_to_install(
     assert caught.value.remedy == "apt-get install --no-install-recommends swtpm"
 
 
-def test_one_that_ends_is_named_in_place_of_qemu(
+def test_a_tpm_that_ends_is_reported_instead_of_qemu(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     programs = tmp_path / "bin"

@@ -70,7 +70,7 @@ def probe(source: bytes = bytes(16)) -> bytes:
         (probe(source=GUEST_V6), "icmpv6", "2001:db8:113::10"),
     ],
 )
-def test_frames_are_told_apart(frame: bytes, kind: str, source: str) -> None:
+def test_each_kind_of_frame_is_recognised(frame: bytes, kind: str, source: str) -> None:
     read = read_frame(frame)
     assert (read.source_mac, read.kind, read.source) == (GUEST_MAC, kind, source)
 
@@ -110,5 +110,5 @@ def test_a_probe_says_which_address_is_about_to_be_taken() -> None:
     assert read_frame(probe()).target == "2001:db8:113::10"
 
 
-def test_a_probe_that_is_cut_short_is_something_else() -> None:
+def test_a_truncated_probe_is_not_a_probe() -> None:
     assert read_frame(probe()[:70]).kind == "other"

@@ -40,7 +40,7 @@ def test_the_transport_of_the_root_disk(root: str, transport: str, device: str) 
     assert (said.root_transport, said.root_device) == (transport, device)
 
 
-def test_what_else_it_says() -> None:
+def test_the_other_answers_of_the_guest_are_read() -> None:
     said = read_answer(ANSWER.format(root=SCSI))
     assert said.nics == (NicRecord("ens18", "00:50:56:00:00:01", "virtio_net"),)
     assert (said.kernel, said.os) == (
@@ -69,7 +69,7 @@ def test_a_hostile_answer_is_bounded_and_harmless(text: str) -> None:
     assert len(said.nics) <= 8
 
 
-def test_a_guest_that_never_answers_is_given_up_after_its_end(tmp_path: Path) -> None:
+def test_a_login_times_out_after_the_end_of_cloud_init(tmp_path: Path) -> None:
     seen = asyncio.run(_watched(tmp_path))
     assert [(row.event.channel, row.event.kind) for row in seen][-1] == ("ssh", "failed")
     assert "let nobody in" in seen[-1].event.reason

@@ -31,7 +31,7 @@ async def talk_for_ever(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -
     ("serve", "banner"),
     [(greet, b"SSH-2.0-OpenSSH_9.2\r\n"), (hang_up, b""), (talk_for_ever, b"x" * 256)],
 )
-def test_what_the_guest_says_first(serve: Serve, banner: bytes) -> None:
+def test_the_banner_of_the_guest_is_read(serve: Serve, banner: bytes) -> None:
     async def knocked() -> bytes:
         async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
             host, port = server.sockets[0].getsockname()
@@ -40,6 +40,6 @@ def test_what_the_guest_says_first(serve: Serve, banner: bytes) -> None:
     assert asyncio.run(knocked()) == banner
 
 
-def test_where_nobody_listens_there_is_no_answer() -> None:
+def test_a_closed_port_gives_no_banner() -> None:
     # The discard port of RFC 863, on loopback.
     assert asyncio.run(knock_once("127.0.0.1", 9)) == b""

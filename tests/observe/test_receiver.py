@@ -48,7 +48,7 @@ def test_calls_of_several_connections_on_one_stream(receiver, calls) -> None:
     assert [call.event.path for call in calls] == ["/a", "/b", "/c"]
 
 
-def test_what_is_no_http_is_passed_over(receiver, calls) -> None:
+def test_bytes_that_are_not_http_are_skipped(receiver, calls) -> None:
     assert receiver.feed(b"\x16\x03\x01\x00\xa5hello\r\n\r\n") == b""
     assert receiver.feed(b"garbage\r\n\r\n" + post("/after", "z=1")) != b""
     assert [call.event.path for call in calls] == ["/after"]
@@ -67,7 +67,7 @@ def test_headers_without_end_and_bodies_without_bound(receiver, calls) -> None:
     assert len(calls[-1].event.fields["a"]) == 4096
 
 
-def test_numbers_that_are_no_numbers(receiver, calls) -> None:
+def test_a_request_with_an_invalid_length_is_skipped(receiver, calls) -> None:
     receiver.feed(b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n")
     receiver.feed(b"POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n")
     receiver.feed(post("/good", ""))

@@ -18,5 +18,7 @@ _LINUX = "IDT=     fffffe0000000000 00000fff\nCR0=80050033 CR2=0\nEFER=000000000
         ("", "real", "low"),
     ],
 )
-def test_the_mode_and_whose_the_interrupt_table_is(registers: str, mode: str, table: str) -> None:
+def test_the_processor_mode_and_the_interrupt_table_are_read(
+    registers: str, mode: str, table: str
+) -> None:
     assert (read_cpu_mode(registers), read_interrupt_table(registers)) == (mode, table)

@@ -64,7 +64,7 @@ def test_a_command_that_does_not_end(tmp_path: Path) -> None:
         ran(tmp_path, "hang", timeout_s=2)
 
 
-def test_a_guest_that_says_too_much_is_left(tmp_path: Path) -> None:
+def test_too_much_output_ends_the_command(tmp_path: Path) -> None:
     with pytest.raises(ConnectionError, match="more than 16 MiB"):
         ran(tmp_path, "flood")
 

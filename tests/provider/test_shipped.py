@@ -30,7 +30,7 @@ def test_every_claim_has_a_source_and_a_date(name: str) -> None:
                 assert datetime.date(2015, 1, 1) < claim.date <= datetime.date(2026, 12, 31)
 
 
-def test_what_there_is() -> None:
+def test_the_shipped_profiles_are_listed() -> None:
     wanted = {"contabo", "digitalocean", "libvirt", "openstack", "proxmox"}
     assert wanted <= set(shipped_profiles())
     assert shipped_profiles()[0] == "contabo", "the default comes first"
@@ -44,7 +44,7 @@ def own(tmp_path: Path, old: str = "", new: str = "", base: str = "contabo") -> 
     return path
 
 
-def test_a_profile_of_ones_own(tmp_path: Path) -> None:
+def test_a_users_own_profile_is_read(tmp_path: Path) -> None:
     profile = read_profile(own(tmp_path, 'name = "contabo"', 'name = "cellar"'))
     assert profile.name == "cellar"
 
@@ -63,14 +63,14 @@ def test_a_profile_of_ones_own(tmp_path: Path) -> None:
         ("[images.formats]", "[images.form", "not TOML"),
     ],
 )
-def test_what_is_wrong_in_it_is_said(tmp_path: Path, old: str, new: str, said: str) -> None:
+def test_faults_of_a_users_profile_are_named(tmp_path: Path, old: str, new: str, said: str) -> None:
     path = own(tmp_path, old, new)
     with pytest.raises(UsageError, match=r"mine\.toml") as caught:
         read_profile(path)
     assert said in str(caught.value)
 
 
-def test_a_file_that_is_none(tmp_path: Path) -> None:
+def test_an_unreadable_profile_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
     (tmp_path / "large.toml").write_bytes(b"#" * (5 << 20))
     for path, said in (
@@ -101,7 +101,7 @@ def test_bios_takes_secure_boot_away() -> None:
     assert (bare.firmware.value, bare.secure_boot.value) == ("bios", False)
 
 
-def test_the_list_and_one_of_it() -> None:
+def test_providers_lists_all_and_shows_one() -> None:
     listed = harness("providers")
     assert listed.returncode == 0
     for name in shipped_profiles():
@@ -112,7 +112,7 @@ def test_the_list_and_one_of_it() -> None:
     assert "not known" in one.stdout
 
 
-def test_as_json() -> None:
+def test_providers_prints_json() -> None:
     assert parse_profile_json(harness("providers", "openstack", "--json").stdout)
     assert harness("providers", "--json").stdout.startswith("[")
 
@@ -131,7 +131,7 @@ def parse_profile_json(text: str) -> bool:
         (("check", "x", "--provider-file", "/nonexistent.toml"), "No such file"),
     ],
 )
-def test_what_is_typed_wrong(words: tuple[str, ...], said: str) -> None:
+def test_wrong_options_of_providers_are_refused(words: tuple[str, ...], said: str) -> None:
     done = harness(*words)
     assert done.returncode == 2
     assert said in done.stderr

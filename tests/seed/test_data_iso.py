@@ -4,7 +4,7 @@ from pathlib import Path
 from harness.seed.data_iso import write_data_iso
 
 
-def test_names_and_contents_are_those_that_were_given(tmp_path: Path) -> None:
+def test_the_iso_holds_the_given_files_under_their_names(tmp_path: Path) -> None:
     files = {"Autounattend.xml": b"<unattend/>", "user-data": b"#cloud-config\n", "empty": b""}
     iso = tmp_path / "answers.iso"
     write_data_iso("HARNESS", files, iso)
@@ -15,7 +15,7 @@ def test_names_and_contents_are_those_that_were_given(tmp_path: Path) -> None:
         assert {path.name: path.read_bytes() for path in out.iterdir()} == files
 
 
-def test_the_label_is_that_which_was_given(tmp_path: Path) -> None:
+def test_the_iso_has_the_given_label(tmp_path: Path) -> None:
     iso = tmp_path / "answers.iso"
     write_data_iso("OEMDRV", {"ks.cfg": b"text\n"}, iso)
     listing = subprocess.run(["isoinfo", "-d", "-i", iso], capture_output=True, text=True).stdout
