@@ -39,6 +39,7 @@ THIN = {
     "cli/options.py": "declares options; each command's test uses them",
     "cli/providers.py": "prints what report/profiles.py says",
     "host/masking.py": "three lines around signal masks, held in host/test_bugs.py",
+    "image/fs/node.py": "a protocol, held by the test of each reader",
     "machine/host_check.py": "data",
     "machine/spec.py": "data",
     "matrix/progress.py": "data",

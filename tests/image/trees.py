@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from harness.image.fs.filesystem import MAX_FILE_BYTES, Kind
+from harness.image.fs.node import MAX_FILE_BYTES, Kind
 from harness.image.fs.tree import Tree
 
 

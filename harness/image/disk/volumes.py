@@ -9,7 +9,8 @@ from typing import Any
 import pyvslvm
 
 from harness.image.disk.partitions import PartitionTable
-from harness.image.fs.filesystem import FileObject, Filesystem, Node, identify_filesystem
+from harness.image.fs.filesystem import FileObject, Filesystem, identify_filesystem
+from harness.image.fs.node import Node
 from harness.image.source import ImageSource, Window
 
 

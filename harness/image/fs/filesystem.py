@@ -1,4 +1,4 @@
-"""Filesystems inside an image: nodes, and the reader for each filesystem type.
+"""The table of filesystems, and the reader for each that has one.
 
 ext2/3/4, XFS and NTFS are read by libyal's libraries, btrfs by fs-explorer, FAT by our own reader.
 They parse untrusted bytes: this module is for the child process that :mod:`harness.examine.child`
@@ -12,7 +12,7 @@ import stat
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal
 
 import pyfsext
 import pyfsntfs
@@ -20,46 +20,14 @@ import pyfsxfs
 from fs_explorer import TargetNotFoundError, open_source
 
 from harness.image.fs.fat import FatEntry, FatVolume
+from harness.image.fs.node import MAX_FILE_BYTES, Identity, Kind, Node
 from harness.image.source import ImageSource
 
-Kind = Literal["file", "folder", "link", "other"]
 Role = Literal["files", "encrypted", "no files"]
 """``files`` and ``encrypted``: a system may be on it. ``no files``: it holds no system."""
 
-MAX_FILE_BYTES = 256 << 20
 _MAX_TARGET_BYTES = 4096
 _MAX_ENTRIES = 20_000
-
-
-class Node(Protocol):
-    """A file, folder or link. Its facts are untrusted."""
-
-    @property
-    def kind(self) -> Kind:
-        """The kind of the node."""
-
-    @property
-    def size_bytes(self) -> int:
-        """The size of a file."""
-
-    def names(self) -> list[str]:
-        """The names in a folder."""
-
-    def child(self, name: str) -> Node | None:
-        """The entry of a folder with this name."""
-
-    def read(self, limit_bytes: int = MAX_FILE_BYTES) -> bytes:
-        """The content of a file, ``limit_bytes`` at most."""
-
-    def target(self) -> str:
-        """The target of a link."""
-
-
-class Identity(NamedTuple):
-    """The UUID and label of a filesystem, as in boot configurations; "" where it has none."""
-
-    uuid: str
-    label: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import posixpath
 
-from harness.image.fs.filesystem import MAX_FILE_BYTES, Node
+from harness.image.fs.node import MAX_FILE_BYTES, Node
 
 _MAX_HOPS = 40  # the limit of Linux (path_resolution(7))
 _MAX_MATCHES = 512

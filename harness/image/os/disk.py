@@ -10,7 +10,7 @@ from harness.image.disk.partitions import PartitionTable, read_partitions
 from harness.image.disk.pe import pe_architecture, pe_is_signed
 from harness.image.disk.volumes import Volume, volumes
 from harness.image.fs.ext_checksums import ext_damage
-from harness.image.fs.filesystem import Node
+from harness.image.fs.node import Node
 from harness.image.fs.tree import Tree
 from harness.image.os.kernel import HEAD_BYTES
 from harness.image.os.linux import has_boot_entry, is_linux_root, read_linux

@@ -10,7 +10,7 @@ import posixpath
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from harness.image.fs.filesystem import MAX_FILE_BYTES, Kind
+from harness.image.fs.node import MAX_FILE_BYTES, Kind
 from harness.image.fs.tree import Tree
 from harness.image.iso.iso import (
     DriverSource,

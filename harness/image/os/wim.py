@@ -14,7 +14,7 @@ from pathlib import Path
 from harness.errors import FormatError
 from harness.host.limits import ProgramLimits, TooLongError, run_limited
 from harness.host.programs import find_program
-from harness.image.fs.filesystem import MAX_FILE_BYTES
+from harness.image.fs.node import MAX_FILE_BYTES
 
 # A boot.wim lists some 25 000 files in 2 MB.
 _LIMITS = ProgramLimits(

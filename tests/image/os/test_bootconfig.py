@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from harness.image.fs.filesystem import MAX_FILE_BYTES, Kind, Node
+from harness.image.fs.node import MAX_FILE_BYTES, Kind, Node
 from harness.image.fs.tree import Tree
 from harness.image.os.bootconfig import BootLoaderEntry, default_entry
 
