@@ -44,6 +44,7 @@ class Event:
 
     channel: ClassVar[str] = ""
     kind: ClassVar[str] = ""
+    use: ClassVar[str] = ""
 
 
 EVENTS: dict[tuple[str, str], type[Event]] = {}
@@ -53,12 +54,15 @@ _E = TypeVar("_E", bound=Event)
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
-def event(channel: str, kind: str) -> Callable[[type[_E]], type[_E]]:
-    """Make a class an event: a frozen, slotted dataclass that the registry knows."""
+def event(channel: str, kind: str, *, use: str = "") -> Callable[[type[_E]], type[_E]]:
+    """Make a class an event: a frozen, slotted dataclass that the registry knows.
+
+    ``use`` says what an event is for that the diagnosis does not take.
+    """
 
     def register(cls: type[_E]) -> type[_E]:
         cls = dataclass(frozen=True, slots=True)(cls)
-        cls.channel, cls.kind = channel, kind
+        cls.channel, cls.kind, cls.use = channel, kind, use
         EVENTS[channel, kind] = cls
         return cls
 
@@ -163,7 +167,7 @@ class ChecksEnd(Event):
     """The end of a run without a boot: the findings of the checks alone decide."""
 
 
-@event("run", "same-boot")
+@event("run", "same-boot", use="a run folder says which boot it repeats")
 class SameBoot(Event):
     """The boot that follows was recorded for another provider, whose machine is the same."""
 
@@ -227,7 +231,7 @@ class FirmwareLine(ConsoleText):
     """A line of the firmware's log (SeaBIOS and OVMF on the debug port 0x402)."""
 
 
-@event("firmware", "prompt")
+@event("firmware", "prompt", use="the console shows it; a line follows that counts")
 class FirmwarePrompt(ConsoleText):
     """An unfinished line of the firmware's log."""
 
@@ -239,12 +243,12 @@ class ConsoleFull(Event):
     max_bytes: int
 
 
-@event("serial", "full")
+@event("serial", "full", use="says why a log ends")
 class SerialFull(ConsoleFull):
     """The serial console said more than ``max_bytes``; what follows is not recorded."""
 
 
-@event("firmware", "full")
+@event("firmware", "full", use="says why a log ends")
 class FirmwareFull(ConsoleFull):
     """The firmware's log holds more than ``max_bytes``; what follows is not recorded."""
 
@@ -266,14 +270,14 @@ class ScreenText(Event):
     share: float = 1.0
 
 
-@event("screen", "shot")
+@event("screen", "shot", use="reports and the console show the picture")
 class Screenshot(Event):
     """A screenshot: the name of its PNG file in the run folder."""
 
     file: str
 
 
-@event("screen", "missing")
+@event("screen", "missing", use="says why there is no picture")
 class ScreenshotMissing(Event):
     """A screenshot that QEMU could not write, and its reason."""
 
@@ -289,7 +293,7 @@ class PowerOn(Event):
     """The first instruction of the guest: second 0 of the run."""
 
 
-@event("machine", "key")
+@event("machine", "key", use="shown while a boot goes on")
 class PromptAnswer(Event):
     """The answer to a question of an installer.
 
@@ -323,7 +327,7 @@ class DiskWrites(Event):
     written_bytes: int
 
 
-@event("iso", "reads")
+@event("iso", "reads", use="shown in the console; the clock takes it for a sign of life")
 class IsoReads(Event):
     """The bytes that the guest has read from the ISO since power-on."""
 
@@ -344,7 +348,7 @@ class CpuModeChange(Event):
     disk_read_bytes: int | None = None
 
 
-@event("cpu", "work")
+@event("cpu", "work", use="the clock takes it for a sign of life")
 class CpuWork(Event):
     """The share of one host processor that the machine took in the last five seconds (1 = all)."""
 
@@ -369,7 +373,7 @@ class Frame(Event):
     number: int = 0
 
 
-@event("network", "frames")
+@event("network", "frames", use="shown while a boot goes on")
 class FrameCount(Event):
     """The number of frames that the guest has sent since power-on."""
 
@@ -395,7 +399,7 @@ class Call(Event):
     fields: Mapping[GuestText, GuestText]
 
 
-@event("archive", "get")
+@event("archive", "get", use="says what an installation asked for")
 class ArchiveGet(Event):
     """A file that the guest asked of the package archive; 5000 at most.
 
@@ -471,7 +475,7 @@ class Quiet(Event):
     slowness: float
 
 
-@event("clock", "pause")
+@event("clock", "pause", use="the answers to prompts are given in it")
 class Pause(Event):
     """A silence that proves nothing, only long enough to answer a question in."""
 
@@ -525,7 +529,7 @@ class ImageChange(Event):
 # Further boots
 
 
-@event("counterfactual", "start")
+@event("counterfactual", "start", use="a matrix shows what is tried besides")
 class SecondBootStart(Event):
     """The start of one more boot with one thing changed, recorded in a folder of its own."""
 
@@ -543,7 +547,7 @@ class SecondBootResult(Event):
     statement: str
 
 
-@event("part", "start")
+@event("part", "start", use="a matrix shows which part of an installation is tried")
 class PartStart(Event):
     """The start of a part of an installation, recorded in a folder of its own."""
 
@@ -570,7 +574,7 @@ class PartResult(Event):
 # A person at the console
 
 
-@event("person", "typing")
+@event("person", "typing", use="the console shows it")
 class PersonTyping(Event):
     """Keys that a person typed on the serial line: how many bytes, and not which."""
 
@@ -585,14 +589,14 @@ class PersonAction(Event):
     said: str
 
 
-@event("person", "refused")
+@event("person", "refused", use="the console shows it")
 class PersonRefusal(Event):
     """The reason why the action before could not be done."""
 
     said: str
 
 
-@event("person", "answer")
+@event("person", "answer", use="the console shows it")
 class PersonAnswer(Event):
     """The answer of QEMU to a command of a person; 400 characters at most."""
 

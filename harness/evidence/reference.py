@@ -43,15 +43,17 @@ def reference() -> str:
 
 
 def _event(event_type: type[Event]) -> str:
-    return _section(f"{event_type.channel}/{event_type.kind}", event_type)
+    title = f"{event_type.channel}/{event_type.kind}"
+    use = f"No verdict depends on it: {event_type.use}." if event_type.use else ""
+    return _section(title, event_type, use)
 
 
 def _record(record_type: type) -> str:
     return _section(record_type.__name__, record_type)
 
 
-def _section(title: str, dataclass_type: type) -> str:
-    lines = [f"### {title}", "", *_words(dataclass_type), ""]
+def _section(title: str, dataclass_type: type, use: str = "") -> str:
+    lines = [f"### {title}", "", *_words(dataclass_type), "", *([use, ""] if use else [])]
     fields = list(_fields(dataclass_type))
     if fields:
         lines += ["| field | type |", "|---|---|", *fields, ""]
