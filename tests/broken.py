@@ -16,7 +16,7 @@ if "harness" in " ".join(sys.orig_argv):
 
 
 def with_bug(folder: Path, module: str, name: str) -> dict[str, str]:
-    """What to add to the environment of a program so that ``name`` of ``module`` raises."""
+    """Return an environment for a program in which ``name`` of ``module`` raises."""
     folder.mkdir(exist_ok=True)
     (folder / "sitecustomize.py").write_text(_BUG.format(module=module, name=name))
     return {"PYTHONPATH": str(folder), "XDG_STATE_HOME": str(folder / "state")}

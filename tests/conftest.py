@@ -17,7 +17,7 @@ from images.build import build
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-from tests.program import HARNESS, Ran
+from tests.program import HARNESS, ProgramRun
 
 pytest_plugins = ["tests.time_limits"]
 
@@ -35,17 +35,17 @@ def program_env(scratch: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def verify(tmp_path: Path, scratch: Path, program_env: dict[str, str]) -> Callable[..., Ran]:
+def verify(tmp_path: Path, scratch: Path, program_env: dict[str, str]) -> Callable[..., ProgramRun]:
     """Run ``harness verify --json`` and wait for it."""
 
-    def run(image: Path | str, *options: str) -> Ran:
+    def run(image: Path | str, *options: str) -> ProgramRun:
         run_dir = tmp_path / "run"
         words = [HARNESS, "verify", image, "--json", "--accel", "tcg", "--run-dir", run_dir]
         done = subprocess.run(
             [*words, *options], capture_output=True, text=True, env=program_env, check=False
         )
         assert "Traceback" not in done.stderr, done.stderr
-        return Ran(done.returncode, done.stdout, done.stderr, run_dir, scratch)
+        return ProgramRun(done.returncode, done.stdout, done.stderr, run_dir, scratch)
 
     return run
 

@@ -23,8 +23,8 @@ HARNESS = Path(sys.executable).with_name("harness")
 
 
 @dataclass(frozen=True)
-class Ran:
-    """What a run of the program gave."""
+class ProgramRun:
+    """The output and status of a run of the program."""
 
     status: int
     stdout: str
@@ -73,7 +73,7 @@ def _run_here(words: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(words, status, stdout.getvalue(), stderr.getvalue())
 
 
-def is_whole(ran: Ran) -> bool:
+def is_whole(ran: ProgramRun) -> bool:
     """Nothing is left, and the record alone comes to the same."""
     same = json.loads(replay(ran.run_dir).to_json()) == ran.result
     return same and machines_of(ran.scratch) == [] and list(ran.scratch.iterdir()) == []

@@ -27,7 +27,7 @@ PATHS = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 
 
 def scripts(path: Path) -> list[str]:
-    """What each job hands to a shell: one text for a step, or a job's lines."""
+    """Return the scripts of the jobs: one text for a step, or a job's lines."""
 
     def walk(node: Any) -> Iterator[str]:
         if isinstance(node, list):
@@ -51,13 +51,13 @@ def check(path: Path, schema: str) -> subprocess.CompletedProcess[str]:
 
 
 @PATHS
-def test_it_is_valid_by_the_schema_of_those_who_read_it(path: Path) -> None:
+def test_file_is_valid_by_its_schema(path: Path) -> None:
     done = check(path, FILES[path])
     assert done.returncode == 0, done.stdout
 
 
 @PATHS
-def test_the_schema_tells_what_is_wrong(path: Path, tmp_path: Path) -> None:
+def test_schema_rejects_an_invalid_file(path: Path, tmp_path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     wrong = tmp_path / path.name
     wrong.write_text(re.sub(r"(?m)^( *)(timeout-minutes|parallel): .*$", r"\1\2: [often]", text))
@@ -66,7 +66,7 @@ def test_the_schema_tells_what_is_wrong(path: Path, tmp_path: Path) -> None:
 
 
 @PATHS
-def test_its_scripts_are_scripts(path: Path) -> None:
+def test_scripts_are_valid_shell(path: Path) -> None:
     for script in scripts(path):
         plain = re.sub(r"\$\{\{.*?\}\}", "1", script)
         done = subprocess.run(
@@ -76,7 +76,7 @@ def test_its_scripts_are_scripts(path: Path) -> None:
 
 
 @PATHS
-def test_its_commands_know_their_options(path: Path) -> None:
+def test_commands_have_the_options_they_use(path: Path) -> None:
     commands = re.findall(
         r"harness (matrix|report|doctor)((?:[^\n]|\\\n)*)", "\n".join(scripts(path))
     )
@@ -91,7 +91,7 @@ def test_its_commands_know_their_options(path: Path) -> None:
 
 
 @PATHS
-def test_what_it_tries_is_there(path: Path) -> None:
+def test_files_that_are_used_exist(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     named = re.search(r"CATALOG: (\S+)", text)
     assert named

@@ -1,4 +1,4 @@
-"""What the pages about Python and pytest name is there, as they name it."""
+"""The pages about Python and pytest name only what exists."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def code_blocks(page: str) -> list[str]:
     return re.findall(r"^```python\n(.+?)^```", page, re.MULTILINE | re.DOTALL)
 
 
-def _is_there(words: list[str]) -> bool:
-    """Whether ``machine.serial.text`` is, of which these are the words."""
+def _exists(words: list[str]) -> bool:
+    """Tell whether a path such as ``machine.serial.text`` exists, given its names."""
     return all(
         name in _OWN.get(owner, set()) or hasattr(_KINDS[owner], name)
         for owner, name in itertools.pairwise(words)
@@ -38,7 +38,7 @@ def _is_there(words: list[str]) -> bool:
 
 
 @pytest.mark.parametrize("page", [PYTHON, PYTEST], ids=["python.md", "pytest.md"])
-def test_the_code_of_a_page_compiles_and_imports_what_is_there(page: str) -> None:
+def test_the_code_of_a_page_compiles_and_imports_what_exists(page: str) -> None:
     assert code_blocks(page)
     for block in code_blocks(page):
         for node in ast.walk(ast.parse(block)):
@@ -48,7 +48,7 @@ def test_the_code_of_a_page_compiles_and_imports_what_is_there(page: str) -> Non
 
 
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"\bharness(?:\.\w+)+", PYTHON + PYTEST))))
-def test_every_name_of_the_package_is_there(name: str) -> None:
+def test_every_name_of_the_package_exists(name: str) -> None:
     words = name.split(".")
     if len(words) == 2:
         assert hasattr(harness, words[1])
@@ -57,8 +57,8 @@ def test_every_name_of_the_package_is_there(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"\bmachine(?:\.\w+)+", PYTHON))))
-def test_every_attribute_of_a_machine_is_there(name: str) -> None:
-    assert _is_there(name.split("."))
+def test_every_attribute_of_a_machine_exists(name: str) -> None:
+    assert _exists(name.split("."))
 
 
 def test_calls_are_written_as_they_are_declared() -> None:

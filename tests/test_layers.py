@@ -81,7 +81,7 @@ def imported_modules(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("room", NOT_IMPORTED)
-def test_a_room_knows_nothing_of(room: str) -> None:
+def test_room_does_not_import_what_it_must_not_know(room: str) -> None:
     for path in (ROOT / room).rglob("*.py"):
         names = imported_modules(path)
         found = {
@@ -101,7 +101,7 @@ def test_the_rooms_are_those_of_the_list_and_few_modules_stand_beside_them() -> 
 
 
 @pytest.mark.parametrize("module", ["harness", "harness.pytest_plugin"])
-def test_what_everybody_imports_is_light(module: str) -> None:
+def test_package_and_plugin_import_little(module: str) -> None:
     code = f"import {module}, sys; print(*sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {name for name in done.stdout.split() if name.startswith("harness.")}

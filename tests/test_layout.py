@@ -1,4 +1,4 @@
-"""Where things are looked for: the test of a module, and what the modules of tests may import."""
+"""The layout of the tests: each module has its test, and tests import nothing from tests."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def _wanting() -> list[str]:
     return names
 
 
-def test_a_module_has_its_test_where_it_is_looked_for() -> None:
+def test_module_has_a_test_of_its_name() -> None:
     wanting = set(_wanting()) - THIN.keys() - ELSEWHERE.keys()
     assert not wanting, "give each a test file of its name, in the folder of its name"
 

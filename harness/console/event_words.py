@@ -85,6 +85,6 @@ def event_words(event: QmpEvent) -> str:
 
 
 def person_words(event: PersonAction | PersonRefusal | PersonAnswer) -> str:
-    """Return what a person did, or what came of it, as one safe line."""
+    """Return the action of a person, or its effect, as one safe line."""
     what = event.action if isinstance(event, PersonAction) else event.kind
     return printable(f"{what}: {event.said}" if event.said else what, _TEXT_CHARS)

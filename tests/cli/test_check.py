@@ -92,7 +92,7 @@ def test_an_iso_is_described(tmp_path: Path) -> None:
         (("--install",), "the disc has none of these pairs"),
     ],
 )
-def test_what_cannot_be_asked_of_an_iso_is_said_at_once(
+def test_option_for_disks_is_refused_for_an_iso(
     tmp_path: Path, options: tuple[str, ...], said: str
 ) -> None:
     folder = tree(tmp_path / "t", "install.amd/vmlinuz")
@@ -137,7 +137,7 @@ def test_verify_refuses_a_link_before_the_download(server: Server, tmp_path: Pat
     assert not (tmp_path / "harness" / "downloads").exists()
 
 
-def test_verify_tells_of_a_checksum_that_does_not_hold(server: Server, tmp_path: Path) -> None:
+def test_verify_reports_a_wrong_checksum(server: Server, tmp_path: Path) -> None:
     env = {"XDG_CACHE_HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path)}
     done = harness("verify", server.url("disk.qcow2"), "--json", "--sha256", "0" * 64, env=env)
     assert (done.returncode, json.loads(done.stdout)["cause"]) == (1, "url.checksum-mismatch")
@@ -151,7 +151,7 @@ def test_verify_tells_of_a_checksum_that_does_not_hold(server: Server, tmp_path:
         ("OTHER", "url.no-checksum", "does not name disk.qcow2"),
     ],
 )
-def test_verify_holds_a_download_against_a_named_list(
+def test_verify_compares_a_download_with_a_named_list(
     server: Server, tmp_path: Path, sums: str, cause: str, said: str
 ) -> None:
     server.files["SUMS"] = b"0" * 128 + b"  disk.qcow2\n"
@@ -180,7 +180,7 @@ def test_verify_holds_a_download_against_a_named_list(
         (("explain", "zzz"), "no such finding"),
     ],
 )
-def test_wrong_usage(words: tuple[str, ...], said: str) -> None:
+def test_wrong_options_are_refused(words: tuple[str, ...], said: str) -> None:
     done = harness(*words)
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr
@@ -264,7 +264,7 @@ def test_a_host_without_a_network_is_not_the_links_fault(tmp_path: Path) -> None
     assert (result["outcome"], result["cause"]) == ("error", "host.no-network")
 
 
-def test_what_lies_beside_an_image_is_not_imported(tmp_path: Path) -> None:
+def test_module_beside_an_image_is_not_imported(tmp_path: Path) -> None:
     """An image comes in a folder of a stranger, and that is where a person may stand."""
     image = tmp_path / "disk.qcow2"
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", image, "8M"], check=True)

@@ -34,7 +34,7 @@ def console(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
         (["--web"], "no-such-image"),
     ],
 )
-def test_one_sentence_for_what_cannot_be(words: list[str], said: str) -> None:
+def test_impossible_option_is_one_sentence(words: list[str], said: str) -> None:
     done = console(*words)
     assert done.returncode == 2
     assert said in done.stderr
@@ -42,7 +42,7 @@ def test_one_sentence_for_what_cannot_be(words: list[str], said: str) -> None:
     assert done.stdout == ""
 
 
-def test_without_the_bundle_it_says_how_to_make_it(tmp_path: Path) -> None:
+def test_missing_bundle_names_the_command_to_build_it(tmp_path: Path) -> None:
     package = Path(harness.__file__).parent
     left_out = shutil.ignore_patterns("bundle", "node_modules", "__pycache__")
     shutil.copytree(package, tmp_path / "harness", ignore=left_out)

@@ -21,7 +21,9 @@ def image(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("words", [("-v", "check"), ("check", "-v")])
-def test_before_the_command_and_after_it(image: Path, words: tuple[str, ...]) -> None:
+def test_verbose_option_works_before_and_after_the_command(
+    image: Path, words: tuple[str, ...]
+) -> None:
     done = harness(*words, image)
     assert done.returncode == 1
     assert f"INFO    harness.examine.image_report: {image} does not pass" in done.stderr
@@ -29,24 +31,24 @@ def test_before_the_command_and_after_it(image: Path, words: tuple[str, ...]) ->
 
 
 @pytest.mark.parametrize("words", [("-vv", "check"), ("-v", "check", "-v"), ("check", "-vv")])
-def test_twice_is_all_of_it(image: Path, words: tuple[str, ...]) -> None:
+def test_verbose_twice_shows_debug_lines(image: Path, words: tuple[str, ...]) -> None:
     assert "DEBUG   harness.cli.main: harness " in harness("-vv", *words, image).stderr
 
 
-def test_the_environment_asks_for_it(image: Path) -> None:
+def test_environment_variable_shows_the_log(image: Path) -> None:
     assert "INFO" in harness("check", image, env={"HARNESS_LOG": "info"}).stderr
     done = harness("check", image, env={"HARNESS_LOG": "loud"})
     assert done.returncode == 2
     assert "HARNESS_LOG=loud: is no level" in done.stderr
 
 
-def test_nothing_is_said_by_default_and_json_stays_alone(image: Path) -> None:
+def test_log_is_silent_by_default_and_off_stdout(image: Path) -> None:
     assert harness("check", image).stderr == ""
     done = harness("check", "-vv", "--json", image)
     assert json.loads(done.stdout)["outcome"] == "fail"
 
 
-def test_every_command_takes_it() -> None:
+def test_every_command_has_the_verbose_option() -> None:
     for command in ("check", "console", "doctor", "matrix", "providers", "replay", "verify"):
         assert "-v, --verbose" in harness(command, "--help").stdout
 

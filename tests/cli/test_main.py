@@ -1,4 +1,4 @@
-"""What is typed wrong, and files that are no images: one sentence, the right status."""
+"""Wrong options, and files that are not images: one sentence, the right status."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_wrong_usage_is_one_sentence_and_status_2(words: tuple[str, ...], said: 
     assert done.stdout == ""
 
 
-def test_a_pipe_does_not_hold_the_program(tmp_path: Path) -> None:
+def test_closed_pipe_ends_the_program(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     done = harness("verify", tmp_path / "pipe")
     assert done.returncode == 2
@@ -60,7 +60,7 @@ def test_a_pipe_does_not_hold_the_program(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
+def test_unreadable_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "secret.qcow2"
     path.write_bytes(b"QFI\xfb")
     path.chmod(0)
@@ -124,7 +124,7 @@ def test_verify_without_qemu_says_what_to_install(tmp_path: Path) -> None:
     assert "apt-get install --no-install-recommends qemu-system-x86" in done.stderr
 
 
-def test_a_check_does_not_wait_for_what_it_does_not_need() -> None:
+def test_check_imports_no_module_that_boots() -> None:
     code = "import sys, harness.cli.main, harness.cli.check; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())

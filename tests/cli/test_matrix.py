@@ -81,7 +81,7 @@ def came(folder: Path, *words: str, status: int) -> dict[str, dict[str, Any]]:
     return {row["name"]: row for row in json.loads(done.stdout)["tried"]}
 
 
-def test_each_image_is_held_against_its_catalog(folder: Path) -> None:
+def test_each_image_is_compared_with_its_catalog(folder: Path) -> None:
     other = BROKEN.replace("header-only", "other", 1).replace("qcow2.malformed", "qcow2.corrupt")
     rows = came(folder, str(written(folder, BROKEN, other)), status=1)
     assert rows["header-only"]["judgement"] == "right"
@@ -91,7 +91,7 @@ def test_each_image_is_held_against_its_catalog(folder: Path) -> None:
     assert json.loads((run_dir / "result.json").read_text())["cause"] == "qcow2.malformed"
 
 
-def test_what_cannot_be_had_costs_its_own_row_only(folder: Path) -> None:
+def test_missing_image_costs_its_own_row_only(folder: Path) -> None:
     gone = '[[image]]\nname = "gone"\nfile = "gone.qcow2"\n'
     link = '[[image]]\nname = "link"\nurl = "http://127.0.0.1:9/a.qcow2"\n'
     path = written(folder, gone, BROKEN, link, recipes=("fails", "says-nothing"))
@@ -116,7 +116,7 @@ def test_only_an_error_is_tried_again(folder: Path) -> None:
     assert not rows["once"]["result"]["image"]["location"].startswith("/")
 
 
-def test_the_first_that_is_not_right_ends_a_matrix_that_shall_fail_fast(folder: Path) -> None:
+def test_fail_fast_ends_the_matrix_at_the_first_wrong_row(folder: Path) -> None:
     row = BROKEN.replace("header-only", "first", 1).replace("qcow2.malformed", "qcow2.corrupt")
     path = written(folder, row, BROKEN, recipes=("sleeps",))
     rows = came(folder, str(path), "--fail-fast", "-j", "1", status=1)
@@ -125,9 +125,7 @@ def test_the_first_that_is_not_right_ends_a_matrix_that_shall_fail_fast(folder: 
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_with_what_is_known_and_a_second_start_goes_on(
-    folder: Path, number: signal.Signals
-) -> None:
+def test_signal_ends_the_matrix_and_resume_goes_on(folder: Path, number: signal.Signals) -> None:
     path = written(folder, BROKEN, recipes=("sleeps",))
     words = [HARNESS, "matrix", path, "--accel", "tcg", "--report-dir", "out", "-j", "2"]
     process = subprocess.Popen(words, cwd=folder, stderr=subprocess.PIPE, text=True)
@@ -171,12 +169,12 @@ def test_a_matrix_that_is_killed_leaves_nothing_at_work(folder: Path) -> None:
         ([], "Missing argument"),
     ],
 )
-def test_wrong_usage(folder: Path, words: list[str], said: str) -> None:
+def test_wrong_options_are_refused(folder: Path, words: list[str], said: str) -> None:
     written(folder, BROKEN)
     assert said in run(folder, *words, status=2).stderr
 
 
-def test_what_would_be_tried_can_be_listed(folder: Path) -> None:
+def test_list_option_prints_the_images(folder: Path) -> None:
     path = written(folder, BROKEN, recipes=("fails",))
     done = run(folder, str(path), "--list", "--select", "!tag:broken", status=0)
     assert done.stdout == "fails: recipe fails\n"

@@ -36,7 +36,7 @@ def report(program_env: dict[str, str]) -> Report:
     return run
 
 
-def test_all_at_once(tmp_path: Path, report: Report) -> None:
+def test_all_formats_at_once(tmp_path: Path, report: Report) -> None:
     runs = [unpack(name, tmp_path) for name in ("grub-rescue", "healthy-tiny")]
     files = {kind: tmp_path / f"report.{kind}" for kind in ("html", "junit", "markdown")}
     words = [word for kind, path in files.items() for word in (f"--{kind}", path)]
@@ -53,14 +53,14 @@ def test_all_at_once(tmp_path: Path, report: Report) -> None:
     ]
 
 
-def test_a_summary_without_options(tmp_path: Path, report: Report) -> None:
+def test_summary_is_printed_without_options(tmp_path: Path, report: Report) -> None:
     done = report(unpack("grub-rescue", tmp_path))
     assert done.returncode == 0
     assert "grub-rescue  FAIL boot.loader-failed" in done.stdout
     assert "The image is not as expected." in done.stdout
 
 
-def test_on_github(tmp_path: Path, report: Report) -> None:
+def test_github_gets_summary_and_annotations(tmp_path: Path, report: Report) -> None:
     run, summary = unpack("grub-rescue", tmp_path), tmp_path / "summary.md"
     at_github = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
     done = report(run, "--html", tmp_path / "report.html", **at_github)
@@ -79,7 +79,7 @@ def test_on_github(tmp_path: Path, report: Report) -> None:
         (["RUN", "--html", "none/a.html"], "none/a.html: cannot be written: No such file or "),
     ],
 )
-def test_what_cannot_be_meant(
+def test_contradictory_options_are_refused(
     tmp_path: Path, report: Report, words: list[str], sentence: str
 ) -> None:
     run = unpack("grub-rescue", tmp_path)

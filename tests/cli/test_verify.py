@@ -17,20 +17,20 @@ import pytest
 from harness.trial.replay import replay
 from images.build import build
 from tests.processes import machines_of, wait_for
-from tests.program import HARNESS, Ran
+from tests.program import HARNESS, ProgramRun
 from tests.server import serving
 
-Verify = Callable[..., Ran]
+Verify = Callable[..., ProgramRun]
 
 pytestmark = pytest.mark.boot
 
 
-def nothing_is_left(ran: Ran) -> bool:
+def nothing_is_left(ran: ProgramRun) -> bool:
     return machines_of(ran.scratch) == [] and list(ran.scratch.iterdir()) == []
 
 
-def decided_by_the_clock(ran: Ran) -> bool:
-    """Whether the last that was seen before the verdict was that nothing moved."""
+def decided_by_the_clock(ran: ProgramRun) -> bool:
+    """Tell whether the last event before the verdict was silence."""
     at_s = ran.result["timings_s"]["verdict"]
     decisive = [row for row in ran.evidence if round(row["t_s"], 3) == at_s]
     return any(row["channel"] == "clock" for row in decisive)
@@ -118,7 +118,7 @@ def test_a_file_system_without_a_boot_loader_fails_when_the_firmware_says_so(
         ("reboot", (), ("fail", "boot.reset-loop")),
     ],
 )
-def test_guests_that_misbehave(
+def test_misbehaving_guest_has_its_cause(
     verify: Verify, mode: str, options: tuple[str, ...], expected: tuple[str, str]
 ) -> None:
     ran = verify(build("tiny", f"tiny.mode={mode}"), *options)
@@ -225,7 +225,7 @@ def test_an_interrupted_run_leaves_a_judged_folder_and_nothing_else(
     process, run_dir = start(tiny, tmp_path, program_env)
     process.send_signal(number)
     stdout, stderr = process.communicate(timeout=60)
-    ran = Ran(process.returncode, stdout, stderr, run_dir, scratch)
+    ran = ProgramRun(process.returncode, stdout, stderr, run_dir, scratch)
     assert ran.status == status
     assert (ran.result["outcome"], ran.result["cause"]) == ("error", "host.interrupted")
     assert json.loads(replay(run_dir).to_json()) == ran.result
@@ -249,7 +249,7 @@ def test_a_qemu_that_dies_is_not_the_images_fault(
     process, run_dir = start(tiny, tmp_path, program_env)
     subprocess.run(["pkill", "-SEGV", "-f", f"qemu-system.*{scratch}"], check=True)
     stdout, stderr = process.communicate(timeout=60)
-    ran = Ran(process.returncode, stdout, stderr, run_dir, scratch)
+    ran = ProgramRun(process.returncode, stdout, stderr, run_dir, scratch)
     assert ran.status == 4
     assert (ran.result["outcome"], ran.result["cause"]) == ("error", "host.qemu-crashed")
     assert "Traceback" not in stderr

@@ -1,4 +1,4 @@
-"""Discs on real machines: what starts, what is typed to it, and what is said of it."""
+"""ISOs on real machines: how they start, the answers to their prompts, and the verdict."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from images.build import build
 from tests.corpus import CORPUS, needs_corpus
 from tests.image.isos import files, xorriso
 from tests.processes import wait_for
-from tests.program import HARNESS, Ran, is_whole
+from tests.program import HARNESS, ProgramRun, is_whole
 
-Verify = Callable[..., Ran]
+Verify = Callable[..., ProgramRun]
 
 pytestmark = pytest.mark.boot
 
@@ -27,15 +27,15 @@ GRUB_RESCUE = Path("/usr/lib/grub-rescue/grub-rescue-cdrom.iso")
 MEMTEST = Path("/usr/lib/memtest86+/memtest86+x64.iso")
 
 
-def observed(ran: Ran, channel: str, kind: str) -> list[dict[str, Any]]:
+def observed(ran: ProgramRun, channel: str, kind: str) -> list[dict[str, Any]]:
     return [row for row in ran.evidence if (row["channel"], row["kind"]) == (channel, kind)]
 
 
-def ids(ran: Ran) -> set[str]:
+def ids(ran: ProgramRun) -> set[str]:
     return {row["id"] for row in ran.result["findings"]}
 
 
-# Discs that hold no installer
+# ISOs without an installer
 
 
 def test_ipxe_asks_for_an_address_and_is_no_installer(verify: Verify) -> None:
@@ -64,12 +64,12 @@ def test_a_memory_test_runs_and_is_no_installer(verify: Verify, firmware: str) -
     assert is_whole(ran)
 
 
-# Discs that do not start
+# ISOs that do not start
 
 
 @pytest.mark.corpus
 @needs_corpus
-def test_a_loader_without_its_kernel(verify: Verify) -> None:
+def test_loader_without_kernel_fails(verify: Verify) -> None:
     ran = verify(CORPUS / "images" / "fake-centos65-label.iso")
     assert (ran.result["outcome"], ran.result["stage"]) == ("fail", "bootloader")
     assert ran.result["cause"] == "boot.loader-failed"
@@ -80,7 +80,7 @@ def test_a_loader_without_its_kernel(verify: Verify) -> None:
 
 
 def asking(folder: Path, question: str) -> Path:
-    """A disc whose boot sector asks ``question`` and waits; by its files it is one of Debian's."""
+    """Make an ISO whose boot sector asks ``question`` and waits; its files are those of Debian."""
     tree = files(folder / "tree", {"install.amd/vmlinuz": b"none"})
     code = tree / "ask.bin"
     defines = [f"-DQUESTION={question!r}"]
@@ -162,7 +162,9 @@ def test_an_installer_passes_with_its_disk_and_its_nic(verify: Verify) -> None:
         ("virtio-net", "installer", "network.silent"),
     ],
 )
-def test_an_installer_without_a_driver(verify: Verify, lacks: str, stage: str, cause: str) -> None:
+def test_installer_without_a_driver_fails(
+    verify: Verify, lacks: str, stage: str, cause: str
+) -> None:
     ran = verify(build(f"tiny-installer-no-{lacks}"))
     assert ran.brief() == ("fail", stage, cause)
     assert f"linux.{lacks}-missing" in ids(ran)
@@ -219,7 +221,7 @@ def test_an_installation_is_run_to_its_end_and_what_it_installed_is_booted(verif
         ),
     ],
 )
-def test_an_installation_that_goes_wrong(
+def test_failed_installation_has_its_cause(
     verify: Verify, tmp_path: Path, answer: str, stage: str, cause: str, said: str
 ) -> None:
     own = tmp_path / "own.cfg"
@@ -251,7 +253,7 @@ def test_an_interrupted_installation_leaves_a_judged_folder_and_nothing_else(
     wait_for(lambda: log.exists() and "MiB" in log.read_text(errors="replace"), seconds=240)
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=60)
-    ran = Ran(process.returncode, stdout, stderr, run_dir, scratch)
+    ran = ProgramRun(process.returncode, stdout, stderr, run_dir, scratch)
     assert ran.status == 130
     assert (ran.result["outcome"], ran.result["cause"]) == ("error", "host.interrupted")
     assert is_whole(ran)

@@ -15,10 +15,10 @@ from harness.trial.replay import replay
 from images.build import build
 from images.gallery.build import build_entry
 from tests.processes import machines_of, wait_for
-from tests.program import HARNESS, Ran
+from tests.program import HARNESS, ProgramRun
 
 SHIPPED = Path(harness.provider.__file__).parent
-Verify = Callable[..., Ran]
+Verify = Callable[..., ProgramRun]
 
 pytestmark = pytest.mark.boot
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.boot
 NO_SEED = "tiny.mode=no-seed tiny.address=203.0.113.10/24"
 
 
-def serial_of(ran: Ran) -> str:
+def serial_of(ran: ProgramRun) -> str:
     return (ran.run_dir / "serial.log").read_text(encoding="utf-8", errors="replace")
 
 

@@ -20,7 +20,7 @@ def panic_run(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def start(panic_run: Path) -> list[Observation]:
-    """What comes before the first line of a guest."""
+    """Return the events before the first line of a guest."""
     rows = []
     for observation in read_evidence(panic_run / "evidence.jsonl"):
         rows.append(observation)

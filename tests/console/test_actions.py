@@ -1,4 +1,4 @@
-"""What a person asks for in words, and what that means."""
+"""The texts that a person enters, and their meaning."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_swap_is_from_what_the_provider_has() -> None:
         swap_of("disk-bus", "ide", hardware)
 
 
-def test_keys_of_the_vga_console() -> None:
+def test_key_codes_are_those_of_qemu() -> None:
     assert key_codes("ctrl-alt-F2") == ["ctrl", "alt", "f2"]
     assert key_codes("ret") == ["ret"]
     for wrong in ("", "-", "\x1b[A", "a b"):
@@ -59,7 +59,7 @@ def test_keys_of_the_vga_console() -> None:
             key_codes(wrong)
 
 
-def test_a_qmp_command_in_three_spellings() -> None:
+def test_qmp_command_has_three_spellings() -> None:
     assert read_qmp(" query-status ") == ("query-status", {})
     assert read_qmp('screendump {"filename": "x"}') == ("screendump", {"filename": "x"})
     assert read_qmp('{"execute": "stop", "arguments": {}}') == ("stop", {})

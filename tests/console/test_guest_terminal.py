@@ -28,7 +28,7 @@ def all_printable(terminal: GuestTerminal) -> bool:
     )
 
 
-def test_it_is_a_terminal() -> None:
+def test_terminal_draws_text_and_colours() -> None:
     assert shown(b"one\r\ntwo\x1b[1;3Hx\x1b[2;1H\x1b[Kthree\b\b") == "onx\nthree"
     assert shown(b"\x1b(0lqk\x1b(B") == "\u250c\u2500\u2510", "boxes of a dialog"
     assert shown("\u6f22\u5b57 \u00e9".encode()) == "\u6f22\u5b57 \u00e9"
@@ -38,7 +38,7 @@ def test_it_is_a_terminal() -> None:
     assert terminal.cursor == (0, 3)
 
 
-def test_what_leaves_at_the_top_is_kept() -> None:
+def test_lines_that_scroll_out_are_kept() -> None:
     terminal = GuestTerminal(80, 24)
     terminal.feed(b"".join(b"line %d\r\n" % number for number in range(100)))
     assert terminal.text().splitlines()[0] == "line 0"
@@ -72,7 +72,7 @@ def test_hostile_bytes_are_text_or_nothing() -> None:
     [b"\x1b[" + b"1;" * (1 << 20), b"\x1b[" + b"9" * (1 << 20), b"\x1b]0;" + b"t" * (1 << 20)],
     ids=["parameters", "digits", "title"],
 )
-def test_a_sequence_that_never_ends_is_none(flood: bytes) -> None:
+def test_endless_sequence_is_dropped(flood: bytes) -> None:
     terminal = GuestTerminal()
     for at in range(0, len(flood), 4096):
         terminal.feed(flood[at : at + 4096])
@@ -80,14 +80,14 @@ def test_a_sequence_that_never_ends_is_none(flood: bytes) -> None:
     assert terminal.text().endswith("alive")
 
 
-def test_marks_do_not_pile_up_in_a_cell() -> None:
+def test_zero_width_marks_are_dropped() -> None:
     terminal = GuestTerminal()
     terminal.feed(b"e" + "\u0301".encode() * 100_000)
     assert terminal.segments(0)[0].text.rstrip() == "e"
     assert sum(len(cell.data) for cell in terminal._screen.buffer[0].values()) < 100
 
 
-def test_any_bytes_leave_it_alive() -> None:
+def test_any_bytes_are_survived() -> None:
     noise = random.Random(7)
     terminal = GuestTerminal(40, 10)
     for _ in range(40):

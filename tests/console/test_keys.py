@@ -26,5 +26,5 @@ from harness.console.keys import key_bytes
         ("x", "\ud800", b"?"),
     ],
 )
-def test_what_is_typed_for_a_key(key: str, character: str | None, typed: bytes) -> None:
+def test_key_bytes_are_those_of_xterm(key: str, character: str | None, typed: bytes) -> None:
     assert key_bytes(key, character) == typed

@@ -33,7 +33,7 @@ def player(panic_run: Path, clock: Clock) -> Player:
     return Player(panic_run, clock)
 
 
-def test_it_moves_with_the_clock_while_it_plays(player: Player, clock: Clock) -> None:
+def test_player_moves_with_the_clock(player: Player, clock: Clock) -> None:
     clock.now_s += 5
     player.tick()
     assert player.now_s() == 0.0, "nobody has said play"
@@ -60,7 +60,7 @@ def test_it_moves_with_the_clock_while_it_plays(player: Player, clock: Clock) ->
     assert player.now_s() == 0.0, "from the end it starts over"
 
 
-def test_it_moves_to_a_stage_and_back(player: Player) -> None:
+def test_player_seeks_to_a_stage_and_back(player: Player) -> None:
     player.seek("kernel")
     assert player.view.stage == "kernel"
     assert player.view.verdict is None
@@ -77,7 +77,7 @@ def test_it_moves_to_a_stage_and_back(player: Player) -> None:
     assert player.now_s() == player.end_s
 
 
-def test_who_watches_hears_it_all_whenever_they_come(player: Player) -> None:
+def test_late_watcher_gets_all_observations(player: Player) -> None:
     early: list[float] = []
     player.watch(lambda row, _: early.append(row.t_s))
     player.seek("kernel")
@@ -91,7 +91,7 @@ def test_who_watches_hears_it_all_whenever_they_come(player: Player) -> None:
     assert len(early) > len(late)
 
 
-def test_the_serial_line_is_what_the_raw_log_has(write_run: Callable[..., Path]) -> None:
+def test_serial_bytes_come_from_the_raw_log(write_run: Callable[..., Path]) -> None:
     raw = b"one\r\n\r\nlogin: root\r\nthe last"
     rows = [
         (1.0, events.SerialLine("one", 0)),
@@ -111,7 +111,7 @@ def test_the_serial_line_is_what_the_raw_log_has(write_run: Callable[..., Path])
     assert b"".join(heard).rpartition(b"\x1bc")[2] == b"one\r\n\r\n", "the terminal is cleared"
 
 
-def test_without_a_raw_log_the_texts_are_the_serial_line(panic_run: Path) -> None:
+def test_serial_bytes_come_from_texts_without_a_raw_log(panic_run: Path) -> None:
     player = Player(panic_run)
     heard: list[bytes] = []
     player.watch_serial(heard.append)
@@ -121,13 +121,13 @@ def test_without_a_raw_log_the_texts_are_the_serial_line(panic_run: Path) -> Non
     assert said.count(b"init: nothing to do") == 1
 
 
-def test_a_recorded_machine_cannot_be_touched(player: Player) -> None:
+def test_recorded_machine_cannot_be_controlled(player: Player) -> None:
     with pytest.raises(StateError, match="recorded"):
         player.type(b"x")
     with pytest.raises(StateError, match="recorded"):
         asyncio.run(player.do("reset"))
 
 
-def test_what_is_no_run_is_said_in_a_sentence(tmp_path: Path) -> None:
+def test_other_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no evidence"):
         Player(tmp_path)

@@ -38,8 +38,8 @@ def own_scratch(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(scratch))
 
 
-class RecordedConsoles:
-    """What the serial line says, and the wait for it."""
+class SerialListener:
+    """The bytes of the serial line, and a way to wait for a text."""
 
     def __init__(self, station: Station) -> None:
         self.bytes = bytearray()
@@ -60,12 +60,12 @@ class RecordedConsoles:
 
 
 @asynccontextmanager
-async def opened(image: Path, folder: Path) -> AsyncIterator[tuple[Station, RecordedConsoles]]:
+async def opened(image: Path, folder: Path) -> AsyncIterator[tuple[Station, SerialListener]]:
     profile = load_profile("contabo")
     facts = examine(str(image), profile)
     case = Case(image=facts, profile=profile, run_dir=folder, counterfactual=False)
     async with open_station(case, choose_acceleration("tcg"), vnc=True) as station:
-        yield station, RecordedConsoles(station)
+        yield station, SerialListener(station)
 
 
 def run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -76,7 +76,9 @@ async def status(station: Station) -> str:
     return json.loads(await station.do("qmp", text="query-status"))["status"]
 
 
-def test_what_a_person_does_to_a_machine(tiny: Path, tmp_path: Path, scratch: Path) -> None:
+def test_actions_reach_the_machine_and_are_recorded(
+    tiny: Path, tmp_path: Path, scratch: Path
+) -> None:
     async def work() -> None:
         async with opened(tiny, tmp_path / "run") as (station, heard):
             await heard.until(b"tiny: ready")
@@ -142,7 +144,7 @@ def test_what_a_person_does_to_a_machine(tiny: Path, tmp_path: Path, scratch: Pa
     assert list(scratch.iterdir()) == []
 
 
-def test_another_machine_in_its_place(tiny: Path, tmp_path: Path, scratch: Path) -> None:
+def test_swap_boots_another_machine(tiny: Path, tmp_path: Path, scratch: Path) -> None:
     async def work() -> None:
         async with opened(tiny, tmp_path / "run") as (station, heard):
             assert len(machines_of(scratch)) == 1
@@ -176,7 +178,7 @@ def test_another_machine_in_its_place(tiny: Path, tmp_path: Path, scratch: Path)
     assert machines_of(scratch) == []
 
 
-def test_the_application_at_a_live_machine(tiny: Path, tmp_path: Path) -> None:
+def test_application_shows_a_live_machine(tiny: Path, tmp_path: Path) -> None:
     async def work() -> None:
         async with opened(tiny, tmp_path / "run") as (station, heard):
             app = ConsoleApp(station)

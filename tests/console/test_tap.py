@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.console.tap import MAX_PAST_BYTES, SerialTap
 
 
-def test_who_comes_late_is_told_what_there_was() -> None:
+def test_late_listener_gets_past_bytes() -> None:
     tap, heard = SerialTap(), bytearray()
     tap.feed(b"before ")
     leave = tap.watch(heard.extend)
@@ -15,7 +15,7 @@ def test_who_comes_late_is_told_what_there_was() -> None:
     assert heard == b"before after"
 
 
-def test_what_is_kept_is_bounded_and_the_last() -> None:
+def test_past_bytes_are_limited_to_the_last() -> None:
     tap, heard = SerialTap(), bytearray()
     for _ in range(5):
         tap.feed(b"x" * MAX_PAST_BYTES)
@@ -25,7 +25,7 @@ def test_what_is_kept_is_bounded_and_the_last() -> None:
     assert heard.endswith(b"xthe end")
 
 
-def test_what_was_cleared_is_told_to_nobody_and_resets_the_others() -> None:
+def test_clear_drops_past_bytes_and_resets_terminals() -> None:
     tap, early, late = SerialTap(), bytearray(), bytearray()
     tap.watch(early.extend)
     tap.feed(b"old")
@@ -34,7 +34,7 @@ def test_what_was_cleared_is_told_to_nobody_and_resets_the_others() -> None:
     assert (bytes(early), bytes(late)) == (b"old\x1bc", b"\x1bc")
 
 
-def test_a_listener_may_leave_while_it_is_told() -> None:
+def test_listener_may_leave_during_a_call() -> None:
     tap, heard = SerialTap(), list[bytes]()
     leave = None
 

@@ -64,7 +64,7 @@ def test_a_recorded_run_is_shown_as_its_result_has_it(path: Path, tmp_path: Path
     assert not [text for text in strings(snapshot) if CONTROLS.search(text)]
 
 
-def test_rules_that_fired_are_told_with_line_and_time(panic_run: Path) -> None:
+def test_matched_rules_have_line_and_time(panic_run: Path) -> None:
     view = fold(list(read_evidence(panic_run / "evidence.jsonl")))
     panic = next(row for row in view.rules if "finding boot.kernel-panic" in row.proves)
     assert panic.channel == "serial"
@@ -90,7 +90,7 @@ def test_the_machine_is_off_running_or_frozen(start: list[Observation]) -> None:
     assert view.state == "off"
 
 
-def test_a_reset_by_a_person_begins_the_ladder_anew_and_keeps_the_verdict(panic_run: Path) -> None:
+def test_reset_by_a_person_restarts_the_ladder_and_keeps_the_verdict(panic_run: Path) -> None:
     rows = list(read_evidence(panic_run / "evidence.jsonl"))
     view = fold(rows)
     before = reached(view)
@@ -120,7 +120,7 @@ def test_another_machine_is_shown_from_its_start(panic_run: Path) -> None:
     ]
 
 
-def test_what_a_guest_wrote_is_safe_wherever_it_is_shown(hostile_run: Path) -> None:
+def test_guest_text_is_printable_in_every_field(hostile_run: Path) -> None:
     view = fold(list(read_evidence(hostile_run / "evidence.jsonl")))
     texts = strings(view.snapshot())
     assert not [text for text in texts if CONTROLS.search(text)]

@@ -12,14 +12,14 @@ from harness.trial.replay import replay
 from images.gallery.build import build_entry
 from images.gallery.entry import load_entry
 from tests.processes import machines_of
-from tests.program import Ran
+from tests.program import ProgramRun
 
-Verify = Callable[..., Ran]
+Verify = Callable[..., ProgramRun]
 
 pytestmark = pytest.mark.boot
 
 
-def is_right(ran: Ran, name: str) -> bool:
+def is_right(ran: ProgramRun, name: str) -> bool:
     expected = load_entry(name).expected
     outcome, stage, cause = ran.brief()
     return (outcome, cause) == (expected.outcome, expected.cause) and stage in expected.stages

@@ -18,14 +18,14 @@ def test_a_path_in_the_archive_has_no_epoch() -> None:
     assert _pool(Path("zstd_1.5.7_amd64.deb")) == "pool/main/zstd/zstd_1.5.7_amd64.deb"
 
 
-def test_what_only_an_iso_needs_is_what_its_recipe_has() -> None:
+def test_iso_only_packages_are_in_the_iso_recipe() -> None:
     archive, base = recipes()
     names = {path.rpartition("/")[2].partition("_")[0] for path in base.udebs}
     assert set(archive.without_udebs) <= names | set(base.modules)
     assert not archive.udebs.keys() & base.udebs.keys()
 
 
-def test_what_is_fetched_is_fetched_again_only_for_other_packages() -> None:
+def test_downloads_are_cached_by_package_list() -> None:
     archive, base = recipes()
     same = archive.model_copy(update={"description": "another", "without_udebs": []})
     other = archive.model_copy(update={"packages": ["apt"]})

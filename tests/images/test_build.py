@@ -17,7 +17,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_two_that_ask_at_once_build_once(cache: Path) -> None:
+def test_parallel_builds_build_once(cache: Path) -> None:
     made = []
 
     def make(scratch: Path, output: Path) -> None:

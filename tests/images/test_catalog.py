@@ -1,4 +1,4 @@
-"""The catalogs that ship, held against what they promise; nothing is fetched or built."""
+"""The catalogs that ship, compared with what they promise; nothing is fetched or built."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_the_catalogs_hold_together_with_names_of_their_own() -> None:
 
 
 @pytest.mark.parametrize("row", UPSTREAM, ids=named)
-def test_an_upstream_image_comes_from_a_server_that_is_who_it_says(row: PlannedCase) -> None:
+def test_upstream_image_comes_by_https(row: PlannedCase) -> None:
     entry = row.entry
     assert entry.url
     assert entry.checksums
@@ -69,7 +69,7 @@ def test_a_distribution_has_an_image_for_clouds_and_an_iso_to_install_from(name:
 
 
 @pytest.mark.parametrize("path", sorted(CATALOG.glob("*.toml")), ids=lambda path: path.stem)
-def test_what_was_not_seen_says_so(path: Path) -> None:
+def test_unseen_claims_are_marked(path: Path) -> None:
     """Of an image that cannot be had where this was written, no outcome was seen."""
     lines = path.read_text(encoding="utf-8").splitlines()
     if path.stem == "recipes":

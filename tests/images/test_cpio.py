@@ -26,12 +26,12 @@ def test_entries_are_left_out_and_what_comes_before_is_kept() -> None:
         assert listing.stdout.decode().split() == ["dev/console", "init", "lib/b.ko"]
 
 
-def test_what_is_no_initramfs_is_refused() -> None:
+def test_other_file_is_refused() -> None:
     with pytest.raises(ValueError, match="packed in an unknown way"):
         without(b"not one", lambda _: False)
 
 
-def test_what_was_packed_is_read_again(tmp_path: Path) -> None:
+def test_packed_entries_are_read_again(tmp_path: Path) -> None:
     entries = [
         NewcEntry("usr", stat.S_IFDIR | 0o755),
         NewcEntry("usr/a", stat.S_IFREG | 0o644, b"x" * 5),

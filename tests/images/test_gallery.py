@@ -85,7 +85,7 @@ def test_text_is_replaced_and_keeps_its_mode(disk: Path) -> None:
     assert b"console=ttyS0 x=1\n" in volume.read("/boot/grub/grub.cfg")
 
 
-def test_what_changes_nothing_is_an_error_that_names_the_step(disk: Path) -> None:
+def test_step_without_effect_is_an_error(disk: Path) -> None:
     step = {"do": "replace", "path": "/etc/fstab", "pattern": "nowhere", "by": ""}
     with pytest.raises(RecipeError, match=r"^step 1 \(replace\): /etc/fstab: nothing matches"):
         apply_steps(entry(step), disk, disk.parent)
@@ -176,7 +176,7 @@ def result(**more: object) -> Result:
     return Result.model_validate({**fields, **more})
 
 
-def test_what_is_not_as_expected_is_named_and_counted() -> None:
+def test_unexpected_results_are_named_and_counted() -> None:
     right = compare("a", entry(), result(), 0.0, 50.0)
     assert right.wrong == ()
     assert right.saved_s == 260.0

@@ -78,7 +78,7 @@ def test_packages_leave_a_status_file_and_come_into_it() -> None:
         change_status(status, ["c"], [])
 
 
-def test_what_is_unpacked_is_where_the_installer_looks(udeb: Udeb, tmp_path: Path) -> None:
+def test_unpacked_files_are_where_the_installer_looks(udeb: Udeb, tmp_path: Path) -> None:
     entries = {entry.path: entry for entry in unpack(udeb, tmp_path)}
     assert set(entries) == {
         "var/lib/dpkg/info/cdrom-detect.postinst",

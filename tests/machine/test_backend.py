@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.program import Ran
+from tests.program import ProgramRun
 
 pytestmark = pytest.mark.programs
 
-Verify = Callable[..., Ran]
+Verify = Callable[..., ProgramRun]
 
 
-def is_error_of_this_host(ran: Ran, cause: str) -> bool:
+def is_error_of_this_host(ran: ProgramRun, cause: str) -> bool:
     return (ran.status, ran.result["outcome"], ran.result["cause"]) == (4, "error", cause)
 
 

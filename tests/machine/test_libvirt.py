@@ -25,7 +25,7 @@ from tests.machine.inventory import ask
 from tests.machine.libvirtd import Libvirtd, own_libvirtd
 from tests.machine.sshd import own_sshd
 from tests.processes import machines_of, wait_for
-from tests.program import HARNESS, Ran
+from tests.program import HARNESS, ProgramRun
 
 pytestmark = pytest.mark.boot
 
@@ -79,18 +79,18 @@ def run_by(
 @pytest.fixture
 def verify_by(
     tmp_path: Path, scratch: Path, run_by: Callable[..., subprocess.Popen[str]]
-) -> Callable[..., Ran]:
-    def verify(image: Path, by: Libvirtd | None, *options: str) -> Ran:
+) -> Callable[..., ProgramRun]:
+    def verify(image: Path, by: Libvirtd | None, *options: str) -> ProgramRun:
         process = run_by(image, by, *options)
         stdout, stderr = process.communicate()
         assert "Traceback" not in stderr, stderr
         run_dir = tmp_path / (by.kind if by else "qemu")
-        return Ran(process.returncode, stdout, stderr, run_dir, scratch)
+        return ProgramRun(process.returncode, stdout, stderr, run_dir, scratch)
 
     return verify
 
 
-def verdict(ran: Ran) -> dict[str, Any]:
+def verdict(ran: ProgramRun) -> dict[str, Any]:
     """What two backends must agree in."""
     result = ran.result
     return {
@@ -109,12 +109,14 @@ def verdict(ran: Ran) -> dict[str, Any]:
     }
 
 
-def nothing_is_left(ran: Ran, daemon: Libvirtd) -> bool:
+def nothing_is_left(ran: ProgramRun, daemon: Libvirtd) -> bool:
     left = [*machines_of(ran.scratch), *ran.scratch.iterdir(), *(daemon.domains() or [])]
     return left == []
 
 
-def agree(verify_by: Callable[..., Ran], image: Path, daemon: Libvirtd, *options: str) -> Ran:
+def agree(
+    verify_by: Callable[..., ProgramRun], image: Path, daemon: Libvirtd, *options: str
+) -> ProgramRun:
     """Verify the image with both backends, and hold the one against the other."""
     before = image.stat(), os.listxattr(image)
     by_libvirt = verify_by(image, daemon, *options)
@@ -136,7 +138,7 @@ def agree(verify_by: Callable[..., Ran], image: Path, daemon: Libvirtd, *options
 
 
 def test_both_backends_say_the_same_of_the_tiny_guest(
-    verify_by: Callable[..., Ran], tiny: Path, libvirtd: Libvirtd
+    verify_by: Callable[..., ProgramRun], tiny: Path, libvirtd: Libvirtd
 ) -> None:
     ran = agree(verify_by, tiny, libvirtd, "--until", "seed")
     assert ran.brief() == ("pass", "seed", None)
@@ -148,7 +150,7 @@ def test_both_backends_say_the_same_of_the_tiny_guest(
     "mode", ["poweroff", *(pytest.param(mode, marks=pytest.mark.nightly) for mode in _MORE)]
 )
 def test_both_backends_say_the_same_of_guests_that_misbehave(
-    verify_by: Callable[..., Ran], system: Libvirtd, mode: str
+    verify_by: Callable[..., ProgramRun], system: Libvirtd, mode: str
 ) -> None:
     ran = agree(verify_by, build("tiny", f"tiny.mode={mode}"), system)
     assert ran.brief()[0] == "fail"
@@ -159,7 +161,7 @@ def test_both_backends_say_the_same_of_guests_that_misbehave(
     "name", ["grub-rescue", "no-bootloader", "windows-7b-stand-in", "kernel-corrupt"]
 )
 def test_both_backends_say_the_same_of_the_gallery(
-    verify_by: Callable[..., Ran], system: Libvirtd, name: str
+    verify_by: Callable[..., ProgramRun], system: Libvirtd, name: str
 ) -> None:
     ran = agree(verify_by, build_entry(name), system, "--no-counterfactual")
     expected = load_entry(name).expected
@@ -168,13 +170,15 @@ def test_both_backends_say_the_same_of_the_gallery(
 
 @pytest.mark.nightly
 def test_both_backends_say_the_same_of_debian_12(
-    verify_by: Callable[..., Ran], libvirtd: Libvirtd
+    verify_by: Callable[..., ProgramRun], libvirtd: Libvirtd
 ) -> None:
     ran = agree(verify_by, build("debian-12"), libvirtd, "--until", "ready")
     assert ran.brief() == ("pass", "ready", None)
 
 
-def test_a_disk_for_uefi_passes_on_libvirt(verify_by: Callable[..., Ran], system: Libvirtd) -> None:
+def test_a_disk_for_uefi_passes_on_libvirt(
+    verify_by: Callable[..., ProgramRun], system: Libvirtd
+) -> None:
     ran = verify_by(build("tiny", firmware="uefi"), system, "--firmware", "uefi")
     assert ran.brief() == ("pass", "network", None)
     assert nothing_is_left(ran, system)
@@ -196,7 +200,7 @@ def test_it_is_the_same_machine_to_the_last_device(tmp_path: Path, system: Libvi
 
 
 def test_both_backends_say_the_same_over_ssh(
-    verify_by: Callable[..., Ran], tiny: Path, tmp_path: Path, system: Libvirtd
+    verify_by: Callable[..., ProgramRun], tiny: Path, tmp_path: Path, system: Libvirtd
 ) -> None:
     with own_sshd(tmp_path) as address:
         uri = f"qemu+ssh://{address}&socket={system.folder}/sockets/libvirt-sock"
@@ -230,7 +234,7 @@ def test_a_killed_libvirtd_is_a_fault_of_the_host(
     libvirtd.end(signal.SIGKILL)
     stdout, stderr = process.communicate(timeout=120)
     libvirtd.start()
-    ran = Ran(process.returncode, stdout, stderr, run_dir, scratch)
+    ran = ProgramRun(process.returncode, stdout, stderr, run_dir, scratch)
     assert "Traceback" not in stderr
     assert ran.status == 4
     assert (ran.result["outcome"], ran.result["cause"]) == ("error", "host.libvirt-lost")

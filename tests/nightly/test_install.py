@@ -18,9 +18,9 @@ import pytest
 from harness.installer.families import template_text
 from harness.trial.result import EVIDENCE_FILE
 from images.build import build
-from tests.program import Ran, is_whole
+from tests.program import ProgramRun, is_whole
 
-Verify = Callable[..., Ran]
+Verify = Callable[..., ProgramRun]
 
 pytestmark = [pytest.mark.boot, pytest.mark.nightly]
 

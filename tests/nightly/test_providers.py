@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from images.build import build
-from tests.program import Ran
+from tests.program import ProgramRun
 
 pytestmark = [pytest.mark.boot, pytest.mark.nightly]
 
@@ -19,7 +19,7 @@ def debian() -> Path:
     return build("debian-12")
 
 
-def frames(ran: Ran) -> list[dict[str, Any]]:
+def frames(ran: ProgramRun) -> list[dict[str, Any]]:
     return [row for row in ran.evidence if (row["channel"], row["kind"]) == ("network", "frame")]
 
 
@@ -32,7 +32,7 @@ def frames(ran: Ran) -> list[dict[str, Any]]:
     ],
 )
 def test_a_real_system_is_ready_and_reports_its_hardware(
-    verify: Callable[..., Ran],
+    verify: Callable[..., ProgramRun],
     debian: Path,
     provider: str,
     transport: str,
@@ -56,7 +56,7 @@ def test_a_real_system_is_ready_and_reports_its_hardware(
 
 
 def test_debians_cloud_kernel_reads_no_seed_from_sata(
-    verify: Callable[..., Ran], debian: Path
+    verify: Callable[..., ProgramRun], debian: Path
 ) -> None:
     ran = verify(debian, "--provider", "libvirt")
     assert "linux.seed-drive-missing" in [row["id"] for row in ran.result["findings"]]

@@ -16,11 +16,11 @@ from harness.observe.screen import ScreenTexts, ScreenWatch
 from harness.screen.bugcheck import read_bugcheck
 from harness.screen.recognized_text import RecognizedText
 from images.build import build
-from tests.program import Ran
+from tests.program import ProgramRun
 
 PAINT = Path(__file__).parents[1] / "screen" / "paint.asm"
 
-Verify = Callable[..., Ran]
+Verify = Callable[..., ProgramRun]
 
 # LZ4 frame format description, "Legacy frame": what Linux packs its kernel with.
 LZ4_LEGACY_MAGIC = b"\x02\x21\x4c\x18"
@@ -122,7 +122,7 @@ def packed(raw: Path, disk: Path) -> Path:
     return disk
 
 
-def screen_texts(ran: Ran) -> list[dict[str, Any]]:
+def screen_texts(ran: ProgramRun) -> list[dict[str, Any]]:
     return [row for row in ran.evidence if (row["channel"], row["kind"]) == ("screen", "text")]
 
 

@@ -74,7 +74,7 @@ def test_the_page_breaks_no_rule_of_its_own(browser: Browser, report: Path) -> N
     assert said == []
 
 
-def test_filters(browser: Browser, report: Path) -> None:
+def test_filters_hide_other_rows(browser: Browser, report: Path) -> None:
     page = opened(browser, report)
     assert names(page) == ["bad", "spoiled", "good", "as-expected"]
     page.get_by_label("Judged").select_option("right")
@@ -93,7 +93,7 @@ def test_filters(browser: Browser, report: Path) -> None:
     assert page.locator(".group:visible").count() == 2  # with those that were not tried
 
 
-def test_by_keyboard_and_by_link(browser: Browser, report: Path) -> None:
+def test_page_works_by_keyboard_and_by_link(browser: Browser, report: Path) -> None:
     page = opened(browser, report)
     page.locator(".image summary").first.focus()
     page.keyboard.press("Enter")
@@ -106,7 +106,7 @@ def test_by_keyboard_and_by_link(browser: Browser, report: Path) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_on_a_phone_nothing_is_wider_than_it(browser: Browser, report: Path, scheme: Any) -> None:
+def test_page_fits_a_phone(browser: Browser, report: Path, scheme: Any) -> None:
     phone = {"width": 390, "height": 844}
     page = opened(browser, report, viewport=phone, color_scheme=scheme)
     page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true })")
@@ -116,7 +116,7 @@ def test_on_a_phone_nothing_is_wider_than_it(browser: Browser, report: Path, sch
     assert (brightness > 600) == (scheme == "light")
 
 
-def test_without_script(browser: Browser, report: Path) -> None:
+def test_page_works_without_script(browser: Browser, report: Path) -> None:
     page = opened(browser, report, java_script_enabled=False)
     assert page.locator(".filters").is_hidden()
     page.locator(".image summary").first.click()

@@ -14,7 +14,7 @@ def test_a_stage_lasts_until_the_next_or_the_verdict() -> None:
     assert not bars["root"].passed
 
 
-def test_a_stage_that_was_not_seen_on_the_way_is_told_from_one_not_reached() -> None:
+def test_skipped_stage_differs_from_one_not_reached() -> None:
     bars = {bar.stage: bar for bar in timeline(result(), 30.0)}
     assert bars["root"].at_s is None
     assert bars["root"].passed
@@ -28,7 +28,7 @@ def test_every_bar_lies_inside_the_scale() -> None:
             assert bar.x + bar.width <= 100.5
 
 
-def test_a_chart_over_the_nights() -> None:
+def test_sparkline_shows_earlier_results() -> None:
     chart = sparkline(tried("a", panic()), [past(1), past(2, judgement="wrong")])
     assert chart is not None
     assert [point.judgement for point in chart.points] == ["right", "wrong", "wrong"]
@@ -37,13 +37,13 @@ def test_a_chart_over_the_nights() -> None:
     assert chart.last == "12.5 s"
 
 
-def test_no_chart_of_the_first_night_or_of_what_was_not_booted() -> None:
+def test_sparkline_needs_an_earlier_boot() -> None:
     assert sparkline(tried("a", panic()), []) is None
     assert sparkline(tried("a", panic()), [past(1, verdict_s=0.0)]) is None
     assert sparkline(tried("a", result(timings_s={})), [past(1)]) is None
 
 
-def test_a_chart_has_the_last_nights_only() -> None:
+def test_sparkline_is_limited_to_the_last_results() -> None:
     chart = sparkline(tried("a", panic()), [past(1)] * 500)
     assert chart is not None
     assert len(chart.points) == MAX_POINTS + 1

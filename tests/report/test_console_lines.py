@@ -1,4 +1,4 @@
-"""What of a guest's words is shown, and which of them are marked."""
+"""The console lines that a report shows, and the decisive ones among them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.trial.replay import replay
 from tests.report.samples import serial, unpack, write_evidence
 
 
-def said(*texts: str) -> list[ConsoleLine]:
+def lines_of(*texts: str) -> list[ConsoleLine]:
     return [ConsoleLine(float(number), text) for number, text in enumerate(texts)]
 
 
@@ -19,25 +19,25 @@ def marked(lines: list[ConsoleLine], evidence: tuple[str, ...]) -> list[float | 
     return [line.t_s for line in lines_to_show(lines, evidence, {}) if line.decisive]
 
 
-def test_of_lines_that_are_said_twice_the_last_ones_count() -> None:
-    lines = said("retry", "failed", "retry", "failed", "shell")
+def test_last_of_repeated_lines_is_decisive() -> None:
+    lines = lines_of("retry", "failed", "retry", "failed", "shell")
     assert marked(lines, ("retry", "failed")) == [2.0, 3.0]
 
 
 def test_the_order_of_the_evidence_counts() -> None:
-    assert marked(said("b", "a", "b"), ("a", "b")) == [1.0, 2.0]
+    assert marked(lines_of("b", "a", "b"), ("a", "b")) == [1.0, 2.0]
 
 
-def test_words_of_the_diagnosis_mark_nothing() -> None:
-    assert marked(said("one", "two"), ("one", "nothing moved for 15 s")) == [0.0]
+def test_text_of_the_diagnosis_marks_no_line() -> None:
+    assert marked(lines_of("one", "two"), ("one", "nothing moved for 15 s")) == [0.0]
 
 
 def test_spacing_and_escapes_do_not_matter() -> None:
-    assert marked(said("a  \x1b[1mpanic\t!"), ("a panic !",)) == [0.0]
+    assert marked(lines_of("a  \x1b[1mpanic\t!"), ("a panic !",)) == [0.0]
 
 
-def test_a_long_log_is_its_end_and_what_decided() -> None:
-    lines = said(*(f"line {number}" for number in range(2000)))
+def test_long_log_keeps_its_end_and_decisive_lines() -> None:
+    lines = lines_of(*(f"line {number}" for number in range(2000)))
     shown = lines_to_show(lines, ("line 100",), {})
     assert [line.text for line in shown][:13] == [f"line {number}" for number in range(94, 107)]
     assert len(shown) == 13 + MAX_LINES
@@ -46,33 +46,33 @@ def test_a_long_log_is_its_end_and_what_decided() -> None:
 
 
 def test_a_stage_stands_at_the_first_line_after_it() -> None:
-    shown = lines_to_show(said("a", "b", "c"), (), {"kernel": 0.5, "root": 2.0})
+    shown = lines_to_show(lines_of("a", "b", "c"), (), {"kernel": 0.5, "root": 2.0})
     assert [line.stage for line in shown] == ["", "kernel", "root"]
 
 
-def test_a_stage_before_what_is_left_out_is_still_said() -> None:
-    lines = said(*(str(number) for number in range(500)))
+def test_stage_before_a_gap_is_shown_after_it() -> None:
+    lines = lines_of(*(str(number) for number in range(500)))
     assert lines_to_show(lines, (), {"kernel": 10.0})[0].stage == "kernel"
 
 
-def test_a_line_is_harmless_and_short() -> None:
-    (line,) = lines_to_show(said("\x1b[2J\x00" + "x" * 1_000_000), (), {})
+def test_line_is_printable_and_short() -> None:
+    (line,) = lines_to_show(lines_of("\x1b[2J\x00" + "x" * 1_000_000), (), {})
     assert len(line.text) == 300
     assert "\x1b" not in line.text
 
 
-def test_a_prompt_that_went_on_is_there_once(tmp_path: Path) -> None:
+def test_continued_prompt_appears_once(tmp_path: Path) -> None:
     prompt = {"t_s": 1, "channel": "serial", "kind": "prompt", "text": "login: ", "offset": 5}
     write_evidence(tmp_path, [prompt, {**prompt, "kind": "line", "text": "login: root"}])
     assert [row.text for row in read_consoles(tmp_path).lines["serial"]] == ["login: root"]
 
 
-def test_the_bare_log_where_there_is_no_evidence(tmp_path: Path) -> None:
+def test_bare_log_is_read_without_evidence(tmp_path: Path) -> None:
     (tmp_path / "serial.log").write_bytes(b"one\r\n\r\n\x1b[1mtwo\xff")
     assert [row.text for row in read_consoles(tmp_path).lines["serial"]] == ["one", "two\ufffd"]
 
 
-def test_nothing_recorded(tmp_path: Path) -> None:
+def test_folder_without_record_has_no_lines(tmp_path: Path) -> None:
     assert read_consoles(tmp_path / "none").lines == {"serial": []}
 
 
@@ -84,7 +84,7 @@ def test_nothing_recorded(tmp_path: Path) -> None:
         ("grub-rescue", "screen", "grub rescue>"),
     ],
 )
-def test_what_decided_a_recorded_boot_is_marked(
+def test_decisive_lines_of_recorded_boots_are_marked(
     tmp_path: Path, name: str, channel: str, last: str
 ) -> None:
     run = unpack(name, tmp_path)

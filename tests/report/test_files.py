@@ -20,7 +20,7 @@ def test_each_kind_is_written_and_nothing_beside_it(tmp_path: Path) -> None:
     assert (tmp_path / "html").read_text().lower().startswith("<!doctype html>")
 
 
-def test_one_may_go_to_stdout(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_can_go_to_stdout(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_reports(nightly(), tmp_path, {"json": Path("-")})
     assert json.loads(capsys.readouterr().out)["schema"] == "harness.matrix/1"
     assert list(tmp_path.iterdir()) == []

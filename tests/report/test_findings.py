@@ -9,7 +9,7 @@ def made(finding_id: str, severity: str = "error", **more: object) -> Finding:
     return Finding.model_validate(row)
 
 
-def test_of_the_evidence_the_end_is_shown() -> None:
+def test_last_lines_of_evidence_are_shown() -> None:
     row = made("boot.hung", evidence=[f"line {number}" for number in range(20)])
     assert shown_finding(row, REPORT).evidence == tuple(
         f"line {number}" for number in range(12, 20)
@@ -17,7 +17,7 @@ def test_of_the_evidence_the_end_is_shown() -> None:
     assert shown_finding(row, PANEL).evidence == ("line 17", "line 18", "line 19")
 
 
-def test_nothing_of_a_guest_reaches_a_terminal_as_it_is() -> None:
+def test_guest_text_is_made_printable() -> None:
     row = made("boot.hung", statement="a\x1b[2Jb", evidence=["c\x07d"], remedy="e\rf")
     shown = shown_finding(row)
     assert all(text.isprintable() for text in (shown.statement, *shown.evidence, shown.remedy))
@@ -31,12 +31,12 @@ def test_texts_are_cut() -> None:
     assert len(shown.remedy) <= PANEL.remedy_chars
 
 
-def test_a_note_has_nothing_to_mend() -> None:
+def test_note_has_no_advice() -> None:
     assert shown_finding(made("iso.hybrid", "info", remedy="Nothing.")).advice == ""
     assert shown_finding(made("boot.hung", remedy="Look.")).advice == "Look."
 
 
-def test_the_cause_comes_first_then_what_weighs_most() -> None:
+def test_findings_are_sorted_by_cause_then_severity() -> None:
     rows = [made("a.note", "info"), made("b.warns", "warning"), made("c.fails"), made("d.fails")]
     assert [row.id for row in by_weight(rows, "b.warns")] == [
         "b.warns",

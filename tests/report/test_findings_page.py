@@ -1,4 +1,4 @@
-"""What every finding means, as text and as a page."""
+"""The explanations of findings, and their page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.report.findings_page import find_explanation, findings_page, ids_by
 PAGE = Path(__file__).parents[2] / "docs" / "findings.md"
 
 
-def test_an_id_is_explained_and_another_is_guessed() -> None:
+def test_unknown_id_suggests_similar_ones() -> None:
     assert find_explanation("disk.no-bootloader") is finding_catalog()["disk.no-bootloader"]
     with pytest.raises(UsageError, match=r"did you mean .*disk\.no-bootloader"):
         find_explanation("disk.no-bootlaoder")

@@ -12,7 +12,7 @@ from harness.report.gather import gather
 from tests.report.samples import panic, tried, unpack
 
 
-def test_a_run_is_a_row_that_is_expected_to_pass(tmp_path: Path) -> None:
+def test_run_becomes_a_row_that_is_expected_to_pass(tmp_path: Path) -> None:
     whole, folder = gather([unpack("grub-rescue", tmp_path)])
     (row,) = whole.tried
     assert (row.name, row.judgement) == ("grub-rescue", "wrong")
@@ -22,14 +22,14 @@ def test_a_run_is_a_row_that_is_expected_to_pass(tmp_path: Path) -> None:
     assert whole.exit_status == 1
 
 
-def test_the_written_result_stands(tmp_path: Path) -> None:
+def test_written_result_is_used_if_present(tmp_path: Path) -> None:
     (tmp_path / "result.json").write_text(panic().to_json())
     whole, _ = gather([tmp_path])
     assert whole.tried[0].result == panic()
     assert whole.tried[0].wall_s == pytest.approx(12.6)
 
 
-def test_several_runs_are_one_matrix(tmp_path: Path) -> None:
+def test_several_runs_become_one_matrix(tmp_path: Path) -> None:
     runs = [unpack(name, tmp_path) for name in ("grub-rescue", "healthy-tiny")]
     whole, folder = gather([*runs, runs[0]])
     assert [row.name for row in whole.tried] == ["grub-rescue", "healthy-tiny", "grub-rescue-2"]
@@ -46,13 +46,13 @@ def a_matrix(folder: Path) -> Path:
     return folder
 
 
-def test_the_folder_of_a_matrix(tmp_path: Path) -> None:
+def test_matrix_folder_is_read(tmp_path: Path) -> None:
     whole, folder = gather([a_matrix(tmp_path)])
     assert whole.tried == (tried("bad", panic(), run_dir="runs/grub-rescue"),)
     assert (whole.missing, whole.ended_at, folder) == (("late",), None, tmp_path)
 
 
-def test_a_matrix_and_a_run(tmp_path: Path) -> None:
+def test_matrix_and_run_are_combined(tmp_path: Path) -> None:
     run = unpack("healthy-tiny", tmp_path)
     whole, folder = gather([a_matrix(tmp_path / "matrix"), run])
     assert [(row.name, row.judgement) for row in whole.tried] == [
@@ -63,7 +63,7 @@ def test_a_matrix_and_a_run(tmp_path: Path) -> None:
     assert whole.missing == ("late",)
 
 
-def test_a_matrix_that_cannot_be_read(tmp_path: Path) -> None:
+def test_unreadable_matrix_is_refused(tmp_path: Path) -> None:
     (tmp_path / "matrix.jsonl").write_text("no json\n")
     with pytest.raises(UsageError, match="line 1 is not"):
         gather([tmp_path])
@@ -77,7 +77,7 @@ def test_a_matrix_that_cannot_be_read(tmp_path: Path) -> None:
         ("no json", RecordError, "is no result"),
     ],
 )
-def test_what_is_no_run(
+def test_other_folder_is_refused(
     tmp_path: Path, content: str | None, kind: type[HarnessError], words: str
 ) -> None:
     if content is not None:

@@ -1,4 +1,4 @@
-"""What GitHub Actions is given: a real file for the summary, commands for annotations."""
+"""The output for GitHub Actions: a real file for the summary, commands for annotations."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from harness.report.github import MAX_ANNOTATIONS, report_to_github, workflow_co
 from tests.report.samples import hostile, matrix, nightly, panic, result, tried
 
 
-def test_nothing_elsewhere() -> None:
+def test_nothing_is_written_outside_of_github() -> None:
     assert report_to_github(nightly(), {}) == ()
 
 
-def test_the_summary_is_appended(tmp_path: Path) -> None:
+def test_summary_is_appended(tmp_path: Path) -> None:
     file = tmp_path / "summary.md"
     file.write_text("before")
     report_to_github(nightly(), {"GITHUB_STEP_SUMMARY": str(file)})
@@ -26,7 +26,7 @@ def test_the_summary_is_appended(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("written", [1_000_000, 1_048_500, 2_000_000])
-def test_a_step_never_has_more_than_a_mebibyte(tmp_path: Path, written: int) -> None:
+def test_summary_of_a_step_stays_below_a_mebibyte(tmp_path: Path, written: int) -> None:
     file = tmp_path / "summary.md"
     file.write_text("x" * written)
     rows = [tried(f"image-{number}", panic()) for number in range(2000)]
@@ -35,12 +35,12 @@ def test_a_step_never_has_more_than_a_mebibyte(tmp_path: Path, written: int) -> 
     assert (file.stat().st_size > written) == (written == 1_000_000)
 
 
-def test_a_summary_that_cannot_be_written(tmp_path: Path) -> None:
+def test_unwritable_summary_is_a_host_error(tmp_path: Path) -> None:
     with pytest.raises(HostError, match="cannot be written"):
         report_to_github(nightly(), {"GITHUB_STEP_SUMMARY": str(tmp_path / "none" / "summary.md")})
 
 
-def test_an_annotation_for_each_that_is_not_right() -> None:
+def test_each_row_that_is_not_right_gets_an_annotation() -> None:
     lines = report_to_github(nightly(), {"GITHUB_ACTIONS": "true"})
     assert [line.split("::")[1] for line in lines] == [
         "error title=bad%3A fail%2C initrd%2C boot.kernel-panic",
@@ -49,7 +49,7 @@ def test_an_annotation_for_each_that_is_not_right() -> None:
     assert lines[0].split("::", 2)[2].startswith("The kernel panicked.%0Aexpected: pass%0Aremedy: ")
 
 
-def test_hostile_texts_make_no_command_of_their_own() -> None:
+def test_hostile_text_makes_no_workflow_command() -> None:
     for line in workflow_commands(hostile()):
         assert len(line.splitlines()) == 1
         title, message = line.removeprefix("::error title=").split("::", 1)
@@ -59,7 +59,7 @@ def test_hostile_texts_make_no_command_of_their_own() -> None:
         assert "\x1b" not in line
 
 
-def test_not_more_than_github_shows() -> None:
+def test_annotations_are_limited_to_what_github_shows() -> None:
     rows = [tried(f"image-{number}", panic()) for number in range(25)]
     lines = list(workflow_commands(matrix(*rows)))
     assert len(lines) == MAX_ANNOTATIONS

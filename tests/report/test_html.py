@@ -78,14 +78,14 @@ def test_counts_news_and_groups(tmp_path: Path) -> None:
     assert page.with_class("spark") == 1
 
 
-def test_a_row_says_why_and_what_mends_it(tmp_path: Path) -> None:
+def test_row_has_reason_and_remedy(tmp_path: Path) -> None:
     text = html_page(matrix(tried("bad", panic())), tmp_path)
     for words in ("The kernel panicked.", "boot.kernel-panic", "Kernel panic", "another outcome"):
         assert words in text
     assert 'class="remedy"' in text
 
 
-def test_nothing_comes_from_elsewhere(tmp_path: Path) -> None:
+def test_page_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
     page = Page(html_page(nightly(), tmp_path))
     for _, attrs in page.elements:
         for name in ("src", "href", "data", "action", "srcset", "style"):
@@ -126,7 +126,7 @@ def test_hostile_texts_are_text(tmp_path: Path) -> None:
     assert "owned" in text  # it is there to be read
 
 
-def test_recorded_boots_have_their_place(tmp_path: Path) -> None:
+def test_recorded_boots_are_shown(tmp_path: Path) -> None:
     whole, folder = gather([unpack(name, tmp_path) for name in RECORDED[::3]])
     text = html_page(whole, folder)
     page = Page(text)
@@ -140,7 +140,7 @@ def screenshots(folder: Path, count: int) -> None:
         Image.new("RGB", (720, 400), (number, 0, 0)).save(folder / f"screen-{number:02}.png")
 
 
-def test_the_last_screens_that_differ(tmp_path: Path) -> None:
+def test_last_different_screens_are_shown(tmp_path: Path) -> None:
     screenshots(tmp_path, 20)
     (tmp_path / "screen-end.png").write_bytes((tmp_path / "screen-19.png").read_bytes())
     (boot,) = boot_sections(tmp_path, result(), PageBudget())
@@ -148,7 +148,7 @@ def test_the_last_screens_that_differ(tmp_path: Path) -> None:
     assert boot.shots[-1].stages == "19, end"
 
 
-def test_pictures_beyond_the_room_are_counted(tmp_path: Path) -> None:
+def test_pictures_over_budget_are_counted(tmp_path: Path) -> None:
     screenshots(tmp_path, 3)
     budget = PageBudget(pictures_bytes=0)
     assert boot_sections(tmp_path, result(), budget) == ()
@@ -158,7 +158,7 @@ def test_pictures_beyond_the_room_are_counted(tmp_path: Path) -> None:
     assert "screenshots are left out" not in text
 
 
-def test_logs_beyond_the_room_are_short(tmp_path: Path) -> None:
+def test_logs_over_budget_are_shortened(tmp_path: Path) -> None:
     write_evidence(tmp_path, serial(*(f"line {number}" for number in range(1000))))
     budget = PageBudget()
     (boot,) = boot_sections(tmp_path, result(), budget)
@@ -176,9 +176,7 @@ def test_every_boot_of_a_run_is_shown(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("serial_speaks", [True, False])
-def test_the_screen_speaks_where_the_serial_port_does_not(
-    tmp_path: Path, serial_speaks: bool
-) -> None:
+def test_screen_stands_in_for_a_silent_serial_port(tmp_path: Path, serial_speaks: bool) -> None:
     shown = {"t_s": 9, "channel": "screen", "kind": "text", "lines": ["something else"]}
     shown |= {"how": "ocr", "share": 1, "background": "#000000"}
     write_evidence(tmp_path, [*(serial("words") if serial_speaks else []), shown])
@@ -187,11 +185,11 @@ def test_the_screen_speaks_where_the_serial_port_does_not(
     assert names == (["serial console"] if serial_speaks else ["last screen, as text"])
 
 
-def test_a_run_folder_that_is_gone(tmp_path: Path) -> None:
+def test_missing_run_folder_is_no_error(tmp_path: Path) -> None:
     assert "The kernel panicked." in html_page(
         matrix(tried("bad", panic(), run_dir="runs/gone")), tmp_path
     )
 
 
-def test_an_empty_matrix(tmp_path: Path) -> None:
+def test_empty_matrix_has_a_page(tmp_path: Path) -> None:
     assert "No image was tried" in html_page(matrix(ended_at=None), tmp_path)

@@ -28,7 +28,7 @@ def cases(text: str) -> dict[str, Any]:
     return {case.name: case for suite in JUnitXml.fromstring(text.encode()) for case in suite}
 
 
-def test_one_reader(tmp_path: Path) -> None:
+def test_junitparser_reads_it(tmp_path: Path) -> None:
     whole = JUnitXml.fromstring(junit_xml(nightly(), tmp_path).encode())
     assert (whole.tests, whole.failures, whole.errors, whole.skipped) == (5, 1, 1, 1)
     found = cases(junit_xml(nightly(), tmp_path))
@@ -44,7 +44,7 @@ def test_one_reader(tmp_path: Path) -> None:
     assert (error.message, error.type) == ("Full.", "host.no-space")
 
 
-def test_another_reader(tmp_path: Path) -> None:
+def test_junit2html_reads_it(tmp_path: Path) -> None:
     file = tmp_path / "junit.xml"
     file.write_text(junit_xml(nightly(), tmp_path))
     report = junit2html.Junit(str(file))
@@ -59,7 +59,7 @@ def test_another_reader(tmp_path: Path) -> None:
     assert "The kernel panicked." in report.html()
 
 
-def test_what_is_known_of_an_image_are_properties(tmp_path: Path) -> None:
+def test_facts_of_an_image_are_properties(tmp_path: Path) -> None:
     row = tried("a", panic(), FAILED, tags=("debian", "fast"), worker="w7", attempts=2)
     case = cases(junit_xml(matrix(row), tmp_path))["a"]
     found = {row.get("name"): row.get("value") for row in case._elem.iter("property")}
@@ -85,7 +85,7 @@ def test_what_is_known_of_an_image_are_properties(tmp_path: Path) -> None:
         (result(outcome="inconclusive"), None, "Nothing proves either; pass was expected."),
     ],
 )
-def test_what_is_contrary_to_what_is_expected_fails(
+def test_unexpected_outcome_is_a_failure(
     tmp_path: Path, came: Any, expected: Any, message: str
 ) -> None:
     case = cases(junit_xml(matrix(tried("a", came, expected)), tmp_path))["a"]

@@ -62,7 +62,7 @@ def test_counts_news_and_tables() -> None:
     assert [row[1] for row in rows[-4:]] == ["bad", "spoiled", "good", "as-expected"]
 
 
-def test_where_all_is_right_nothing_else_is_said() -> None:
+def test_summary_is_short_if_all_is_right() -> None:
     page = rendered(markdown(matrix(tried("a", result()), tried("b", result()))))
     assert "<h2>All 2 images are as expected</h2>" in page
     assert page.count("<table>") == 1

@@ -36,16 +36,16 @@ def test_news_then_what_is_not_right_then_the_counts() -> None:
     assert "good" not in text
 
 
-def test_where_all_is_right_one_line_is_enough() -> None:
+def test_one_line_if_all_is_right() -> None:
     assert shown(matrix(tried("a", result()))) == "The image is as expected.\n"
 
 
-def test_all_rows() -> None:
+def test_all_rows_are_listed_on_request() -> None:
     text = shown(nightly(), all_rows=True)
     assert "\u2713 good  PASS network  30.0 s" in text
 
 
-def test_not_more_than_a_screen_or_two() -> None:
+def test_rows_are_limited() -> None:
     rows = [tried(f"image-{number}", panic()) for number in range(300)]
     text = shown(matrix(*rows))
     assert "and 250 more" in text

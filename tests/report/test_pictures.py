@@ -28,7 +28,7 @@ def test_a_screen_keeps_its_pixels(tmp_path: Path) -> None:
         assert shown.convert("RGB").getpixel((3, 4)) == (170, 170, 170)
 
 
-def test_what_is_hidden_in_a_file_is_not_handed_on(tmp_path: Path) -> None:
+def test_metadata_of_a_file_is_dropped(tmp_path: Path) -> None:
     info = PngImagePlugin.PngInfo()
     info.add_text("Comment", "SECRET" * 5)
     Image.new("RGB", (9, 9)).resize((300, 200)).save(tmp_path / "a.png", pnginfo=info)
@@ -39,7 +39,7 @@ def test_what_is_hidden_in_a_file_is_not_handed_on(tmp_path: Path) -> None:
     assert b"SECRET" not in decoded(found.source)
 
 
-def test_a_large_one_is_made_small(tmp_path: Path) -> None:
+def test_large_picture_is_scaled_down(tmp_path: Path) -> None:
     noise = Image.frombytes("RGB", (1280, 800), os.urandom(1280 * 800 * 3))
     noise.save(tmp_path / "a.png")
     found = embed(tmp_path / "a.png")
@@ -50,7 +50,7 @@ def test_a_large_one_is_made_small(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n" + b"\0" * 100])
-def test_what_is_no_picture_is_left_out(tmp_path: Path, content: bytes) -> None:
+def test_other_file_is_left_out(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.png").write_bytes(content)
     assert embed(tmp_path / "a.png") is None
 
@@ -67,10 +67,10 @@ def test_a_picture_that_ends_early_is_left_out(tmp_path: Path) -> None:
     assert embed(tmp_path / "a.png") is None
 
 
-def test_one_of_too_many_pixels_is_not_decoded(tmp_path: Path) -> None:
+def test_picture_with_too_many_pixels_is_not_decoded(tmp_path: Path) -> None:
     Image.new("1", (8000, 8000)).save(tmp_path / "a.png")
     assert embed(tmp_path / "a.png") is None
 
 
-def test_no_file(tmp_path: Path) -> None:
+def test_missing_file_is_left_out(tmp_path: Path) -> None:
     assert embed(tmp_path / "a.png") is None

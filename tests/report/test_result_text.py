@@ -34,7 +34,7 @@ def shown(width: int = 80, **more: Any) -> str:
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 
-def test_a_pass() -> None:
+def test_pass_shows_all_parts() -> None:
     text = shown()
     assert "PASS  contabo will boot this image" in text
     assert "network\u00a048.2s" in text
@@ -113,7 +113,7 @@ _ISO = Image(location="disc.iso", format="iso", file_size_bytes=5, virtual_size_
         ({"outcome": "inconclusive"}, "nothing proves that contabo can install from this disc"),
     ],
 )
-def test_an_iso(more: dict[str, Any], headline: str) -> None:
+def test_iso_has_headlines_of_its_own(more: dict[str, Any], headline: str) -> None:
     text = shown(width=120, image=_ISO, **more)
     assert headline in text
     assert "installed" in text

@@ -1,4 +1,4 @@
-"""What every report says in the same words."""
+"""The wording that all reports share."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ from tests.report.samples import matrix, panic, result, tried
         (7500, "2 h 05 min"),
     ],
 )
-def test_a_duration_as_a_person_says_it(seconds: float, said: str) -> None:
+def test_duration_has_a_readable_unit(seconds: float, said: str) -> None:
     assert duration(seconds) == said
 
 
-def test_a_moment_is_in_utc() -> None:
+def test_moment_is_in_utc() -> None:
     berlin = datetime.timezone(datetime.timedelta(hours=2))
     at = datetime.datetime(2026, 7, 1, 0, 30, tzinfo=berlin)
     assert moment(at) == "2026-06-30 22:30 UTC"
 
 
-def test_any_text_becomes_one_line_that_any_encoding_holds() -> None:
+def test_safe_line_is_printable_in_any_encoding() -> None:
     line = safe_line("a\nb\x1b[31m \ud800" + "x" * 5000, 50)
     assert len(line) <= 50
     assert "\n" not in line
@@ -49,7 +49,7 @@ def test_any_text_becomes_one_line_that_any_encoding_holds() -> None:
     line.encode("utf-8")
 
 
-def test_what_is_wrong_stands_first_and_all_are_counted() -> None:
+def test_worst_rows_come_first_and_all_are_counted() -> None:
     whole = matrix(
         tried("right", result()),
         tried("spoiled", result(outcome="error", stage=None, cause="host.no-space")),
@@ -62,7 +62,7 @@ def test_what_is_wrong_stands_first_and_all_are_counted() -> None:
     assert headline(whole) == said
 
 
-def test_the_headline_of_few() -> None:
+def test_headline_of_one_image_is_singular() -> None:
     assert headline(matrix()) == "No image was tried"
     assert headline(matrix(tried("a", result()))) == "The image is as expected"
     assert headline(matrix(tried("a", panic()))) == "The image is not as expected"
@@ -80,7 +80,7 @@ def test_many_images_without_an_earlier_result_are_one_line() -> None:
     assert rows[1].statement.endswith("image-3, image-4 and 2 more.")
 
 
-def test_why_a_row_is_not_right() -> None:
+def test_reason_text_names_the_cause_or_the_expectation() -> None:
     assert reason_text(tried("a", panic())) == "The kernel panicked."
     lost = result(outcome="inconclusive", stage="kernel")
     assert reason_text(tried("a", lost)) == "Nothing proves either; pass was expected."

@@ -1,4 +1,4 @@
-"""What is printed while a run goes on, where there is no terminal to animate."""
+"""The lines that are printed during a run without an interactive terminal."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def start(**more: Any) -> tuple[float, Event]:
     return 0.0, run_start(medium="iso", **more)
 
 
-def test_what_was_typed_is_said() -> None:
+def test_answer_to_a_prompt_is_printed() -> None:
     key = events.PromptAnswer("isolinux.menu", "screen", ("ret",))
     text = shown(start(), (0.1, events.PowerOn()), (8.4, key))
     assert text.splitlines() == ["    0.1 s  power-on", "    8.4 s  answered isolinux.menu"]
 
 
-def test_each_part_of_an_installation_begins_anew() -> None:
+def test_display_starts_again_for_each_part() -> None:
     on = (0.1, events.PowerOn())
     text = shown(start(), on, start(part="installing, with answers for \x1b[31mDebian"), on)
     assert text.count("power-on") == 2
@@ -41,7 +41,7 @@ def test_each_part_of_an_installation_begins_anew() -> None:
     assert "\x1b" not in text
 
 
-def test_what_an_installation_does_is_counted() -> None:
+def test_written_bytes_and_frames_are_shown() -> None:
     progress = RunProgress(Console(file=io.StringIO(), width=100))
     rows = (
         start(part="installing"),

@@ -25,7 +25,7 @@ def test_a_link_opens_once() -> None:
 
 
 @pytest.mark.parametrize("token", ["", "no", "ä", "\udc80"])
-def test_another_token_opens_nothing_and_ends_nothing(token: str) -> None:
+def test_wrong_token_opens_nothing_and_expires_nothing(token: str) -> None:
     access = AccessControl()
     right = access.new_link()
     assert access.enter(token) is None
@@ -33,7 +33,7 @@ def test_another_token_opens_nothing_and_ends_nothing(token: str) -> None:
     assert access.enter(right)
 
 
-def test_each_link_is_for_one_and_the_first_to_come_types() -> None:
+def test_link_admits_one_viewer_and_the_first_is_typist() -> None:
     access = AccessControl()
     links = [access.new_link() for _ in range(3)]
     viewers = [access.viewer(access.enter(link) or "") for link in reversed(links)]
@@ -44,7 +44,7 @@ def test_each_link_is_for_one_and_the_first_to_come_types() -> None:
     assert access.typist is viewers[2]
 
 
-def test_links_that_nobody_used_do_not_pile_up() -> None:
+def test_unused_links_are_limited() -> None:
     access = AccessControl()
     first = access.new_link()
     last = [access.new_link() for _ in range(32)][-1]
@@ -52,7 +52,7 @@ def test_links_that_nobody_used_do_not_pile_up() -> None:
     assert access.enter(last)
 
 
-def test_a_console_takes_so_many_and_no_more() -> None:
+def test_viewers_are_limited() -> None:
     access = AccessControl()
     for _ in range(MAX_VIEWERS):
         assert access.enter(access.new_link())
@@ -80,13 +80,13 @@ OURS = "127.0.0.1:4000"
         ("", None, False, False),
     ],
 )
-def test_where_a_request_comes_from(
+def test_foreign_host_or_origin_is_refused(
     host: str, origin: str | None, changes: bool, allowed: bool
 ) -> None:
     assert is_same_origin(host, OURS, origin, changes=changes) is allowed
 
 
-def test_addresses() -> None:
+def test_bind_address_accepts_one_address_only() -> None:
     assert host_header("::1", 80) == "[::1]:80"
     assert is_loopback(bind_address("127.0.0.2"))
     assert is_loopback(bind_address("::1"))

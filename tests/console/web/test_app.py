@@ -82,7 +82,7 @@ async def refused(browser: Browser, path: str, **headers: str) -> int:
     return refusal.value.status
 
 
-def test_without_a_cookie_there_is_the_door_alone(tmp_path: Path) -> None:
+def test_only_the_door_is_served_without_a_cookie(tmp_path: Path) -> None:
     async def work(here: Console, browsers: list[Browser]) -> None:
         browser = browsers[0]
         for path in PAGES:
@@ -100,7 +100,7 @@ def test_without_a_cookie_there_is_the_door_alone(tmp_path: Path) -> None:
     with_console(tmp_path, work)
 
 
-def test_a_link_lets_one_browser_in_once(tmp_path: Path) -> None:
+def test_link_admits_one_browser_once(tmp_path: Path) -> None:
     async def work(here: Console, browsers: list[Browser]) -> None:
         first, second = browsers
         link = here.served.new_link()
@@ -119,7 +119,7 @@ def test_a_link_lets_one_browser_in_once(tmp_path: Path) -> None:
     with_console(tmp_path, work)
 
 
-def test_another_cookie_is_none(tmp_path: Path) -> None:
+def test_wrong_cookie_is_no_session(tmp_path: Path) -> None:
     async def work(here: Console, browsers: list[Browser]) -> None:
         browser = browsers[0]
         await browser.enter(here.served.new_link())
@@ -133,7 +133,7 @@ def test_another_cookie_is_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", ""])
-def test_pages_of_others_reach_nothing(tmp_path: Path, origin: str) -> None:
+def test_foreign_origin_is_refused(tmp_path: Path, origin: str) -> None:
     async def work(here: Console, browsers: list[Browser]) -> None:
         browser = browsers[0]
         await browser.enter(here.served.new_link())
@@ -158,7 +158,7 @@ def test_pages_of_others_reach_nothing(tmp_path: Path, origin: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["evil.example", "localhost", "127.0.0.1.evil.example"])
-def test_a_name_that_points_here_is_refused(tmp_path: Path, name: str) -> None:
+def test_foreign_host_name_is_refused(tmp_path: Path, name: str) -> None:
     async def work(here: Console, browsers: list[Browser]) -> None:
         browser = browsers[0]
         await browser.enter(here.served.new_link())
@@ -172,7 +172,7 @@ def test_a_name_that_points_here_is_refused(tmp_path: Path, name: str) -> None:
     with_console(tmp_path, work)
 
 
-def test_what_every_answer_says(tmp_path: Path) -> None:
+def test_every_response_has_the_security_headers(tmp_path: Path) -> None:
     async def work(here: Console, browsers: list[Browser]) -> None:
         browser = browsers[0]
         await browser.enter(here.served.new_link())
@@ -226,7 +226,7 @@ def test_no_path_leads_out_of_the_files(tmp_path: Path, path: str) -> None:
     with_console(tmp_path, work)
 
 
-def test_who_looks_on_does_nothing_until_they_take_over(tmp_path: Path) -> None:
+def test_viewer_can_do_nothing_before_taking_over(tmp_path: Path) -> None:
     async def work(here: Console, browsers: list[Browser]) -> None:
         first, second = browsers
         await first.enter(here.served.new_link())
@@ -286,7 +286,7 @@ def test_everybody_sees_who_types(tmp_path: Path) -> None:
     with_console(tmp_path, work)
 
 
-def test_what_is_asked_is_checked(tmp_path: Path) -> None:
+def test_request_body_is_validated(tmp_path: Path) -> None:
     async def work(here: Console, browsers: list[Browser]) -> None:
         browser = browsers[0]
         await browser.enter(here.served.new_link())
@@ -308,7 +308,7 @@ def test_what_is_asked_is_checked(tmp_path: Path) -> None:
     with_console(tmp_path, work)
 
 
-def test_what_was_said_before_comes_first(tmp_path: Path) -> None:
+def test_serial_socket_sends_past_bytes_first(tmp_path: Path) -> None:
     async def work(here: Console, browsers: list[Browser]) -> None:
         browser = browsers[0]
         await browser.enter(here.served.new_link())
@@ -358,7 +358,7 @@ async def stalled(browser: Browser, host: str) -> socket.socket:
     return mute
 
 
-def test_what_is_no_rfb_ends_the_screen(tmp_path: Path) -> None:
+def test_invalid_rfb_closes_the_screen(tmp_path: Path) -> None:
     async def work(here: Console, browsers: list[Browser]) -> None:
         browser = browsers[0]
         await browser.enter(here.served.new_link())
@@ -371,7 +371,7 @@ def test_what_is_no_rfb_ends_the_screen(tmp_path: Path) -> None:
     with_console(tmp_path, work)
 
 
-def test_a_machine_without_a_screen_has_the_rest(tmp_path: Path) -> None:
+def test_machine_without_screen_has_serial_and_events(tmp_path: Path) -> None:
     async def work(here: Console, browsers: list[Browser]) -> None:
         browser = browsers[0]
         await browser.enter(here.served.new_link())
@@ -383,7 +383,7 @@ def test_a_machine_without_a_screen_has_the_rest(tmp_path: Path) -> None:
     with_console(tmp_path, work)
 
 
-def test_commands_of_qemu_are_for_the_one_who_came_in_first(tmp_path: Path) -> None:
+def test_qmp_is_for_the_first_viewer_only(tmp_path: Path) -> None:
     async def work(here: Console, browsers: list[Browser]) -> None:
         first, second = browsers
         for browser in browsers:

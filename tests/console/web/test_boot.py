@@ -75,7 +75,7 @@ def served(image: Path, browser: Browser, folder: Path, env: dict[str, str]) -> 
             process.kill()
 
 
-def test_a_person_at_a_machine(
+def test_person_controls_a_machine_in_the_browser(
     tiny: Path, browser: Browser, tmp_path: Path, scratch: Path, program_env: dict[str, str]
 ) -> None:
     with served(tiny, browser, tmp_path, program_env) as program:

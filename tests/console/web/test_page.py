@@ -137,7 +137,7 @@ def test_one_types_and_the_other_takes_over(here: Here) -> None:
     wait_for(lambda: here.guest.typed == b"yes")
 
 
-def test_buttons(here: Here) -> None:
+def test_buttons_perform_actions(here: Here) -> None:
     page = here.page()
     page.get_by_role("button", name="Reset").click()
     page.get_by_text("reset is done.").wait_for()
@@ -156,7 +156,7 @@ def test_buttons(here: Here) -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_what_a_guest_says_stays_in_its_place(here: Here, name: str) -> None:
+def test_guest_output_stays_in_the_terminal(here: Here, name: str) -> None:
     page = here.page()
     title = page.title()
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -185,7 +185,7 @@ def test_what_a_guest_says_stays_in_its_place(here: Here, name: str) -> None:
     assert len(page.context.pages) == 1
 
 
-def test_text_of_a_guest_is_text(here: Here) -> None:
+def test_guest_text_is_escaped(here: Here) -> None:
     markup = "<img src=x onerror='document.title=1'>"
     page = here.page()
     page.get_by_text("Nothing is decided yet").wait_for()
@@ -199,7 +199,7 @@ def test_text_of_a_guest_is_text(here: Here) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 800)])
-def test_nothing_is_wider_than_the_window(here: Here, width: int, height: int, scheme: Any) -> None:
+def test_page_fits_the_window(here: Here, width: int, height: int, scheme: Any) -> None:
     page = here.page(viewport={"width": width, "height": height}, color_scheme=scheme)
     page.locator("#ladder li").first.wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") == width

@@ -15,7 +15,7 @@ from tests.report.samples import unpack
 
 
 @pytest.mark.parametrize("name", ["reset", "qmp", "swap"])
-def test_its_machine_is_told_nothing(tmp_path: Path, name: str) -> None:
+def test_recorded_machine_takes_no_actions(tmp_path: Path, name: str) -> None:
     replayed = RecordedRun(Player(unpack("healthy-tiny", tmp_path)))
     with pytest.raises(StateError, match="recorded"):
         asyncio.run(replayed.do(name))
@@ -33,6 +33,6 @@ def test_an_address_of_another_machine_cannot_be_bound_to(tmp_path: Path) -> Non
         asyncio.run(run())
 
 
-def test_who_serves_it_to_a_network_is_told() -> None:
+def test_network_address_gives_a_warning() -> None:
     assert address_warning("127.0.0.1") == address_warning("::1") == ""
     assert "unencrypted" in address_warning("192.0.2.1")

@@ -30,7 +30,7 @@ async def served(run_dir: Path) -> AsyncIterator[str]:
         moving.cancel()
 
 
-def test_a_run_is_seen_again(browser: Browser, tmp_path: Path) -> None:
+def test_recorded_run_is_played_in_the_page(browser: Browser, tmp_path: Path) -> None:
     run_dir = unpack("fstab-vda", tmp_path)
     thread = LoopThread(lambda: served(run_dir))
     page = browser.new_context().new_page()

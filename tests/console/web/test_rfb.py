@@ -1,4 +1,4 @@
-"""What of a browser's words reaches QEMU: byte by byte, for those who type and those who look."""
+"""The messages of a browser that reach QEMU, byte by byte, for the typist and for viewers."""
 
 from __future__ import annotations
 
@@ -46,21 +46,21 @@ TYPING = [key(True), key(False), qemu_key(True), qemu_key(False), POINTER]
 
 
 @pytest.mark.parametrize("message", [*TYPING, *NEVER])
-def test_who_looks_does_nothing(message: bytes) -> None:
+def test_viewer_cannot_type(message: bytes) -> None:
     assert ready(False).feed(message + REQUEST) == REQUEST
 
 
 @pytest.mark.parametrize("message", [*LOOKING, *TYPING])
-def test_what_the_typist_says_passes(message: bytes) -> None:
+def test_messages_of_the_typist_pass(message: bytes) -> None:
     assert ready(True).feed(message) == message
 
 
 @pytest.mark.parametrize("message", NEVER)
-def test_nobody_says_more_than_keys(message: bytes) -> None:
+def test_other_messages_are_dropped(message: bytes) -> None:
     assert ready(True).feed(message + REQUEST) == REQUEST
 
 
-def test_in_single_bytes_it_is_the_same() -> None:
+def test_single_bytes_give_the_same_messages() -> None:
     stream = HELLO + b"".join([*LOOKING, *TYPING, *NEVER, *LOOKING])
     client = ClientFilter(lambda: False)
     passed = b"".join(client.feed(bytes([byte])) for byte in stream)
@@ -68,7 +68,7 @@ def test_in_single_bytes_it_is_the_same() -> None:
 
 
 @pytest.mark.parametrize("make", [key, qemu_key])
-def test_a_key_that_is_held_is_let_go_after_another_took_over(make: type) -> None:
+def test_held_key_is_released_after_a_take_over(make: type) -> None:
     types = [True]
     client = ClientFilter(lambda: types[0])
     client.feed(HELLO)
@@ -92,6 +92,6 @@ def test_a_key_that_is_held_is_let_go_after_another_took_over(make: type) -> Non
         HELLO + struct.pack(">Bxxxi", 6, -(1 << 31)),
     ],
 )
-def test_what_is_no_message_ends_the_connection(stream: bytes) -> None:
+def test_unknown_message_ends_the_connection(stream: bytes) -> None:
     with pytest.raises(NotRfbError):
         ClientFilter(lambda: True).feed(stream)
