@@ -340,8 +340,8 @@ class Judge:
     def _tags(self) -> tuple[str, ...]:
         """Return the tags for the remedies: by inspection, or by the text of the initramfs."""
         start, signs = self._tracker.start, self._tracker.state.signs
-        said = tuple(tool for tool in INITRAMFS_TOOLS if tool in signs)
-        return (*(start.tags if start else ()), *said)
+        tools = tuple(tool for tool in INITRAMFS_TOOLS if tool in signs)
+        return (*(start.tags if start else ()), *tools)
 
     def _with_cause(self, cause: Finding) -> list[Finding]:
         """Return all findings with ``cause``, which takes in those of inspection with its id."""

@@ -22,7 +22,7 @@ from harness.model.table import parse_table, read_table_text, shipped_table
 Channel = Literal["serial", "firmware", "screen", "bugcheck", "silence"]
 
 
-class _Model(BaseModel):
+class _RuleModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -31,7 +31,7 @@ def _current_name(medium: object) -> object:
     return "iso" if medium == "disc" else medium
 
 
-class When(_Model):
+class When(_RuleModel):
     """The condition of a rule on the state of the machine since it last started.
 
     ``below`` and ``reached`` name a stage; ``reads`` tells whether the disk was read after the
@@ -72,7 +72,7 @@ class When(_Model):
         )
 
 
-class Rule(_Model):
+class Rule(_RuleModel):
     """One row of the table.
 
     A rule on a text channel has a ``pattern``, searched for in one line (``unless`` names what
@@ -135,14 +135,14 @@ class Rule(_Model):
         return self
 
 
-class IgnoredLine(_Model):
+class IgnoredLine(_RuleModel):
     """A line that looks like a failure and is not one: it proves no finding."""
 
     pattern: re.Pattern[str]
     source: str = Field(min_length=1)
 
 
-class _RuleTable(_Model):
+class _RuleTable(_RuleModel):
     rule: tuple[Rule, ...] = ()
     ignore: tuple[IgnoredLine, ...] = ()
 

@@ -85,8 +85,8 @@ def _build(planned: PlannedCase, name: str, stop: Stop) -> Path:
         raise RecipeFailedError(f"The recipe {name} was not built in {hours:g} hours.")
     lines = child.stdout.strip().splitlines()
     if child.status or not lines:
-        said = last_stderr_line(child)
-        raise RecipeFailedError(f"The recipe {name} could not be built: {said}")
+        reason = last_stderr_line(child)
+        raise RecipeFailedError(f"The recipe {name} could not be built: {reason}")
     return (folder / lines[-1]).absolute()
 
 

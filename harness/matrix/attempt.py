@@ -122,8 +122,14 @@ def attempt(
         except Exception as error:
             tried = fault_row(planned, as_fault(error, run_dir), options.worker, count)
         name, outcome, cause = planned.entry.name, tried.result.outcome, tried.result.cause
-        said = (name, count, tried.judgement, outcome, cause or "no cause")
-        _log.info("%s: attempt %d is %s: %s, %s", *said)
+        _log.info(
+            "%s: attempt %d is %s: %s, %s",
+            name,
+            count,
+            tried.judgement,
+            outcome,
+            cause or "no cause",
+        )
         final = tried.judgement != "error" or tried.result.cause in _FINAL
         if final or count > options.retries:
             return tried
@@ -226,9 +232,9 @@ class _Attempt:
         except ValidationError:
             if bug := _bug_in(child.stdout):
                 raise bug from None
-            said = last_stderr_line(child).removeprefix("harness: ")
+            reason = last_stderr_line(child).removeprefix("harness: ")
         how = f"signal {-child.status}" if child.status < 0 else f"status {child.status}"
-        raise AttemptFailedError(f"The program that tried it ended with {how}: {said}")
+        raise AttemptFailedError(f"The program that tried it ended with {how}: {reason}")
 
     def _fault(self, error: FaultError) -> Result:
         """Return the result of an image that this host could not try, with what was recorded."""
@@ -315,9 +321,9 @@ def _not_of_host(result: Result) -> Iterator[Finding]:
 def _bug_in(stdout: str) -> InternalError | None:
     """Return the bug that a program reports in place of a result; None if it reports none."""
     try:
-        said = json.loads(stdout)
-        if said["cause"] == InternalError.finding_id:
-            return InternalError(printable(said["statement"], 1000))
+        report = json.loads(stdout)
+        if report["cause"] == InternalError.finding_id:
+            return InternalError(printable(report["statement"], 1000))
     except (ValueError, TypeError, KeyError):
         return None
     return None

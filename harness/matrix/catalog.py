@@ -30,11 +30,11 @@ class CatalogError(UsageError):
     """Catalogs that are not valid. ``str()`` has a line for each fault."""
 
 
-class _Model(BaseModel):
+class _CatalogModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Expectation(_Model):
+class Expectation(_CatalogModel):
     """The right result. ``cause`` is None for a pass; ``predicted`` None allows any prediction.
 
     ``stages`` names more than one where the moment of the end decides between them; an empty one
@@ -55,7 +55,7 @@ class Expectation(_Model):
         return self
 
 
-class Recipes(_Model):
+class Recipes(_CatalogModel):
     """The command of a catalog's author that builds its recipes.
 
     The name of a recipe is added to ``command``; the last line that it prints is the path of the
@@ -67,7 +67,7 @@ class Recipes(_Model):
     folder: str = "."
 
 
-class CatalogEntry(_Model):
+class CatalogEntry(_CatalogModel):
     """One image. Exactly one of ``url``, ``file`` and ``recipe`` says where it comes from.
 
     The last part of the path of ``url`` may hold wildcards (``*``) where ``checksums`` is given,
@@ -142,7 +142,7 @@ class PlannedCase:
     recipes: Recipes | None
 
 
-class _Catalog(_Model):
+class _CatalogFile(_CatalogModel):
     recipes: Recipes | None = None
     defaults: dict[str, Any] = {}
     image: Annotated[tuple[dict[str, Any], ...], Field(min_length=1)]
@@ -185,7 +185,7 @@ def _files_at(path: Path, faults: list[str]) -> list[Path]:
 def _read(path: Path, faults: list[str]) -> Iterator[PlannedCase]:
     """Yield the valid entries of one file; the faults of the others are added to ``faults``."""
     try:
-        catalog = read_table(path, _Catalog)
+        catalog = read_table(path, _CatalogFile)
     except UsageError as error:
         faults.append(str(error).removesuffix("."))
         return
@@ -203,7 +203,7 @@ def _read(path: Path, faults: list[str]) -> Iterator[PlannedCase]:
         yield PlannedCase(entry, path.name, path.parent, catalog.recipes)
 
 
-def _all_tags(catalog: _Catalog, row: Mapping[str, Any]) -> dict[str, Any]:
+def _all_tags(catalog: _CatalogFile, row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the tags of the file with those of the entry."""
     both = [catalog.defaults.get("tags", []), row.get("tags", [])]
     if not all(isinstance(tags, list) for tags in both):

@@ -79,10 +79,10 @@ def run_child(
             _end(process)
         stdout.seek(0)
         stderr.seek(max(0, stderr.tell() - _OUTPUT_BYTES))
-        said = stderr.read(_OUTPUT_BYTES).decode(errors="replace").strip().splitlines()
+        lines = stderr.read(_OUTPUT_BYTES).decode(errors="replace").strip().splitlines()
         text = stdout.read(_OUTPUT_BYTES).decode(errors="replace")
     _log.info("process %d %s, with status %d", process.pid, end, process.returncode)
-    return ChildResult(end, process.returncode, text, tuple(said[-_LAST_LINES:]))
+    return ChildResult(end, process.returncode, text, tuple(lines[-_LAST_LINES:]))
 
 
 def _watch(process: subprocess.Popen[bytes], stop: Stop, is_late: Callable[[], bool]) -> End:

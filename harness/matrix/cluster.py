@@ -109,8 +109,8 @@ def _connect(address: str, limits: WaitLimits) -> Client:
         answer = TimeoutError(f"nothing was said for {limits.connect_s:g} s")
     if isinstance(answer, Exception):
         # The message begins with the object that failed to connect.
-        said = re.sub(r"^in <[^>]*>: ", "", str(answer.__cause__ or answer))
-        why = printable(said, 200) or type(answer).__name__
+        message = re.sub(r"^in <[^>]*>: ", "", str(answer.__cause__ or answer))
+        why = printable(message, 200) or type(answer).__name__
         raise UsageError(f"--scheduler {address}: no scheduler of dask answers: {why}")
     return answer
 
@@ -308,8 +308,11 @@ class _Matrix:
         self._waiting.append(case)
         self._tell(PhaseChange(case.name, "waiting"))
 
-    def _take(self, case: _Case, said: Mapping[str, Any]) -> None:
-        worker, version = printable(str(said.get("worker"))), printable(str(said.get("version")))
+    def _take(self, case: _Case, answer: Mapping[str, Any]) -> None:
+        worker, version = (
+            printable(str(answer.get("worker"))),
+            printable(str(answer.get("version"))),
+        )
         if version != __version__:
             raise UsageError(
                 f"--scheduler: the worker {worker} has harness {version}, this is {__version__}: "
@@ -317,8 +320,8 @@ class _Matrix:
             )
         run_dir = self._folder.run_dir(case.name)
         try:
-            row = CaseRow.model_validate_json(said["row"])
-            unpack(said["files"], self._folder.path / RUNS, case.name)
+            row = CaseRow.model_validate_json(answer["row"])
+            unpack(answer["files"], self._folder.path / RUNS, case.name)
         except (ValidationError, ParcelError, KeyError, TypeError, AttributeError) as error:
             why = printable(str(error), 200)
             self._add_lost(case, f"What the worker {worker} sent cannot be used: {why}")

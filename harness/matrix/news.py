@@ -69,9 +69,9 @@ def _all_news(
             continue
         before = tuple(one for one in past.get(row.name, ()) if one.judgement != "error")
         image = _ImageResults(row, past_result(row, row.started_at), before)
-        told = next((said for rule in _RULES if (said := rule(image))), None)
-        if told:
-            yield told
+        item = next((found for rule in _RULES if (found := rule(image))), None)
+        if item:
+            yield item
 
 
 def _new(image: _ImageResults) -> NewsItem | None:

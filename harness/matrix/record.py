@@ -22,11 +22,11 @@ Judgement = Literal["right", "wrong", "error"]
 """The result of an image compared with its catalog; ``error`` is a fault of the host."""
 
 
-class _Model(BaseModel):
+class _RecordModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class CaseRow(_Model):
+class CaseRow(_RecordModel):
     """The row of one entry of a catalog: its result and the judgement on it.
 
     ``differs`` names what is not as expected: ``outcome``, ``stage``, ``cause``, ``prediction``.
@@ -58,7 +58,7 @@ class CaseRow(_Model):
     reuse_key: str | None = None
 
 
-class PastResult(_Model):
+class PastResult(_RecordModel):
     """One earlier result of an image, as the history keeps it.
 
     ``at`` is the start of its matrix. ``verdict_s`` counts from power-on. A ``reused`` one was
@@ -77,7 +77,7 @@ class PastResult(_Model):
     reuse_key: str | None = None
 
 
-class NewsItem(_Model):
+class NewsItem(_RecordModel):
     """One difference from the last time. ``statement`` is one sentence for a person.
 
     ``broken``: was right, is wrong. ``fixed``: was wrong, is right. ``changed``: wrong both times,
@@ -92,7 +92,7 @@ class NewsItem(_Model):
     since: datetime.datetime | None = None
 
 
-class Matrix(_Model):
+class Matrix(_RecordModel):
     """The whole of a matrix: the object of ``--json``.
 
     ``missing`` are the names of images that were not tried because the matrix ended early.

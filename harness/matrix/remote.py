@@ -62,12 +62,12 @@ def try_image(version: str, order: bytes) -> dict[str, Any]:
     from distributed import get_worker
 
     worker = get_worker()
-    said: dict[str, Any] = {"version": __version__, "worker": str(worker.name)}
+    answer: dict[str, Any] = {"version": __version__, "worker": str(worker.name)}
     if version != __version__:
-        return said
-    opened = pickle.loads(order)  # noqa: S301  whoever speaks to a dask worker can run anything
+        return answer
+    opened = pickle.loads(order)  # noqa: S301  a client of a dask worker can run anything
     tried, files = _try(opened, worker)
-    return {**said, "row": tried.model_dump_json(by_alias=True), "files": files}
+    return {**answer, "row": tried.model_dump_json(by_alias=True), "files": files}
 
 
 def _try(order: Order, worker: Worker) -> tuple[CaseRow, dict[str, bytes]]:

@@ -82,9 +82,9 @@ def run_matrix(
             left = tuple(row for row in request.planned if row.entry.name in missing)
             if left:
                 _try_images(replace(request, planned=left), folder, history_file, stop, view)
-            came = _judged(folder, history, stop)
-        reporting(came, folder.path)
-    return came
+            matrix = _judged(folder, history, stop)
+        reporting(matrix, folder.path)
+    return matrix
 
 
 def _check(request: MatrixRequest) -> None:
@@ -153,14 +153,14 @@ def _largest_memory_mib(planned: Sequence[PlannedCase]) -> int:
 
 def _judged(folder: MatrixFolder, history: History, stop: Stop) -> Matrix:
     """Return the matrix in ``folder``; with its news by the history, if it has ended."""
-    came = folder.matrix()
-    for row in came.tried:
-        history.add(came.started_at, row)
+    matrix = folder.matrix()
+    for row in matrix.tried:
+        history.add(matrix.started_at, row)
     past: dict[str, tuple[PastResult, ...]] = {
-        row.name: history.past(row.name, before=came.started_at) for row in came.tried
+        row.name: history.past(row.name, before=matrix.started_at) for row in matrix.tried
     }
-    if not stop.is_set or not came.missing:
-        folder.end(news(came.tried, past), past)
+    if not stop.is_set or not matrix.missing:
+        folder.end(news(matrix.tried, past), past)
     return folder.matrix()
 
 

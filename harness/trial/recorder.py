@@ -102,8 +102,13 @@ class Recorder:
     def _decide(self) -> None:
         verdict = self.diagnosis.verdict
         if verdict and not self.decided.is_set():
-            said = (verdict.outcome, verdict.cause or "no cause", verdict.stage, verdict.at_s)
-            _log.info("verdict: %s, %s, at the stage %s after %.1f s", *said)
+            _log.info(
+                "verdict: %s, %s, at the stage %s after %.1f s",
+                verdict.outcome,
+                verdict.cause or "no cause",
+                verdict.stage,
+                verdict.at_s,
+            )
         self.decided.set()
 
     async def wait_for_end(self, stop_at: Stage | None) -> None:

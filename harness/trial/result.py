@@ -30,11 +30,11 @@ _NOT_UP_CAUSES = frozenset({"boot.emergency-mode", "disk.encrypted"})
 EXIT_STATUS: dict[Outcome, int] = {"pass": 0, "fail": 1, "inconclusive": 3, "error": 4}
 
 
-class _Model(BaseModel):
+class _ResultModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Image(_Model):
+class Image(_ResultModel):
     """The image under test. ``sha256`` is null if the verdict came before the file was read.
 
     ``content`` describes its content in words. ``final_url`` is the URL after all redirects.
@@ -51,7 +51,7 @@ class Image(_Model):
     bytes_read: int | None = None
 
 
-class Tool(_Model):
+class Tool(_ResultModel):
     """The tools of the run. ``firmware`` is ``bios`` or ``uefi``, also for the checks.
 
     ``secure_boot`` and ``tpm`` tell whether the machine had them.
@@ -66,7 +66,7 @@ class Tool(_Model):
     tpm: bool = False
 
 
-class Counterfactual(_Model):
+class Counterfactual(_ResultModel):
     """The result of a second boot with one change; ``statement`` says what it proves."""
 
     change: str
@@ -76,7 +76,7 @@ class Counterfactual(_Model):
     statement: str
 
 
-class Guest(_Model):
+class Guest(_ResultModel):
     """The guest's answers after a login with the key of the seed."""
 
     os: str
@@ -87,7 +87,7 @@ class Guest(_Model):
     cloud_init: dict[str, Any]
 
 
-class Result(_Model):
+class Result(_ResultModel):
     """The whole result. ``stage`` is null where nothing was booted.
 
     ``inside`` describes the system on the disk, part by part, in the order of a boot.

@@ -1,4 +1,4 @@
-"""Images of a catalog whose recipe takes until a test lets it end, and some that are none."""
+"""Images of a catalog whose recipe takes until a test lets it end, and files that are no image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Matrices that boot: what happens to one image is not felt by another."""
+"""Matrices that boot: a failure of one image does not affect another."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""A catalog names every fault at once, and what it holds is what is tried."""
+"""A catalog: every fault is named at once, and its entries are tried."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Programs that end, are late, do not want to end, and leave others behind."""
+"""Programs that end, are late, ignore SIGTERM, and leave children behind."""
 
 import os
 import signal

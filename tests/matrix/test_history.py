@@ -1,4 +1,4 @@
-"""The history is there for the next matrix, whoever writes it and however that ends."""
+"""The history keeps its rows for the next matrix, however the program that wrote them ends."""
 
 import datetime
 import os

@@ -1,4 +1,4 @@
-"""Acts that other threads leave, fetched by one."""
+"""Calls that other threads leave, fetched by one thread."""
 
 from __future__ import annotations
 

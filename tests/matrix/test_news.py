@@ -1,4 +1,4 @@
-"""What is new is what a person wants to be told in the morning, and nothing else."""
+"""The news of a matrix: the changes that a person wants to read in the morning, and no others."""
 
 import datetime
 import random

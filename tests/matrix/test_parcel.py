@@ -1,4 +1,4 @@
-"""Evidence on its way: what is sent, and what is taken of what arrives."""
+"""Evidence on its way: the files that are sent, and those that are accepted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A whole matrix: which requests cannot be meant, and what comes of one without an image left."""
+"""A whole matrix: requests that contradict themselves, and one without an image left."""
 
 from __future__ import annotations
 

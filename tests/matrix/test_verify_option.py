@@ -1,4 +1,4 @@
-"""An option of a matrix is declared once: all that is said of it elsewhere follows."""
+"""An option of a matrix is declared once, and all other places follow the declaration."""
 
 from __future__ import annotations
 

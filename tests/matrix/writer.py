@@ -1,4 +1,4 @@
-"""Adds rows to a history, as a matrix of its own does: PATH ID COUNT. Says each that is kept."""
+"""Adds rows to a history, as a matrix of its own does: PATH ID COUNT. Prints each that is kept."""
 
 import datetime
 import sys
