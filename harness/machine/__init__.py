@@ -1,1 +1,1 @@
-"""The machine that the image is tried in: what it is made of, and how it is started."""
+"""The machine that boots the image: its specification, and the backends that start it."""

@@ -32,7 +32,7 @@ def choose_acceleration_on(backend: Backend, choice: AcceleratorChoice) -> Accel
 
 
 def check_host() -> HostCheck:
-    """Return what is there of libvirt. No daemon is started, nor asked."""
+    """Return the state of libvirt on this host. No daemon is started or connected to."""
     try:
         number = int(binding().getVersion())
     except HostError:

@@ -122,7 +122,7 @@ def _board(spec: MachineSpec) -> list[str]:
 
 
 def _firmware(spec: MachineSpec) -> list[str]:
-    """The flash chips of UEFI, and that it is not to boot from the network."""
+    """The flash chips of UEFI, and the options that disable its network boot."""
     if spec.firmware is None:
         return []
     flash = spec.firmware
