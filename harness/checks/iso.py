@@ -10,7 +10,7 @@ from harness.checks.windows import describe_windows_drivers
 from harness.evidence.guest_text import printable
 from harness.image.disk.partitions import PartitionTable
 from harness.image.iso.el_torito import BootEntry
-from harness.image.iso.iso import IsoFacts, IsoSystem
+from harness.image.iso.iso_image import IsoFacts, IsoSystem
 from harness.image.os.system import IsoLinux, WindowsFacts
 from harness.model.finding import Finding, finding
 from harness.model.image import InspectedPart

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from harness.checks.hardware import VIRTIO_NIC_DRIVERS, disk_needs
 from harness.evidence.guest_text import printable
-from harness.image.iso.iso import IsoFacts
+from harness.image.iso.iso_image import IsoFacts
 from harness.image.os.system import DriverPlace, IsoLinux
 from harness.model.finding import Finding, finding
 from harness.provider.profile import Profile

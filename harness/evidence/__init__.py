@@ -1,1 +1,1 @@
-"""The record of a run: its events, the log that keeps them, guest text made harmless."""
+"""The evidence of a run: its events, their log, and guest text made safe to print."""

@@ -11,7 +11,7 @@ from harness.image.container.formats import identify
 from harness.image.container.qcow2 import L2_BUDGET_BYTES, Qcow2Facts, read_qcow2
 from harness.image.container.qcow2_disk import Qcow2Disk
 from harness.image.disk.partitions import read_partitions
-from harness.image.iso.iso import IsoFacts, read_iso
+from harness.image.iso.iso_image import IsoFacts, read_iso
 from harness.image.source import UNKNOWN_SIZE_BYTES, ImageSource, OutOfReachError
 from harness.model.finding import Finding
 from harness.provider.profile import Profile

@@ -31,7 +31,7 @@ from harness.examine.child import Inspection, inspect, inspect_iso
 from harness.examine.gate import GateResult, gate
 from harness.examine.windows_setup import SetupFacts, inspect_setup
 from harness.image.container.qemu_check import check_with_qemu
-from harness.image.iso.iso import IsoFacts, IsoSystem
+from harness.image.iso.iso_image import IsoFacts, IsoSystem
 from harness.image.source import LocalFile
 from harness.model.finding import Finding, finding
 from harness.model.image import InspectedPart, Medium, Prediction

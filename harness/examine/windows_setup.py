@@ -14,8 +14,8 @@ from harness.errors import CaughtError, HostError, NoSpaceError, ReadFailedError
 from harness.examine.child import inspect_wim
 from harness.host.programs import find_program
 from harness.host.scratch import MIN_FREE_BYTES, scratch_folder
-from harness.image.iso.iso import IsoFilesystem, find_in_iso, open_filesystems
 from harness.image.iso.iso9660 import IsoEntry
+from harness.image.iso.iso_image import IsoFilesystem, find_in_iso, open_filesystems
 from harness.image.os.system import WindowsFacts
 from harness.image.source import ImageSource, LocalFile
 

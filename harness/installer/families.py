@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from harness.image.iso.iso import IsoSystem
+from harness.image.iso.iso_image import IsoSystem
 from harness.installer.values import ARCHIVE_PLACEHOLDERS, PLACEHOLDERS
 from harness.model.hardware import Firmware
 from harness.model.table import parse_table, shipped_table

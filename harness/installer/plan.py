@@ -11,7 +11,13 @@ from pathlib import Path
 
 from harness.errors import UsageError
 from harness.image.fs.newc import append_files
-from harness.image.iso.iso import IsoFacts, IsoFilesystem, IsoSystem, find_in_iso, open_filesystems
+from harness.image.iso.iso_image import (
+    IsoFacts,
+    IsoFilesystem,
+    IsoSystem,
+    find_in_iso,
+    open_filesystems,
+)
 from harness.image.os.iso_linux import known_entries
 from harness.image.source import LocalFile
 from harness.installer.answers import Answers, write_answers

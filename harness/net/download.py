@@ -234,13 +234,13 @@ class _Transfer:
         return None, {}
 
     def _check_space(self, target: Path, total: int | None) -> None:
-        there = target.stat().st_size if target.exists() else 0
+        present_bytes = target.stat().st_size if target.exists() else 0
         free_bytes = shutil.disk_usage(self._folder).free
-        wanted = (total or 0) - there + _SPARE_BYTES
-        if wanted > free_bytes:
+        required = (total or 0) - present_bytes + _SPARE_BYTES
+        if required > free_bytes:
             raise NoSpaceError(
                 f"{self._folder}: {free_bytes >> 20} MiB are free, the download wants "
-                f"{wanted >> 20} MiB.",
+                f"{required >> 20} MiB.",
                 "Free some space, or set XDG_CACHE_HOME to a folder on a larger disk.",
             )
 

@@ -110,12 +110,12 @@ def connection_error(error: Exception, url: URL) -> Exception:
     host = url.host or ""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         reason = error.certificate_error
-        said = getattr(reason, "verify_message", "") or str(reason)
-        return LinkError("tls", f"the certificate of {host} does not hold: {said}")
+        reason_text = getattr(reason, "verify_message", "") or str(reason)
+        return LinkError("tls", f"the certificate of {host} does not hold: {reason_text}")
     if isinstance(error, (aiohttp.ClientSSLError, ssl.SSLError)):
         reason = getattr(error, "os_error", error)
-        said = getattr(reason, "reason", "") or str(reason)
-        return LinkError("tls", f"no TLS connection to {host}: {said}")
+        reason_text = getattr(reason, "reason", "") or str(reason)
+        return LinkError("tls", f"no TLS connection to {host}: {reason_text}")
     os_error = getattr(error, "os_error", error)
     if isinstance(os_error, socket.gaierror):
         if os_error.errno == socket.EAI_AGAIN:
@@ -136,10 +136,10 @@ def connection_error(error: Exception, url: URL) -> Exception:
     if isinstance(error, aiohttp.ClientResponseError):
         return LinkError("unreachable", f"{host} answers with what is no HTTP: {error.message}")
     if isinstance(os_error, OSError) and os_error.errno:
-        said = os.strerror(os_error.errno)
+        reason_text = os.strerror(os_error.errno)
     else:
-        said = str(error) or type(error).__name__
-    return LinkError("unreachable", f"{host} cannot be reached: {said}")
+        reason_text = str(error) or type(error).__name__
+    return LinkError("unreachable", f"{host} cannot be reached: {reason_text}")
 
 
 _NO_ROUTE = frozenset({errno.ENETUNREACH})  # this host has no route to the server

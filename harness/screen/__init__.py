@@ -1,5 +1,5 @@
-"""The guest's screen as text: from VGA text memory, by its glyphs, or as a last resort by OCR.
+"""The guest's screen as text: from VGA text memory, by its glyphs, or by OCR as the fallback.
 
-Nothing here knows a machine. What is on the screen is a stranger's: pictures are bounded before
-they are decoded, and what is read is text without control characters.
+This package knows no machine. The screen is untrusted: pictures are bounded before they are
+decoded, and the text has no control characters.
 """

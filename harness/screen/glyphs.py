@@ -111,7 +111,7 @@ def _cell_row(picture: Picture, grid: Grid, top: int) -> Iterator[bytes]:
 
 
 def _find_grid(picture: Picture, fonts: Sequence[Font]) -> Grid | None:
-    """The grid that matches best; the usual origins are tried first."""
+    """The grid that matches best; the usual origins are tested first."""
     tops = _line_tops(picture)
     for font in fonts:
         for left, top in _usual_origins(picture, font):
@@ -163,14 +163,14 @@ def _sample(
     rows = dict.fromkeys((y - grid.top) // height * height + grid.top for y in tops)
     sampled = islice((y for y in rows if 0 <= y <= picture.height - height), _SAMPLED_ROWS)
     reader = CellReader(grid.font, picture.background_grey)
-    known = tried = 0
+    known = read_cells = 0
     cells = chain.from_iterable(_cell_row(picture, grid, top) for top in sampled)
     for character in map(reader.read, islice(cells, limit)):
         if character == " ":
             continue
-        tried += 1
+        read_cells += 1
         known += character != _UNKNOWN
-        is_wrong = tried == _FIRST_CELLS and known * 3 < tried
-        if is_wrong or tried == _SAMPLED_CELLS:
+        is_wrong = read_cells == _FIRST_CELLS and known * 3 < read_cells
+        if is_wrong or read_cells == _SAMPLED_CELLS:
             break
-    return (known / tried if tried else 0.0), tried
+    return (known / read_cells if read_cells else 0.0), read_cells

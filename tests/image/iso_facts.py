@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.image.iso.iso import IsoFacts, find_in_iso, open_filesystems, read_iso
+from harness.image.iso.iso_image import IsoFacts, find_in_iso, open_filesystems, read_iso
 from harness.image.source import LocalFile
 
 

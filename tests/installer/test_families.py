@@ -1,7 +1,7 @@
 import pytest
 
 from harness.errors import UsageError
-from harness.image.iso.iso import IsoSystem, known_systems
+from harness.image.iso.iso_image import IsoSystem, known_systems
 from harness.installer.families import Template, families, family_for, parse_families
 
 ROW = """

@@ -8,7 +8,7 @@ import pycdlib
 import pytest
 
 from harness.errors import UsageError
-from harness.image.iso.iso import IsoFacts, read_iso
+from harness.image.iso.iso_image import IsoFacts, read_iso
 from harness.image.source import LocalFile
 from harness.installer.plan import Installation, plan_installation, prepare_installation
 from harness.observe.archive import ARCHIVE_PATH

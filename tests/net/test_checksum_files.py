@@ -27,12 +27,12 @@ def server() -> Iterator[Server]:
         yield running
 
 
-def asked(question: Callable[[aiohttp.ClientSession], Awaitable[T]]) -> T:
-    async def ask() -> T:
+def run_with_session(request: Callable[[aiohttp.ClientSession], Awaitable[T]]) -> T:
+    async def run() -> T:
         async with aiohttp.ClientSession() as session:
-            return await question(session)
+            return await request(session)
 
-    return asyncio.run(ask())
+    return asyncio.run(run())
 
 
 @pytest.mark.parametrize(
@@ -55,23 +55,25 @@ def test_text_that_is_neither_link_nor_name_raises_usage_error() -> None:
 def test_the_first_checksum_file_that_names_the_file_is_used(server: Server) -> None:
     server.files["SHA256SUMS"] = f"{'0' * 64}  other.img\n".encode()
     server.files["x.img.sha256"] = f"{SHA256}  x.img\n".encode()
-    found = asked(lambda session: checksum_beside(session, URL(server.url("x.img"))))
+    found = run_with_session(lambda session: checksum_beside(session, URL(server.url("x.img"))))
     assert found
     assert (found.hex, found.source) == (SHA256, "x.img.sha256")
 
 
 def test_without_a_checksum_file_there_is_no_checksum(server: Server) -> None:
-    assert asked(lambda session: checksum_beside(session, URL(server.url("x.img")))) is None
+    assert (
+        run_with_session(lambda session: checksum_beside(session, URL(server.url("x.img")))) is None
+    )
 
 
 def test_a_named_checksum_file_must_name_the_file(server: Server) -> None:
     url = URL(server.url("x.img"))
     server.files["sums"] = f"{SHA256}  x.img\n".encode()
-    assert asked(lambda session: named_checksum(session, url, "sums")).hex == SHA256
+    assert run_with_session(lambda session: named_checksum(session, url, "sums")).hex == SHA256
     server.files["sums"] = f"{SHA256}  other.img\n".encode()
     with pytest.raises(LinkError, match=r"does not name x\.img") as caught:
-        asked(lambda session: named_checksum(session, url, "sums"))
+        run_with_session(lambda session: named_checksum(session, url, "sums"))
     assert caught.value.kind == "no-checksum"
     with pytest.raises(LinkError, match="cannot be had") as caught:
-        asked(lambda session: named_checksum(session, url, "nowhere"))
+        run_with_session(lambda session: named_checksum(session, url, "nowhere"))
     assert caught.value.kind == "no-checksum"

@@ -1,1 +1,1 @@
-"""Container formats: what a file is, and the disk inside a qcow2."""
+"""Container formats: the detection of a format, and the disk in a qcow2."""

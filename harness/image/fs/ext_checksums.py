@@ -30,8 +30,8 @@ def ext_damage(source: ImageSource) -> str:
     (incompatible, read_only) = struct.unpack_from("<II", block, 0x60)
     if not read_only & _RO_COMPAT_METADATA_CSUM:
         return ""
-    (wanted,) = struct.unpack_from("<I", block, _CHECKSUM_AT)
-    if crc32c(block[:_CHECKSUM_AT]) != wanted:
+    (expected,) = struct.unpack_from("<I", block, _CHECKSUM_AT)
+    if crc32c(block[:_CHECKSUM_AT]) != expected:
         return "the checksum of its superblock is wrong"
     if incompatible & _INCOMPAT_CSUM_SEED:
         (seed,) = struct.unpack_from("<I", block, 0x270)
@@ -52,9 +52,9 @@ def _descriptor_damage(source: ImageSource, block: bytes, seed: int, *, wide: bo
     table = source.read_at(table_at, groups * size)
     for number in range(len(table) // size):
         row = bytearray(table[number * size : (number + 1) * size])
-        (wanted,) = struct.unpack_from("<H", row, _DESCRIPTOR_CHECKSUM_AT)
+        (expected,) = struct.unpack_from("<H", row, _DESCRIPTOR_CHECKSUM_AT)
         struct.pack_into("<H", row, _DESCRIPTOR_CHECKSUM_AT, 0)
-        if crc32c(bytes(row), crc32c(struct.pack("<I", number), seed)) & 0xFFFF != wanted:
+        if crc32c(bytes(row), crc32c(struct.pack("<I", number), seed)) & 0xFFFF != expected:
             return f"the checksum of its group descriptor {number} is wrong"
     return ""
 

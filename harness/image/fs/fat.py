@@ -94,10 +94,10 @@ class FatVolume:
     def _chain(self, cluster: int, length: int) -> bytes:
         """Read ``length`` bytes of the file at ``cluster``; fewer where its cluster chain ends."""
         parts: list[bytes] = []
-        seen: set[int] = set()
+        visited: set[int] = set()
         end = {12: 0xFF8, 16: 0xFFF8, 32: 0x0FFFFFF8}[self._bits]
-        while length > 0 and 2 <= cluster < end and cluster not in seen:
-            seen.add(cluster)
+        while length > 0 and 2 <= cluster < end and cluster not in visited:
+            visited.add(cluster)
             at = self._data_offset + (cluster - 2) * self._cluster_bytes
             part = self._source.read_at(at, min(length, self._cluster_bytes))
             parts.append(part)

@@ -12,7 +12,8 @@ from dataclasses import replace
 
 from harness.image.fs.node import MAX_FILE_BYTES, Kind
 from harness.image.fs.tree import Tree
-from harness.image.iso.iso import (
+from harness.image.iso.iso9660 import IsoEntry
+from harness.image.iso.iso_image import (
     DriverSource,
     IsoFacts,
     IsoFilesystem,
@@ -21,7 +22,6 @@ from harness.image.iso.iso import (
     open_filesystems,
     read_iso,
 )
-from harness.image.iso.iso9660 import IsoEntry
 from harness.image.os.bootconfig import BootLoaderEntry, iso_entries
 from harness.image.os.kernel import HEAD_BYTES, payload_fault, read_kernel
 from harness.image.os.linux import driver_places, read_initrds

@@ -67,9 +67,11 @@ def payload_fault(kernel: bytes) -> str:
         return ""
     except PackingError as error:
         return f"what begins at byte {start} {error}"
-    (wanted,) = struct.unpack("<I", payload[-4:])
-    if unpacked_bytes != wanted:
-        return f"what begins at byte {start} holds {unpacked_bytes} bytes and should hold {wanted}"
+    (expected,) = struct.unpack("<I", payload[-4:])
+    if unpacked_bytes != expected:
+        return (
+            f"what begins at byte {start} holds {unpacked_bytes} bytes and should hold {expected}"
+        )
     return ""
 
 

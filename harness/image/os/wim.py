@@ -24,7 +24,7 @@ _SETUP_INDEX = 2  # Microsoft's boot.wim: 1 is Windows PE, 2 is Windows Setup
 
 
 class WimError(FormatError):
-    """An unreadable WIM. ``str()`` says why, in a clause."""
+    """An unreadable WIM. ``str()`` is the reason, as a clause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def _wimlib(
     if len(output) >= limits.output_bytes:
         raise WimError(f"wimlib {command} says more of boot.wim than is read of it")
     if status != 0:
-        said = output.decode("utf-8", errors="replace").strip().splitlines() if with_stderr else []
-        why = said[-1].strip().rstrip(".")[:200] if said else f"it ended with status {status}"
-        raise WimError(f"wimlib cannot read boot.wim: {why}")
+        lines = output.decode("utf-8", errors="replace").strip().splitlines() if with_stderr else []
+        reason = lines[-1].strip().rstrip(".")[:200] if lines else f"it ended with status {status}"
+        raise WimError(f"wimlib cannot read boot.wim: {reason}")
     return output

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.image.fs.newc import newc_archive
-from harness.image.iso.iso import IsoSystem, known_systems
+from harness.image.iso.iso_image import IsoSystem, known_systems
 from harness.image.os.iso_linux import read_iso_linux
 from harness.image.os.system import IsoLinux
 from harness.image.source import LocalFile
@@ -21,13 +21,13 @@ WHOLE = initrd("virtio_pci", "virtio_scsi", "sd_mod", "virtio_net")
 BARE = initrd("virtio_pci", "sd_mod")
 
 
-def look(path: Path) -> IsoLinux | None:
+def linux_of(path: Path) -> IsoLinux | None:
     with LocalFile(path) as source:
         return read_iso_linux(source)
 
 
 def linux_on(work: Path, contents: dict[str, bytes]) -> IsoLinux:
-    found = look(xorriso(work / "x.iso", files(work / "t", contents)))
+    found = linux_of(xorriso(work / "x.iso", files(work / "t", contents)))
     assert found
     return found
 
@@ -118,7 +118,7 @@ def test_names_without_rock_ridge_ignore_case(tmp_path: Path) -> None:
     contents = {"isolinux/isolinux.cfg": config, "isolinux/vmlinuz": KERNEL}
     folder = files(tmp_path / "t", contents | {"isolinux/initrd.gz": gzip.compress(WHOLE)})
     for options in ((), ("-J",), ("-udf",)):
-        found = look(genisoimage(tmp_path / "x.iso", folder, *options))
+        found = linux_of(genisoimage(tmp_path / "x.iso", folder, *options))
         assert found
         assert found.drivers["virtio_scsi"] == "initramfs"
 
@@ -284,7 +284,7 @@ def test_a_folder_that_contains_itself_is_read_once(tmp_path: Path) -> None:
     (root,) = struct.unpack_from("<I", content, 32768 + 156 + 2)
     struct.pack_into("<I", content, record + 2, root)
     iso.write_bytes(content)
-    found = look(iso)
+    found = linux_of(iso)
     assert found
     assert found.later == ""
 
@@ -296,7 +296,7 @@ def test_an_initrd_with_a_huge_stated_size_is_a_problem(tmp_path: Path) -> None:
     record = content.index(b"INITRD.GZ;1") - 33
     struct.pack_into("<I", content, record + 10, 3 << 30)
     iso.write_bytes(content)
-    found = look(iso)
+    found = linux_of(iso)
     assert found
     assert "larger than what is read" in found.problem
 
@@ -307,7 +307,7 @@ def test_an_initrd_with_a_huge_stated_size_is_a_problem(tmp_path: Path) -> None:
 def test_isos_of_data_and_of_other_systems_have_no_linux(tmp_path: Path) -> None:
     for number, path in enumerate(("readme.txt", "usr/freebsd-dist/MANIFEST")):
         folder = files(tmp_path / str(number), {path: b"x"})
-        assert look(xorriso(tmp_path / "x.iso", folder)) is None
+        assert linux_of(xorriso(tmp_path / "x.iso", folder)) is None
 
 
 @pytest.mark.parametrize(
@@ -319,7 +319,7 @@ def test_isos_of_data_and_of_other_systems_have_no_linux(tmp_path: Path) -> None
     ],
 )
 def test_real_isos_that_start_no_linux(path: str) -> None:
-    assert look(Path(path)) is None
+    assert linux_of(Path(path)) is None
 
 
 def test_the_real_initrd_of_an_installer(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def disk(work: Path, system: bytes, registry: str = "", *files: str) -> Path:
     return image
 
 
-def said(image: Path) -> tuple[bool | None, list[str]]:
+def prediction_of(image: Path) -> tuple[bool | None, list[str]]:
     with LocalFile(image) as source:
         facts = read_disk(source)
     profile = load_profile("contabo")
@@ -44,7 +44,7 @@ def said(image: Path) -> tuple[bool | None, list[str]]:
 
 @pytest.mark.parametrize("name", ["SYSTEM.xz", "SYSTEM_WIN_10_1709.xz", "windows-system"])
 def test_a_real_windows_without_virtio_has_no_driver(tmp_path: Path, name: str) -> None:
-    will_boot, ids = said(disk(tmp_path, hive(name)))
+    will_boot, ids = prediction_of(disk(tmp_path, hive(name)))
     assert will_boot is False
     assert ids == ["windows.virtio-scsi-missing", "windows.virtio-net-missing", "windows.licence"]
 
@@ -53,14 +53,14 @@ def test_the_drivers_of_windows_7_are_found(tmp_path: Path) -> None:
     registry = service("vioscsi", 0, VIOSCSI) + CRITICAL.format(device=1004, service="vioscsi")
     registry += service("netkvm", 3, NETKVM) + CRITICAL.format(device=1000, service="netkvm")
     image = disk(tmp_path, hive("SYSTEM.xz"), registry, "vioscsi.sys", "netkvm.sys")
-    assert said(image)[1] == ["windows.licence"]
+    assert prediction_of(image)[1] == ["windows.licence"]
 
 
 def test_the_drivers_of_windows_10_are_found(tmp_path: Path) -> None:
     registry = service("vioscsi", 0, VIOSCSI) + DATABASE.format(device=1004)
     registry += service("netkvm", 3, NETKVM) + DATABASE.format(device=1000)
     image = disk(tmp_path, hive("SYSTEM_WIN_10_1709.xz"), registry, "vioscsi.sys", "netkvm.sys")
-    assert said(image)[1] == ["windows.licence"]
+    assert prediction_of(image)[1] == ["windows.licence"]
 
 
 @pytest.mark.parametrize(
@@ -78,12 +78,12 @@ def test_a_partly_installed_driver_does_not_count(
     registry = service("vioscsi", start, VIOSCSI)
     registry += CRITICAL.format(device=device, service=bound_to)
     image = disk(tmp_path, hive("SYSTEM.xz"), registry, *files)
-    assert "windows.virtio-scsi-missing" in said(image)[1]
+    assert "windows.virtio-scsi-missing" in prediction_of(image)[1]
 
 
 @pytest.mark.parametrize("name", ["NotAHive", "corrupted_system_hive.xz"])
 def test_a_registry_that_cannot_be_read_predicts_nothing(tmp_path: Path, name: str) -> None:
-    will_boot, ids = said(disk(tmp_path, hive(name)))
+    will_boot, ids = prediction_of(disk(tmp_path, hive(name)))
     assert (will_boot, ids) == (None, ["windows.licence"])
 
 
@@ -97,7 +97,7 @@ def test_the_product_is_named(tmp_path: Path) -> None:
 
 def test_a_control_set_that_is_not_there_predicts_nothing(tmp_path: Path) -> None:
     registry = '[\\Select]\n"Current"=dword:00000007\n'
-    will_boot, ids = said(disk(tmp_path, hive("SYSTEM.xz"), registry))
+    will_boot, ids = prediction_of(disk(tmp_path, hive("SYSTEM.xz"), registry))
     assert (will_boot, ids) == (None, ["windows.licence"])
 
 

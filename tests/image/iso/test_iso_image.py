@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.image.iso.iso import known_systems
+from harness.image.iso.iso_image import known_systems
 from tests.image.iso_facts import facts_of, families
 from tests.image.isos import (
     BIOS_ENTRY,
