@@ -48,7 +48,7 @@
         ├── StoppedError                     an attempt that was told to stop (harness.matrix)
         ├── TooLongError                     a program that timed out (harness.host)
         ├── TooSlowError                     a browser that reads too slowly (harness.console.web)
-        └── _UnreadError                     (harness.examine.windows_setup)
+        └── _UnreadableWimError              (harness.examine.windows_setup)
 
 A fault of an image is not an error of the program: it is a finding
 (:mod:`harness.model.finding`). Any other exception is a bug of harness, and becomes an

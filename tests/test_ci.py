@@ -81,9 +81,6 @@ def test_commands_have_the_options_they_use(path: Path) -> None:
         r"harness (matrix|report|doctor)((?:[^\n]|\\\n)*)", "\n".join(scripts(path))
     )
     assert {name for name, _ in commands} == {"matrix", "report", "doctor"}
-    missing = {name for name, _ in commands} - set(cli.commands)
-    if missing:
-        pytest.skip(f"there is no command {', '.join(sorted(missing))} yet")
     for name, rest in commands:
         known = CliRunner().invoke(cli, [name, "--help"]).output
         for option in re.findall(r"(?<![\w-])--?[a-z][a-z-]*", rest):

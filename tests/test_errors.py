@@ -22,7 +22,7 @@ from harness.errors import (
 from harness.model.finding import finding_catalog
 
 # Signals, not errors: nothing below main() may take them for one.
-_OUTSIDE = {"harness.cli.main._Terminated"}
+_OUTSIDE = {"harness.cli.main._TerminationSignal"}
 # Runs the program where it is imported.
 _PROGRAMS = {"harness.__main__"}
 
