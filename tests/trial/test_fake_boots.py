@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from harness.console.station import open_station
 from harness.examine.image_report import ImageFacts
 from harness.machine.acceleration import Acceleration
 from harness.machine.backend import Backend
@@ -67,8 +68,8 @@ class FakeBoot:
 Try = Callable[..., FakeBoot]
 
 
-def try_image(image: Path, run_dir: Path, **limits: float) -> Result:
-    """Try ``image`` at Contabo; the only place that knows how the program composes a trial."""
+def case_of(image: Path, run_dir: Path, **limits: float) -> tuple[Case, Acceleration]:
+    """What tries ``image`` at Contabo; the only place that knows how the program composes it."""
     size_bytes = image.stat().st_size
     facts = ImageFacts(
         str(image), image, "qcow2", "", size_bytes, 1 << 20, (), passes=True, bytes_read=0, took_s=0
@@ -82,7 +83,12 @@ def try_image(image: Path, run_dir: Path, **limits: float) -> Result:
         backend=Backend(answer_timeout_s=limits.get("answer_timeout_s", 60)),
     )
     acceleration = Acceleration("tcg", "max", 1.0, "", qemu="9.9.9")
-    return asyncio.run(boot_case(case, acceleration, ignore_events))
+    return case, acceleration
+
+
+def try_image(image: Path, run_dir: Path, **limits: float) -> Result:
+    """Try ``image`` as the program does."""
+    return asyncio.run(boot_case(*case_of(image, run_dir, **limits), ignore_events))
 
 
 @pytest.fixture
@@ -246,3 +252,22 @@ def test_a_bug_of_a_console_reader_ends_the_boot(
     tried = try_machine([*KERNEL, ["hang"]])
     assert (tried.result.outcome, tried.result.cause) == ("error", "internal.error")
     assert "a bug that a test put there" in (tried.run_dir / "internal-error.txt").read_text()
+
+
+def test_the_password_of_a_guest_is_not_in_the_log(
+    tmp_path: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    write_fake_qemu(tmp_path, guest=[*KERNEL, ["hang"]])
+    image = tmp_path / "image.qcow2"
+    image.write_bytes(bytes(4096))
+
+    async def ask() -> str:
+        case, acceleration = case_of(image, tmp_path / "run")
+        async with open_station(case, acceleration) as station:
+            return await station.do("root-password")
+
+    password = asyncio.run(ask()).split()[4]
+    assert len(password) == 8
+    assert password not in (tmp_path / "run" / "harness.log").read_text()

@@ -100,7 +100,9 @@ def test_only_the_door_is_served_without_a_cookie(tmp_path: Path) -> None:
     with_console(tmp_path, work)
 
 
-def test_link_admits_one_browser_once(tmp_path: Path) -> None:
+def test_link_admits_one_browser_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+
     async def work(here: Console, browsers: list[Browser]) -> None:
         first, second = browsers
         link = here.served.new_link()
@@ -115,6 +117,8 @@ def test_link_admits_one_browser_once(tmp_path: Path) -> None:
         assert cookie["samesite"] == "Strict"
         assert cookie["path"] == "/"
         assert first.host.rpartition(":")[2] in cookie.key
+        for secret in (link.rpartition("#")[2], cookie.value):
+            assert secret not in caplog.text
 
     with_console(tmp_path, work)
 
