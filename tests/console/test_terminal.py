@@ -17,6 +17,7 @@ from harness.console.player import Player
 from harness.console.tap import SerialTap
 from harness.console.terminal import ConsoleApp
 from harness.console.view import View
+from harness.diagnose.diagnosis import diagnose_each
 from harness.errors import UsageError
 from harness.evidence import events
 from harness.evidence.log import EvidenceLog, Observation
@@ -37,8 +38,8 @@ class Machine:
         self.typed = b""
         self.done: list[tuple[str, dict[str, str]]] = []
         self.watch_serial = self.tap.watch
-        for observation in start:
-            self.view.take(observation)
+        for row in diagnose_each(start):
+            self.view.take(*row)
 
     def watch(self, _: Callable[[Observation], None]) -> Callable[[], None]:
         return lambda: None
