@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Coroutine, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,12 +57,23 @@ class Machine(ABC):
         qemu.qmp's ExecuteError where it refuses.
         """
         try:
-            async with asyncio.timeout(self.answer_timeout_s):
-                return await self.qmp.execute(name, arguments or None)
+            return await self._answer(self.qmp.execute(name, arguments or None))
         except ExecuteError:
             raise
         except (QMPError, EOFError, OSError, TimeoutError) as error:
             raise QemuError(f"QEMU did not answer {name}: {type(error).__name__}.") from error
+
+    async def _answer(self, execution: Coroutine[Any, Any, Any]) -> Any:
+        """Wait for an answer of QMP. A QEMU that is stopped cannot give one: it is waited for."""
+        answer = asyncio.ensure_future(execution)
+        try:
+            while not answer.done():
+                await asyncio.wait({answer}, timeout=self.answer_timeout_s)
+                if not answer.done() and not self.is_stopped():
+                    raise TimeoutError
+            return answer.result()
+        finally:
+            answer.cancel()
 
     async def monitor(self, line: str) -> str:
         """Return the text that the human monitor prints for ``line``."""
@@ -116,6 +128,17 @@ class Machine(ABC):
         until its end.
         """
         return 0
+
+    def run_queue_waits_s(self) -> Mapping[str, float]:
+        """How long each thread of QEMU has waited for a processor so far, in seconds.
+
+        Nothing where that is not known of the host of the machine.
+        """
+        return {}
+
+    def is_stopped(self) -> bool:
+        """Whether QEMU is kept from running by a signal or a freezer; False where nobody knows."""
+        return False
 
     @abstractmethod
     async def cpu_s(self) -> float:

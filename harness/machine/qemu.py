@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import shlex
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from qemu.qmp import QMPClient, QMPError
 
 from harness.errors import QemuError
+from harness.host import process as host_process
 from harness.host.programs import PDEATHSIG, find_program, find_qemu
 from harness.host.racing import racing
 from harness.machine.acceleration import Acceleration, AcceleratorChoice, choose_acceleration
@@ -49,7 +49,15 @@ class ProcessMachine(Machine):
 
     async def cpu_s(self) -> float:
         """Return the processor time that it took so far; 0.0 where it has ended."""
-        return cpu_seconds(self.process.pid)
+        return host_process.cpu_s(self.process.pid)
+
+    def run_queue_waits_s(self) -> Mapping[str, float]:
+        """Return how long each thread of QEMU has waited for a processor so far, in seconds."""
+        return host_process.run_queue_waits_s(self.process.pid)
+
+    def is_stopped(self) -> bool:
+        """Tell whether QEMU is stopped by a signal, or frozen with its cgroup."""
+        return host_process.is_stopped(self.process.pid)
 
 
 def launch(
@@ -123,14 +131,3 @@ async def _accept(
         raise QemuError(f"QEMU did not come up in {timeout_s:g} s.") from None
     said = await asyncio.to_thread(stderr_log.read_text, errors="replace")
     raise start_fault(said, f"exit status {process.returncode}", process.returncode)
-
-
-def cpu_seconds(pid: int) -> float:
-    """Return the processor time of a process of this host so far; 0.0 where it has ended."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return 0.0
-    # proc_pid_stat(5): utime and stime are fields 14 and 15; the name before them may hold blanks.
-    utime, stime = stat.rpartition(")")[2].split()[11:13]
-    return (int(utime) + int(stime)) / os.sysconf("SC_CLK_TCK")

@@ -117,6 +117,17 @@ class Clock:
         self._recent_texts: deque[str] = deque(maxlen=_REMEMBERED)
         log.subscribe(self._note)
 
+    def delay(self, delay_s: float) -> None:
+        """Take seconds in which the host kept the guest from running: they are no silence.
+
+        A time limit that the user gave is one of wall time, and is not moved.
+        """
+        now_s = self._log.now_s()
+        self._last_sign_s = min(now_s, self._last_sign_s + delay_s)
+        self._last_output_s = min(now_s, self._last_output_s + delay_s)
+        if self._total_s is None:
+            self._start_s += delay_s
+
     def _note(self, observation: Observation) -> None:
         event = observation.event
         if isinstance(event, QmpEvent):

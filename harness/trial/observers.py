@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from harness.image.digest import sha256_of
 from harness.machine.machine import Machine
 from harness.observe.clock import Clock
 from harness.observe.console import ConsoleInput
+from harness.observe.host_delay import HostDelay
 from harness.observe.lifecycle import Lifecycle
 from harness.observe.login import Login, observe_login
 from harness.observe.network import FrameObserver, follow_capture, knock
@@ -48,6 +50,12 @@ async def observing(
     frames = FrameObserver(log, machine.endpoints.capture_file)
     sampler = Sampler(log, machine, frames)
     lifecycle = Lifecycle(log, machine, sampler)
+    delay = HostDelay(machine, time.monotonic, clock.delay)
+
+    async def sample() -> None:
+        await sampler.take_all()
+        delay.measure()
+
     with closing(frames), machine.events() as listener:
         host, port = await machine.knock_address()
         duties = {
@@ -58,7 +66,8 @@ async def observing(
             "samples": sampler.run(),
             "screen": _take_stage_screenshots(recorder, machine, case.folder),
             "screen-text": read_screens(log, machine),
-            "clock": clock.run(sampler.take_all),
+            "delay": delay.run(),
+            "clock": clock.run(sample),
             "digest": _record_digest(log, case.image.file),
         }
         if answers_prompts:

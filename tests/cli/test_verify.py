@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -196,12 +197,14 @@ def test_the_guest_reaches_neither_host_nor_lan_nor_the_outside(
     assert "seed.failed" in [row["id"] for row in ran.result["findings"]]
 
 
-def start(image: Path, tmp_path: Path, env: dict[str, str]) -> tuple[subprocess.Popen[str], Path]:
+def start(
+    image: Path, tmp_path: Path, env: dict[str, str], *options: str
+) -> tuple[subprocess.Popen[str], Path]:
     """The program with a guest that runs and never ends by itself."""
     run_dir = tmp_path / "run"
     words = [HARNESS, "verify", image, "--json", "--accel", "tcg", "--run-dir", run_dir]
     process = subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
+        [*words, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
     )
     wait_for(lambda: "Booting from Hard Disk" in read(run_dir / "firmware.log"))
     return process, run_dir
@@ -230,6 +233,19 @@ def test_an_interrupted_run_leaves_a_judged_folder_and_nothing_else(
     assert (ran.result["outcome"], ran.result["cause"]) == ("error", "host.interrupted")
     assert json.loads(replay(run_dir).to_json()) == ran.result
     assert nothing_is_left(ran)
+
+
+def test_a_program_that_was_stopped_blames_no_image(
+    tmp_path: Path, scratch: Path, program_env: dict[str, str], tiny: Path
+) -> None:
+    """Ctrl-Z, a laptop that sleeps: the time that passes then is the host's."""
+    process, run_dir = start(tiny, tmp_path, program_env, "--silence", "8")
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(20)
+    process.send_signal(signal.SIGCONT)
+    stdout, stderr = process.communicate(timeout=600)
+    ran = Ran(process.returncode, stdout, stderr, run_dir, scratch)
+    assert (ran.result["outcome"], ran.result["cause"]) == ("pass", None), stderr
 
 
 def test_a_killed_program_takes_its_machine_along(

@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import struct
+import subprocess
 import sys
 import threading
 import time
@@ -194,6 +196,12 @@ class Guest:
             ether_type = 0x0800
         data = (to_router + mac + struct.pack("!H", ether_type) + packet).ljust(60, b"\0")
         self._capture.write(struct.pack("<IIII", 0, 0, len(data), len(data)) + data)
+
+    def stop(self, seconds: float) -> None:
+        """The host stops its QEMU for some seconds, as Ctrl-Z and a freezer do."""
+        program = f"sleep {seconds}; kill -CONT {os.getpid()}"
+        subprocess.Popen(["/bin/sh", "-c", program])
+        os.kill(os.getpid(), signal.SIGSTOP)
 
     def call(self, path: str, body: str = "") -> None:
         """It posts ``body`` to a path of the receiver."""

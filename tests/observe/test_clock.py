@@ -23,6 +23,7 @@ def record(
     iso: IsoUse | None = None,
     slowness: float = 1.0,
     at_sample: Callable[[EvidenceLog], None] = lambda _: None,
+    delay_s: float = 0.0,
 ) -> list[Observation]:
     """What the clock records of a run in which ``during`` happens every 1.25 seconds."""
     rows: list[Observation] = []
@@ -41,6 +42,7 @@ def record(
             while not running.done():
                 await asyncio.sleep(QUIET_STEPS_S[0] / 4)
                 during(log)
+                clock.delay(delay_s)
 
     run_in_virtual_time(run())
     return [row for row in rows if row.event.channel == "clock"]
@@ -231,3 +233,16 @@ def test_a_machine_that_its_guest_switched_off_is_silent_for_good(tmp_path: Path
 
     (row,) = record(tmp_path, switch_off, quiet_s=20)
     assert row.event.last
+
+
+def test_seconds_that_the_host_took_are_no_silence(tmp_path: Path) -> None:
+    (row,) = record(tmp_path, quiet_s=20, delay_s=QUIET_STEPS_S[0] / 8)
+    assert row.event.last
+    assert row.t_s == pytest.approx(40, abs=2 * QUIET_STEPS_S[0])
+    assert row.event.quiet_s == pytest.approx(20, abs=QUIET_STEPS_S[0])
+
+
+def test_a_machine_that_the_host_keeps_from_running_is_never_silent(tmp_path: Path) -> None:
+    rows = record(tmp_path, quiet_s=20, total_s=300, delay_s=QUIET_STEPS_S[0] / 4)
+    assert [row.event.kind for row in rows] == ["time-over"]
+    assert rows[0].t_s == 300, "a limit that the user gave is of wall time"

@@ -192,6 +192,11 @@ def test_endless_events_end_with_the_time_limit(try_machine: Try) -> None:
     assert tried.evidence("clock", "time-over")
 
 
+def test_a_qemu_that_the_host_stops_is_not_silent(try_machine: Try) -> None:
+    boot = [FIRMWARE, LOADER, ["stop", 8], ["kernel"], LINUX, ["frame", "arp-reply"]]
+    assert try_machine(boot, silence_s=1.5, answer_timeout_s=1).brief == ("pass", "network", None)
+
+
 def test_a_guest_that_powers_off_fails(try_machine: Try) -> None:
     off = {"guest": True, "reason": "guest-shutdown"}
     tried = try_machine([*KERNEL, ["event", "SHUTDOWN", off], ["event", "STOP", {}]])
