@@ -9,8 +9,8 @@ import click
 from harness.cli.ending import faults_as_result, finish
 from harness.cli.options import JSON, STRICT, with_profile
 from harness.provider.profile import Profile
+from harness.trial.check import check_image
 from harness.trial.request import TrialRequest
-from harness.trial.trial import check_image
 
 
 @click.command()

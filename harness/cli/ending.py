@@ -14,9 +14,9 @@ from harness.cli.invocation import this_invocation
 from harness.errors import CaughtError, FaultError, HarnessError
 from harness.host.bugs import as_fault
 from harness.report.result_text import print_result
+from harness.trial.check import fault_result
 from harness.trial.request import TrialRequest
 from harness.trial.result import Result
-from harness.trial.trial import fault_result
 
 
 @contextmanager

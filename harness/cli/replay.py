@@ -9,11 +9,11 @@ import click
 from harness.cli.ending import faults_as_result, finish
 from harness.cli.options import JSON, RULE_TABLES
 from harness.errors import UsageError
+from harness.trial.check import default_request
 from harness.trial.console_log import judge_console_log, judge_screen
 from harness.trial.replay import replay as judged_again
 from harness.trial.request import Rules
 from harness.trial.result import Result
-from harness.trial.trial import default_request
 
 
 @click.command("replay")

@@ -244,7 +244,7 @@ def test_a_program_that_was_stopped_blames_no_image(
     time.sleep(20)
     process.send_signal(signal.SIGCONT)
     stdout, stderr = process.communicate(timeout=600)
-    ran = Ran(process.returncode, stdout, stderr, run_dir, scratch)
+    ran = ProgramRun(process.returncode, stdout, stderr, run_dir, scratch)
     assert (ran.result["outcome"], ran.result["cause"]) == ("pass", None), stderr
 
 
