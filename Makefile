@@ -3,6 +3,9 @@
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
 
+# The tests start the program hundreds of times: what is compiled once is kept.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check slow nightly gallery fuzz bench calibrate
 

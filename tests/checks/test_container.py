@@ -182,6 +182,7 @@ def test_data_file(raw: Path) -> None:
     assert ids(image) == ["qcow2.data-file"]
 
 
+@pytest.mark.programs
 def test_encryption(raw: Path) -> None:
     image = raw.with_name("x.qcow2")
     secret = ("--object", "secret,id=s,data=key")

@@ -77,6 +77,7 @@ def _judged(result: Result) -> tuple[object, ...]:
     )
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("packed", _RECORDINGS, ids=lambda path: path.name.partition(".")[0])
 def test_other_words_change_no_verdict(
     packed: Path, tmp_path: Path, request: pytest.FixtureRequest

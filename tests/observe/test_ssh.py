@@ -54,11 +54,13 @@ def test_status_and_both_outputs_come_back(tmp_path: Path) -> None:
     assert ran(tmp_path, "hello") == (3, "you said hello\n", "aside\n")
 
 
+@pytest.mark.programs
 def test_a_guest_that_lets_nobody_in_is_named(tmp_path: Path) -> None:
     with pytest.raises(TimeoutError, match="the last attempt to log in: Permission denied"):
         ran(tmp_path, "true", is_let_in=False, timeout_s=6)
 
 
+@pytest.mark.programs
 def test_a_command_that_does_not_end(tmp_path: Path) -> None:
     with pytest.raises(TimeoutError, match="'hang' did not end within 2 s"):
         ran(tmp_path, "hang", timeout_s=2)

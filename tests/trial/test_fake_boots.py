@@ -166,6 +166,7 @@ def test_a_monitor_that_never_opens_is_a_fault_of_the_host(try_machine: Try) -> 
     assert tried.brief == ("error", None, "host.qemu-crashed")
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("command", ["query-blockstats", "cont", "human-monitor-command"])
 def test_a_monitor_that_never_answers_is_a_fault_of_the_host(
     try_machine: Try, command: str
@@ -192,6 +193,7 @@ def test_endless_events_end_with_the_time_limit(try_machine: Try) -> None:
     assert tried.evidence("clock", "time-over")
 
 
+@pytest.mark.programs
 def test_a_qemu_that_the_host_stops_is_not_silent(try_machine: Try) -> None:
     boot = [FIRMWARE, LOADER, ["stop", 8], ["kernel"], LINUX, ["frame", "arp-reply"]]
     assert try_machine(boot, silence_s=1.5, answer_timeout_s=1).brief == ("pass", "network", None)
