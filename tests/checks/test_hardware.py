@@ -16,6 +16,8 @@ from harness.provider.profile import load_profile
 from tests.checks.boot_prediction import said
 from tests.image.disks import Linux
 
+pytestmark = pytest.mark.programs
+
 _SCSI = Linux(Path()).early
 _BLOCK = (*(name for name in _SCSI if name not in ("virtio_scsi", "sd_mod")), "virtio_blk")
 _ALL = (*_SCSI, "virtio_blk", "ahci")

@@ -16,6 +16,8 @@ from harness.image.os.system import IsoLinux
 from harness.image.source import LocalFile
 from tests.image.isos import files, genisoimage, initrd, linux_kernel, xorriso
 
+pytestmark = pytest.mark.programs
+
 KERNEL = linux_kernel()
 WHOLE = initrd("virtio_pci", "virtio_scsi", "sd_mod", "virtio_net")
 BARE = initrd("virtio_pci", "sd_mod")
