@@ -54,7 +54,11 @@ def test_an_incomplete_last_line_is_ignored(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        *("[]", "{}", "no json", '{"t_s": "x"}', '{"t_s": null}'),
+        "[]",
+        "{}",
+        "no json",
+        '{"t_s": "x"}',
+        '{"t_s": null}',
         '{"t_s": NaN, "channel": "machine", "kind": "power-on"}',
         '{"t_s": 1, "channel": "disk", "kind": "reads"}',
         '{"t_s": 1, "channel": "disk", "kind": "reads", "read_bytes": "many"}',
