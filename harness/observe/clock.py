@@ -110,6 +110,7 @@ class Clock:
         self._total_s = total_s
         self._start_s = 0.0
         self._last_sign_s = 0.0
+        self._sign_count = 0
         self._is_powered_off = False
         self._frozen_s: float | None = None
         self._resumed = asyncio.Event()
@@ -133,16 +134,20 @@ class Clock:
         if isinstance(event, QmpEvent):
             self._stop_or_go_on(event.name, observation.t_s)
         if self._is_work(observation):
-            self._last_sign_s = observation.t_s
-            self._step = 0
+            self._take_sign(observation.t_s)
         if not self._is_new(event):
             return
-        self._last_sign_s = self._last_output_s = observation.t_s
-        self._step = 0
+        self._take_sign(observation.t_s)
+        self._last_output_s = observation.t_s
         if isinstance(event, FirmwareLine) and "Booting from 0000:7c00" in event.text:
             # Measured in this very run, so it replaces the older measurement.
             measured = observation.t_s / _REFERENCE_HANDOVER_S
             self._slowness = max(1.0, min(measured, self._max_slowness))
+
+    def _take_sign(self, t_s: float) -> None:
+        self._last_sign_s = t_s
+        self._sign_count += 1
+        self._step = 0
 
     def _stop_or_go_on(self, event: str, t_s: float) -> None:
         """Stop the time while a person has the machine paused.
@@ -234,12 +239,14 @@ class Clock:
                 # A sign of life may move the end meanwhile: it is computed again after the sleep.
                 await asyncio.sleep(min(step_end_s, self._total_end_s) - now_s)
                 continue
-            last_sign_s = self._last_sign_s
+            step_s, sign_count = self._steps_s[self._step], self._sign_count
             await sample()
-            if self._last_sign_s != last_sign_s or self._frozen_s is not None:
+            # What the host took while that sample was taken may leave the step incomplete.
+            quiet_s = self._log.now_s() - self._last_sign_s
+            is_alive = self._sign_count != sign_count or self._frozen_s is not None
+            if is_alive or quiet_s < step_s:
                 continue
             last = self._step == len(self._steps_s) - 1
-            quiet_s = now_s - self._last_sign_s
             # A pause that is no step of a silence proves nothing; it is a chance to answer prompts.
             event_type = Quiet if self._quiet_s is None or last else Pause
             self._log.record(

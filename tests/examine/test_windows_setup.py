@@ -213,7 +213,7 @@ def test_drivers_that_setup_loads_itself_are_not_judged(
 def test_answers_without_drivers_change_nothing(tmp_path: Path, bare: Path) -> None:
     wim = boot_wim(tmp_path / "boot.wim", bare)
     facts = inspect_setup(iso(tmp_path, wim, others={"autounattend.xml": b"<unattend/>"}))
-    assert (facts.brings, inside(facts)) == ((), MISSING)
+    assert (facts.driver_sources, inside(facts)) == ((), MISSING)
 
 
 # What cannot be read is said, and costs nothing else

@@ -24,6 +24,7 @@ def record(
     slowness: float = 1.0,
     at_sample: Callable[[EvidenceLog], None] = lambda _: None,
     delay_s: float = 0.0,
+    sample_s: float = 0.0,
 ) -> list[Observation]:
     """What the clock records of a run in which ``during`` happens every 1.25 seconds."""
     rows: list[Observation] = []
@@ -35,6 +36,9 @@ def record(
 
             async def sample() -> None:
                 at_sample(log)
+                if sample_s:
+                    await asyncio.sleep(sample_s)
+                    clock.delay(sample_s / 2)
 
             log.power_on()
             log.record(events.PowerOn())
@@ -246,3 +250,11 @@ def test_a_machine_that_the_host_keeps_from_running_is_never_silent(tmp_path: Pa
     rows = record(tmp_path, quiet_s=20, total_s=300, delay_s=QUIET_STEPS_S[0] / 4)
     assert [row.event.kind for row in rows] == ["time-over"]
     assert rows[0].t_s == 300, "a limit that the user gave is of wall time"
+
+
+def test_a_host_that_delays_every_sample_does_not_put_the_end_off_for_ever(tmp_path: Path) -> None:
+    samples: list[None] = []
+    (row,) = record(tmp_path, quiet_s=20, sample_s=0.04, at_sample=lambda _: samples.append(None))
+    assert row.event.last
+    assert row.t_s == pytest.approx(20, abs=1)
+    assert len(samples) < 5
