@@ -20,13 +20,13 @@ demo: setup ## build the Debian 12 sample and verify it
 
 test: setup ## format, lint, types, and all tests but the slow and the nightly ones
 	$(MAKE) --no-print-directory check
-	$(PYTEST) -q -rs -n 2 -m "(boot or programs) and not slow and not nightly" --durations 20  # a machine without KVM keeps one processor busy
+	$(PYTEST) -q -n 2 -m "(boot or programs) and not slow and not nightly" --durations 20  # a machine without KVM keeps one processor busy
 
 check: setup ## format, lint, types, fast tests: no machine is started
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
-	$(PYTEST) -q -rs -n $$((2 * $$(nproc))) -m "not boot and not programs and not slow and not nightly"  # most wait for other programs
+	$(PYTEST) -q -n $$((2 * $$(nproc))) -m "not boot and not programs and not slow and not nightly"  # most wait for other programs
 
 FUZZ_RUNS := 1000000
 
@@ -42,7 +42,7 @@ gallery: setup ## every broken image of the gallery, through the program: an hou
 	$(PYTHON) -m images.gallery -j $$(( ($$(nproc) + 1) / 2 ))
 
 slow: setup ## the slow tests
-	$(PYTEST) -q -rs -n 2 -m "slow and not nightly"
+	$(PYTEST) -q -n 2 -m "slow and not nightly"
 
 # Where a matrix of the night is kept; NIGHTLY holds options of harness matrix, "-j 2" say.
 NIGHT := build/nightly
@@ -53,7 +53,7 @@ nightly: setup ## every recipe and every broken image, the slow and the nightly 
 	status=0; \
 	.venv/bin/harness matrix images/catalog/recipes.toml $(NIGHT)/gallery.toml \
 	    --report-dir $(NIGHT)/$$(date +%Y%m%d-%H%M%S) $(NIGHTLY) || status=$$?; \
-	$(PYTEST) -q -rs -m "slow or nightly" || status=$$?; \
+	$(PYTEST) -q -m "slow or nightly" || status=$$?; \
 	exit $$status
 
 calibrate: setup ## predictions of today beside recorded boots, over every image of the project

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Literal
 
 from harness.evidence.events import (
@@ -72,6 +73,8 @@ _REMEMBERED = 64
 # SeaBIOS starts the disk after this long on the host where the two above were chosen.
 _REFERENCE_HANDOVER_S = 0.3
 # The time is so short that a busy moment of the host multiplies it: slowness is limited to this.
+# A QEMU that is stopped gives no sample; the end of the time limit waits for so long.
+_LAST_SAMPLE_S = 5.0
 _STALLED = 4.0
 
 
@@ -109,6 +112,7 @@ class Clock:
         self._quiet_s = quiet_s
         self._total_s = total_s
         self._start_s = 0.0
+        self._delay_s = 0.0
         self._last_sign_s = 0.0
         self._sign_count = 0
         self._is_powered_off = False
@@ -121,13 +125,13 @@ class Clock:
     def delay(self, delay_s: float) -> None:
         """Take seconds in which the host kept the guest from running: they are no silence.
 
-        A time limit that the user gave is one of wall time, and is not moved.
+        A time limit that the user gave is one of wall time, and is not moved. Another one is moved
+        by its own length at most: a host that never lets the guest run ends the run, too.
         """
         now_s = self._log.now_s()
         self._last_sign_s = min(now_s, self._last_sign_s + delay_s)
         self._last_output_s = min(now_s, self._last_output_s + delay_s)
-        if self._total_s is None:
-            self._start_s += delay_s
+        self._delay_s += delay_s
 
     def _note(self, observation: Observation) -> None:
         event = observation.event
@@ -216,8 +220,10 @@ class Clock:
 
     @property
     def _total_end_s(self) -> float:
-        total_s = self._longest_s * self._slowness if self._total_s is None else self._total_s
-        return self._start_s + total_s
+        if self._total_s is not None:
+            return self._start_s + self._total_s
+        total_s = self._longest_s * self._slowness
+        return self._start_s + total_s + min(self._delay_s, total_s)
 
     async def run(self, sample: Callable[[], Awaitable[None]]) -> None:
         """Record each step of a silence, and the end of the time limit; return after the last.
@@ -232,7 +238,9 @@ class Clock:
             now_s = self._log.now_s()
             step_end_s = self._last_sign_s + self._steps_s[self._step]
             if now_s >= self._total_end_s:
-                await sample()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_LAST_SAMPLE_S):
+                        await sample()
                 self._log.record(TimeOver(round(self._slowness, 2)))
                 return
             if now_s < step_end_s:
@@ -240,7 +248,12 @@ class Clock:
                 await asyncio.sleep(min(step_end_s, self._total_end_s) - now_s)
                 continue
             step_s, sign_count = self._steps_s[self._step], self._sign_count
-            await sample()
+            try:
+                async with asyncio.timeout(self._total_end_s - now_s):
+                    await sample()
+            except TimeoutError:
+                # QEMU is stopped, and gives no answer: the time limit holds all the same.
+                continue
             # What the host took while that sample was taken may leave the step incomplete.
             quiet_s = self._log.now_s() - self._last_sign_s
             is_alive = self._sign_count != sign_count or self._frozen_s is not None

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from qemu.qmp import ExecuteError
 
+from harness.errors import HostError
 from harness.evidence import events
 from harness.evidence.events import Screenshot, ScreenshotMissing, SerialLine, SerialPrompt
 from harness.evidence.log import EvidenceLog, Observation
@@ -36,6 +37,8 @@ _RESTLESS_S = 10.0
 # While the console has output, its lines say all that a screen does, and OCR is left out.
 _MUTE_S = 2.0
 
+# A QEMU that is stopped, or hangs, must not keep a run from its end.
+_LAST_SCREENSHOT_S = 10.0
 _MAX_TEXTS = 300
 _MAX_OCRS = 30
 _OCR_PAUSE_S = 10.0
@@ -55,6 +58,15 @@ async def take_screenshot(log: EvidenceLog, machine: Machine, folder: Path, name
         log.record(ScreenshotMissing(path.name, str(error)))
     else:
         log.record(Screenshot(path.name))
+
+
+async def take_last_screenshot(log: EvidenceLog, machine: Machine, folder: Path, name: str) -> None:
+    """Take a screenshot at the end of a run, if QEMU can still give one within some seconds."""
+    if machine.has_ended:
+        return
+    with suppress(HostError, TimeoutError):
+        async with asyncio.timeout(_LAST_SCREENSHOT_S):
+            await take_screenshot(log, machine, folder, name)
 
 
 @dataclass(slots=True)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from qemu.qmp import ExecuteError
 
-from harness.errors import HostError, UsageError
+from harness.errors import UsageError
 from harness.machine.acceleration import Acceleration
 from harness.model.stages import Stage
-from harness.observe.screen import read_screen_now, take_screenshot
+from harness.observe.screen import read_screen_now, take_last_screenshot
 from harness.observe.ssh import CommandOutput, new_key, run_command, ssh_command
 from harness.seed.seed import new_mac
 from harness.session.loop import LoopThread
@@ -102,9 +102,7 @@ async def running_session(
 
 
 async def _end(recorder: Recorder, run: RunningMachine, folder: Path) -> None:
-    if not run.machine.has_ended:
-        with suppress(HostError):
-            await take_screenshot(recorder.log, run.machine, folder, LAST_SCREEN_FILE)
+    await take_last_screenshot(recorder.log, run.machine, folder, LAST_SCREEN_FILE)
     if not recorder.decided.is_set():
         recorder.fault("host.interrupted", "The session was left before anything was decided.")
 

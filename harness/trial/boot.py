@@ -27,7 +27,7 @@ from harness.observe.clock import Clock, IsoUse
 from harness.observe.console import ConsoleInput, observe_console
 from harness.observe.login import Login
 from harness.observe.receiver import observe_receiver
-from harness.observe.screen import take_screenshot
+from harness.observe.screen import take_last_screenshot
 from harness.observe.ssh import new_key
 from harness.seed.delivery import SeedDelivery, SeedDrive, SeedService
 from harness.seed.forms import deliver_seed
@@ -94,9 +94,7 @@ async def boot_once(
     with ended_by_signals(recorder), suppress(FaultError):
         async with running_machine(case, acceleration, recorder, variant) as run:
             await recorder.wait_for_end(variant.stop_at)
-            if not run.machine.has_ended:
-                with suppress(HostError):
-                    await take_screenshot(recorder.log, run.machine, case.folder, LAST_SCREEN_FILE)
+            await take_last_screenshot(recorder.log, run.machine, case.folder, LAST_SCREEN_FILE)
 
 
 @asynccontextmanager

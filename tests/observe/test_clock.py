@@ -10,7 +10,7 @@ import pytest
 
 from harness.evidence import events
 from harness.evidence.log import EvidenceLog, Observation
-from harness.observe.clock import QUIET_STEPS_S, Clock, IsoUse
+from harness.observe.clock import QUIET_STEPS_S, TOTAL_S, Clock, IsoUse
 from tests.virtual_time import run_in_virtual_time, virtual_now_s
 
 
@@ -258,3 +258,15 @@ def test_a_host_that_delays_every_sample_does_not_put_the_end_off_for_ever(tmp_p
     assert row.event.last
     assert row.t_s == pytest.approx(20, abs=1)
     assert len(samples) < 5
+
+
+def test_a_sample_that_never_comes_does_not_outlast_the_time_limit(tmp_path: Path) -> None:
+    (row,) = record(tmp_path, quiet_s=20, total_s=60, sample_s=10_000)
+    assert row.event.kind == "time-over"
+    assert row.t_s == pytest.approx(60, abs=6)
+
+
+def test_a_host_that_never_lets_the_guest_run_ends_the_run(tmp_path: Path) -> None:
+    rows = record(tmp_path, delay_s=QUIET_STEPS_S[0] / 4)
+    assert [row.event.kind for row in rows] == ["time-over"]
+    assert rows[0].t_s == pytest.approx(2 * TOTAL_S, abs=6)

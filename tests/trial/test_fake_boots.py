@@ -199,6 +199,13 @@ def test_a_qemu_that_the_host_stops_is_not_silent(try_machine: Try) -> None:
     assert try_machine(boot, silence_s=1.5, answer_timeout_s=1).brief == ("pass", "network", None)
 
 
+@pytest.mark.programs
+def test_a_qemu_that_stays_stopped_keeps_no_run_from_its_time_limit(try_machine: Try) -> None:
+    tried = try_machine([FIRMWARE, LOADER, ["stop", 40]], silence_s=1, timeout_s=4)
+    assert tried.result.outcome == "inconclusive"
+    assert tried.evidence("clock", "time-over")
+
+
 def test_a_guest_that_powers_off_fails(try_machine: Try) -> None:
     off = {"guest": True, "reason": "guest-shutdown"}
     tried = try_machine([*KERNEL, ["event", "SHUTDOWN", off], ["event", "STOP", {}]])
