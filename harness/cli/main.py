@@ -50,7 +50,7 @@ class _Commands(click.Group):
         ctx: click.Context,  # noqa: ARG002  click's
         cmd_name: str,
     ) -> click.Command | None:
-        """Return the command of that name; None if there is none."""
+        """Return the command of that name; None if missing."""
         if cmd_name not in _COMMANDS:
             return None
         command: click.Command = getattr(import_module(f"harness.cli.{cmd_name}"), cmd_name)

@@ -81,7 +81,7 @@ class Player:
         return self._tap.watch(listener)
 
     def read_picture(self) -> bytes:
-        """Return the last screenshot up to now, a PNG of the run folder; b"" if there is none."""
+        """Return the last screenshot up to now, a PNG of the run folder; b"" if missing."""
         path = self.folder / (Path(self.view.screenshot).name or "-")
         with suppress(OSError):
             # A record may come from a stranger: never wait for a pipe or read a huge file.

@@ -86,7 +86,7 @@ class Station:
 
     @property
     def live_run(self) -> LiveSession:
-        """The machine that is on; raises StateError if there is none."""
+        """The machine that is on; raises StateError if missing."""
         if self._boot is None:
             raise StateError("There is no machine at this moment.")
         return self._boot.live_run
@@ -118,7 +118,7 @@ class Station:
         return await read_console_now(self.live_run.run.machine)
 
     async def read_picture(self) -> bytes:
-        """Return the screen now, as a PPM; b"" if there is none."""
+        """Return the screen now, as a PPM; b"" if missing."""
         return await dump_screen(self.live_run.run.machine)
 
     # Touching

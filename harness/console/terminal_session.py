@@ -39,7 +39,7 @@ def is_run(target: str) -> bool:
 
 
 def open_replay(run_dir: Path) -> None:
-    """Show a recorded run until the person leaves. Raises UsageError if there is none."""
+    """Show a recorded run until the person leaves. Raises UsageError if missing."""
     player = Player(run_dir)
     player.play()
     asyncio.run(_show(player))

@@ -51,7 +51,7 @@ def encode(observation: Observation) -> str:
 def decode(line: str, schema: str = SCHEMA) -> Observation:
     """Return the observation on one line of a file with ``schema``.
 
-    Raises UnreadableEventError where there is none.
+    Raises UnreadableEventError if missing.
     """
     try:
         row = json.loads(line)

@@ -49,7 +49,7 @@ class Inspection(BaseModel):
     bytes_read: int = 0
     problem: str = ""
     bug: str = ""
-    """The traceback of an unexpected exception; "" where there is none."""
+    """The traceback of an unexpected exception; "" if missing."""
 
 
 def inspect(location: str) -> Inspection:

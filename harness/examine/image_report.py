@@ -182,7 +182,7 @@ def _verification(got: Download) -> Finding:
     if got.verified_by:
         source = printable(got.verified_by, 200)
         return finding("url.verified", f"The file is the one that {source} names.", (digest,))
-    statement = "The download was held against no checksum: there is none beside the file."
+    statement = "The download was not verified: there is no checksum file beside it."
     return finding("url.not-verified", statement, (digest,))
 
 

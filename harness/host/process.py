@@ -44,7 +44,7 @@ def is_stopped(pid: int) -> bool:
 def steal_s() -> float:
     """Return the time that the hypervisor of this host gave to others, per processor, in seconds.
 
-    It is ``steal`` of ``/proc/stat`` (proc_stat(5)); 0.0 where there is none.
+    It is ``steal`` of ``/proc/stat`` (proc_stat(5)); 0.0 if missing.
     """
     try:
         total = (_PROC / "stat").read_text(encoding="ascii").split("\n", 1)[0].split()

@@ -52,7 +52,7 @@ def find_program(name: str) -> Path:
 
 
 def find_qemu() -> Path:
-    """The path of the QEMU that runs the machines; raises HostError where there is none."""
+    """The path of the QEMU that runs the machines; raises HostError if missing."""
     return find_program("qemu-system-x86_64")
 
 

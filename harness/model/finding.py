@@ -62,7 +62,7 @@ def finding_catalog() -> Mapping[str, Explanation]:
 
 
 def finding_of_cause(findings: Iterable[Finding], cause: str | None) -> Finding | None:
-    """The first finding whose id is ``cause``; None where there is none."""
+    """The first finding whose id is ``cause``; None if missing."""
     return next((row for row in findings if row.id == cause), None)
 
 

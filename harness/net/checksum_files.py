@@ -62,7 +62,7 @@ async def checksum_beside(session: aiohttp.ClientSession, url: URL) -> Checksum 
 async def named_checksum(session: aiohttp.ClientSession, url: URL, checksums: str) -> Checksum:
     """The checksum of the file at ``url`` in ``checksums``, a link or a name beside the file.
 
-    Raises LinkError with kind ``no-checksum`` where there is none, HostError where this host has
+    Raises LinkError with kind ``no-checksum`` if missing, HostError where this host has
     no network.
     """
     where = checksum_file_url(url, checksums)

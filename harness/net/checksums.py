@@ -41,7 +41,7 @@ class Checksum:
 
 
 def checksum_for(text: str, name: str, *, of_any_name: bool = False) -> Checksum | None:
-    """The first checksum of the file ``name`` in a checksum file; None where there is none.
+    """The first checksum of the file ``name`` in a checksum file; None if missing.
 
     A row without a folder has priority over one in a folder. Files of this name in several folders
     with different digests give None. A single digest without a name counts for any file; with

@@ -186,7 +186,7 @@ def shipped_profiles() -> tuple[str, ...]:
 def load_profile(name: str) -> Profile:
     """Return the shipped profile ``name``.
 
-    Raises UsageError where there is none; a shipped profile that does not validate is a bug.
+    Raises UsageError if missing; a shipped profile that does not validate is a bug.
     """
     shipped = shipped_profiles()
     if name not in shipped:

@@ -35,4 +35,4 @@ def print_catalog(console: Console, groups: dict[str, list[str]]) -> None:
             table.add_row(Text(finding_id, COLOURS[entry.severity]), meaning)
         table.add_row()
     console.print(table)
-    console.print(Text("harness explain ID says how it is seen, and what mends it.", "dim"))
+    console.print(Text("harness explain ID says how it is seen, and how to fix it.", "dim"))

@@ -91,7 +91,7 @@ class Bugcheck:
 
 
 def read_bugcheck(lines: Sequence[str], background: str) -> Bugcheck | None:
-    """Return the bug check on a screen with these lines; None where there is none.
+    """Return the bug check on a screen with these lines; None if missing.
 
     ``background`` is the colour of the screen as ``#rrggbb``. Against OCR mistakes, only codes of
     Windows count, and a printed name has priority over a code.

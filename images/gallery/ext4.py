@@ -24,7 +24,7 @@ class Ext4:
     def match(self, pattern: str) -> list[str]:
         """Return the paths that ``pattern`` matches; a wildcard matches within one component.
 
-        Raises RecipeError where there is none.
+        Raises RecipeError if missing.
         """
         found = ["/"]
         for part in pattern.strip("/").split("/"):

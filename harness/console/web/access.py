@@ -65,7 +65,7 @@ class AccessControl:
         return session
 
     def viewer(self, session: str) -> Viewer | None:
-        """Return the viewer of ``session``; None if there is none."""
+        """Return the viewer of ``session``; None if missing."""
         digest = _digest(session)
         found = None
         for known, viewer in self._sessions:

@@ -28,7 +28,7 @@ def find_viewer(request: web.Request) -> Viewer | None:
 
 
 def require_viewer(request: web.Request) -> Viewer:
-    """Return the viewer who sent ``request``; raises HTTPUnauthorized if there is none."""
+    """Return the viewer who sent ``request``; raises HTTPUnauthorized if missing."""
     viewer = find_viewer(request)
     if viewer is None:
         raise web.HTTPUnauthorized

@@ -65,7 +65,7 @@ class FatVolume:
         return cls(source, bpb, int.from_bytes(head[44:48], "little"))
 
     def find(self, path: str) -> FatEntry | None:
-        """The entry at ``path`` (``/`` between names, any case); None where there is none."""
+        """The entry at ``path`` (``/`` between names, any case); None if missing."""
         entries = self.entries()
         found = None
         for name in path.strip("/").split("/"):

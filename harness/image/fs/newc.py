@@ -52,7 +52,7 @@ def begins_archive(head: bytes) -> bool:
 
 
 def read_header(head: bytes) -> NewcHeader:
-    """Parse the header at the start of ``head``; raises ValueError where there is none."""
+    """Parse the header at the start of ``head``; raises ValueError if missing."""
     if len(head) < HEADER_BYTES or not begins_archive(head):
         raise ValueError("no header of an archive")
     mode, size_bytes, name_bytes = (int(head[at : at + 8], 16) for at in (14, 54, 94))

@@ -23,7 +23,7 @@ class Tree:
         self._mounts[posixpath.normpath(path)] = root
 
     def find(self, path: str) -> Node | None:
-        """The node at ``path``, with links resolved; None where there is none."""
+        """The node at ``path``, with links resolved; None if missing."""
         found = self._resolve(path)
         return found[1] if found else None
 
@@ -37,12 +37,12 @@ class Tree:
         return self._resolve(path) is not None
 
     def read(self, path: str, limit_bytes: int = MAX_FILE_BYTES) -> bytes | None:
-        """The content of a file; None where there is none."""
+        """The content of a file; None if missing."""
         node = self.find(path)
         return node.read(limit_bytes) if node is not None and node.kind == "file" else None
 
     def text(self, path: str, limit_bytes: int = 1 << 20) -> str:
-        """The text of a file; "" where there is none."""
+        """The text of a file; "" if missing."""
         return (self.read(path, limit_bytes) or b"").decode("utf-8", errors="replace")
 
     def names(self, path: str) -> list[str]:

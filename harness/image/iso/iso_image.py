@@ -124,7 +124,7 @@ class IsoFacts:
 
     @property
     def bios_entry(self) -> BootEntry | None:
-        """The entry that a BIOS starts; None where there is none."""
+        """The entry that a BIOS starts; None if missing."""
         for entry in self.boot_entries or ():
             if entry.platform == "bios" and entry.initial:
                 return entry

@@ -46,7 +46,7 @@ class UdfFiles:
 
     @classmethod
     def open(cls, source: ImageSource) -> UdfFiles | None:
-        """Open the volume of the anchor in sector 256; None where there is none."""
+        """Open the volume of the anchor in sector 256; None if missing."""
         anchor = _descriptor(source, _ANCHOR_SECTOR * SECTOR_BYTES)
         if _tag(anchor) != _TAG_ANCHOR:
             return None

@@ -209,7 +209,7 @@ def _size_bytes(tree: Tree, path: str) -> int:
 def _driver_source(
     iso: IsoFacts, filesystems: list[IsoFilesystem], entry: BootLoaderEntry, names: Collection[str]
 ) -> DriverSource | None:
-    """The source of further drivers; None where there is none."""
+    """The source of further drivers; None if missing."""
     for later in (row.later for row in iso.systems if row.later):
         if not later.files:
             return later
@@ -226,7 +226,7 @@ def _driver_source(
 
 
 def _other_file(iso: IsoFacts, filesystems: list[IsoFilesystem], used: tuple[str, ...]) -> str:
-    """The path of the largest other file on an ISO that may hold drivers; "" where there is none.
+    """The path of the largest other file on an ISO that may hold drivers; "" if missing.
 
     Files that hold none are skipped: those that are ``used``, the boot images of the catalog, the
     parts of boot loaders. Only an ISO without other files proves that no more drivers come.

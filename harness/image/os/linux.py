@@ -160,7 +160,7 @@ _INITS = ("/sbin/init", "/etc/init", "/bin/init", "/bin/sh")
 
 
 def _init(tree: Tree, cmdline: str) -> str:
-    """The first program of the system, init; "" where there is none."""
+    """The first program of the system, init; "" if missing."""
     named = re.search(r"(?:^|\s)init=(\S+)", cmdline)
     paths = (named[1], *_INITS) if named else _INITS
     return next((path for path in paths if tree.exists(path)), "")
@@ -212,7 +212,7 @@ def driver_places(
 
 
 def _module_folder(tree: Tree, version: str) -> str:
-    """The folder with the modules of this kernel version; "" where there is none."""
+    """The folder with the modules of this kernel version; "" if missing."""
     folders = (f"{base}/{version}" for base in ("/usr/lib/modules", "/lib/modules"))
     return next((path for path in folders if version and tree.exists(path)), "")
 

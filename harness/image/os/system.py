@@ -93,7 +93,7 @@ class LinuxFacts(_FactsModel):
     ``kernel_found`` tells whether it exists. ``initramfs_fault`` says why a named initramfs could
     not be read, ``kernel_fault`` why the kernel cannot decompress itself.
     ``entry_waits``: the boot loader waits for a key. ``init`` is the first program on the root
-    filesystem, "" where there is none; ``init_is_program`` is False for a script, which may do
+    filesystem, "" if missing; ``init_is_program`` is False for a script, which may do
     anything.
     ``modules`` is the folder of the kernel modules.
     ``device_names`` are the places that name a disk by its device;
@@ -134,7 +134,7 @@ class IsoLinux(_FactsModel):
     them, "" where they were found at the usual paths of such an ISO. ``kernel_fault`` says why the
     kernel cannot decompress itself.
     ``drivers`` are those of kernel and initrds: "missing" is in neither. ``later`` names a source
-    of more drivers for people, "" where there is none; it cannot provide those in
+    of more drivers for people, "" if missing; it cannot provide those in
     ``needed_first``, which are needed to read it. ``on_demand``: the installer loads single parts
     of it as it runs.
     ``problem`` says why nothing is known of the drivers, "" otherwise.

@@ -61,7 +61,7 @@ class WimFiles:
         )
 
     def read(self, path: str, limit_bytes: int = MAX_FILE_BYTES) -> bytes | None:
-        """The content of a file; None where there is none. Raises WimError where reading fails."""
+        """The content of a file; None if missing. Raises WimError where reading fails."""
         name = self._paths.get(path.lower())
         if name is None:
             return None

@@ -39,7 +39,7 @@ class WindowsFiles(Protocol):
         """The paths that match ``pattern``; ``*`` matches within one name."""
 
     def read(self, path: str, limit_bytes: int) -> bytes | None:
-        """The content of a file; None where there is none."""
+        """The content of a file; None if missing."""
 
 
 def is_windows_root(tree: WindowsFiles) -> bool:
